@@ -1,0 +1,104 @@
+// AMD: HIP's runtime, DPP and swizzles for moves between lanes.
+#pragma once
+
+#include <hip/hip_runtime.h>
+
+#include <string>
+
+#include "rocmforge/platform/macros.hpp"
+#include "rocmforge/platform/types.hpp"
+
+#define ROCMFORGE_RUNTIME(name) hip##name
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// Capabilities of the pass that is being compiled. The host pass has none and offers every wave size, so that both passes
+/// of a fat binary see the same instantiations.
+namespace arch {
+#if defined(__HIP_DEVICE_COMPILE__) && defined(__GFX9__)
+inline constexpr int wave_size = 64;
+#elif defined(__HIP_DEVICE_COMPILE__)
+inline constexpr int wave_size = 32;
+#else
+inline constexpr int wave_size = 0;
+#endif
+#if defined(__GFX10__) || defined(__GFX11__) || defined(__GFX12__)
+inline constexpr bool has_row_xmask = true;
+#else
+inline constexpr bool has_row_xmask = false;
+#endif
+/// Blocks of a launch may ask for more than 48 KiB without opting in.
+inline constexpr bool needs_shared_memory_opt_in = false;
+inline constexpr int max_shared_bytes = 65536;
+/// Addresses of wide loads and stores must be multiples of this.
+inline constexpr int word_alignment = 4;
+}  // namespace arch
+
+/// Wave sizes that kernels are compiled for.
+using platform_wave_sizes = int_list<32, 64>;
+
+namespace gpu {
+
+/// The value of the lane whose number differs in the bits of Mask. Within a row of 16 lanes this is part of the next
+/// instruction (DPP); across rows it goes through the LDS crossbar.
+template <int Mask, int WaveSize>
+ROCMFORGE_DEVICE int exchange_xor(int value) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  if constexpr (Mask < 4) {
+    constexpr int quad = (0 ^ Mask) | (1 ^ Mask) << 2 | (2 ^ Mask) << 4 | (3 ^ Mask) << 6;
+    return __builtin_amdgcn_update_dpp(0, value, quad, 0xf, 0xf, true);
+  } else if constexpr (Mask < 16 && arch::has_row_xmask) {
+    return __builtin_amdgcn_update_dpp(0, value, 0x160 | Mask, 0xf, 0xf, true);
+  } else if constexpr (Mask < 32) {
+    return __builtin_amdgcn_ds_swizzle(value, Mask << 10 | 0x1f);
+  } else {
+    return __builtin_amdgcn_ds_bpermute((static_cast<int>(__lane_id()) ^ Mask) << 2, value);
+  }
+#else
+  return value;
+#endif
+}
+
+template <int WaveSize>
+ROCMFORGE_DEVICE int exchange(int value, int source_lane) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  return __builtin_amdgcn_ds_bpermute(source_lane << 2, value);
+#else
+  return source_lane ? value : value;
+#endif
+}
+
+[[noreturn]] ROCMFORGE_DEVICE void trap() { __builtin_trap(); }
+
+inline hipError_t allocate_host(void** pointer, std::size_t bytes) { return hipHostMalloc(pointer, bytes, hipHostMallocDefault); }
+inline hipError_t free_host(void* pointer) { return hipHostFree(pointer); }
+
+inline bool query_device(int device, device_properties& properties) {
+  hipDeviceProp_t native{};
+  if (hipGetDeviceProperties(&native, device) != hipSuccess) return false;
+  const std::string architecture = native.gcnArchName;  // "gfx90a:sramecc+:xnack-"
+  properties.name = native.name;
+  properties.architecture = architecture.substr(0, architecture.find(':'));
+  properties.wave_size = native.warpSize;
+  properties.num_compute_units = native.multiProcessorCount;
+  properties.shared_bytes = native.sharedMemPerBlock;
+  properties.memory_bytes = native.totalGlobalMem;
+  return true;
+}
+
+}  // namespace gpu
+
+/// 2^x, one instruction.
+ROCMFORGE_DEVICE float exp2_of(float x) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  return __builtin_amdgcn_exp2f(x);
+#else
+  return __builtin_exp2f(x);
+#endif
+}
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
+
+#include "rocmforge/platform/gpu.hpp"

@@ -1,0 +1,32 @@
+// The platform of this translation unit, decided by the compiler, and the few macros that generic code needs.
+#pragma once
+
+#if defined(__HIP__)
+#define ROCMFORGE_PLATFORM_AMD 1
+#define ROCMFORGE_PLATFORM amd
+#elif defined(__CUDACC__)
+#define ROCMFORGE_PLATFORM_NVIDIA 1
+#define ROCMFORGE_PLATFORM nvidia
+#else
+#define ROCMFORGE_PLATFORM_HOST 1
+#define ROCMFORGE_PLATFORM host
+#endif
+
+#if defined(ROCMFORGE_PLATFORM_HOST)
+#define ROCMFORGE_HOST_DEVICE [[gnu::always_inline]] inline
+#define ROCMFORGE_DEVICE [[gnu::always_inline]] inline
+#define ROCMFORGE_UNROLL _Pragma("GCC unroll 64")
+#elif defined(ROCMFORGE_PLATFORM_AMD)
+#define ROCMFORGE_HOST_DEVICE __attribute__((host, device, always_inline)) inline
+#define ROCMFORGE_DEVICE __attribute__((device, always_inline)) inline
+#define ROCMFORGE_UNROLL _Pragma("unroll")
+#else
+#define ROCMFORGE_HOST_DEVICE __host__ __device__ __forceinline__
+#define ROCMFORGE_DEVICE __device__ __forceinline__
+#define ROCMFORGE_UNROLL _Pragma("unroll")
+#endif
+
+/// Everything that depends on the platform lives in an inline namespace named after it, so that one program can hold the
+/// kernels of a card and those of the host, compiled apart and linked together.
+#define ROCMFORGE_PLATFORM_NAMESPACE_BEGIN inline namespace ROCMFORGE_PLATFORM {
+#define ROCMFORGE_PLATFORM_NAMESPACE_END }

@@ -1,0 +1,88 @@
+// NVIDIA: CUDA's runtime under the names that gpu.hpp uses.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "rocmforge/platform/macros.hpp"
+#include "rocmforge/platform/types.hpp"
+
+#define ROCMFORGE_RUNTIME(name) cuda##name
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// Capabilities of the pass that is being compiled; see amd.hpp.
+namespace arch {
+#if defined(__CUDA_ARCH__)
+inline constexpr int wave_size = 32;
+#else
+inline constexpr int wave_size = 0;
+#endif
+inline constexpr bool needs_shared_memory_opt_in = true;  // above 48 KiB
+inline constexpr int max_shared_bytes = 101376;           // the smallest opt-in limit from sm_80 on (sm_86, sm_89)
+inline constexpr int word_alignment = 16;
+}  // namespace arch
+
+/// Wave sizes that kernels are compiled for.
+using platform_wave_sizes = int_list<32>;
+
+namespace gpu {
+
+template <int Mask, int WaveSize>
+ROCMFORGE_DEVICE int exchange_xor(int value) {
+#if defined(__CUDA_ARCH__)
+  return __shfl_xor_sync(0xffffffffu, value, Mask);
+#else
+  return value;
+#endif
+}
+
+template <int WaveSize>
+ROCMFORGE_DEVICE int exchange(int value, int source_lane) {
+#if defined(__CUDA_ARCH__)
+  return __shfl_sync(0xffffffffu, value, source_lane);
+#else
+  return source_lane ? value : value;
+#endif
+}
+
+ROCMFORGE_DEVICE void trap() {
+#if defined(__CUDA_ARCH__)
+  __trap();
+#endif
+}
+
+inline cudaError_t allocate_host(void** pointer, std::size_t bytes) { return cudaHostAlloc(pointer, bytes, cudaHostAllocDefault); }
+inline cudaError_t free_host(void* pointer) { return cudaFreeHost(pointer); }
+
+inline bool query_device(int device, device_properties& properties) {
+  cudaDeviceProp native{};
+  if (cudaGetDeviceProperties(&native, device) != cudaSuccess) return false;
+  properties.name = native.name;
+  properties.architecture = "sm_" + std::to_string(native.major) + std::to_string(native.minor);
+  properties.wave_size = native.warpSize;
+  properties.num_compute_units = native.multiProcessorCount;
+  properties.shared_bytes = native.sharedMemPerBlockOptin;
+  properties.memory_bytes = native.totalGlobalMem;
+  return true;
+}
+
+}  // namespace gpu
+
+/// 2^x, one instruction.
+ROCMFORGE_DEVICE float exp2_of(float x) {
+#if defined(__CUDA_ARCH__)
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return exp2f(x);
+#endif
+}
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
+
+#include "rocmforge/platform/gpu.hpp"

@@ -1,0 +1,355 @@
+// A packet is the few neighbouring elements that one lane works on at a time: a vector register on the host (compiler vector
+// extensions), a few registers on a GPU. Arithmetic is elementwise, in float whatever the elements in memory are.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "rocmforge/dtype.hpp"
+#include "rocmforge/platform/macros.hpp"
+
+#if defined(ROCMFORGE_PLATFORM_HOST) && (defined(__F16C__) || defined(__AVX512F__))
+#include <immintrin.h>
+#endif
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// Elements of a packet: 16 bytes of T a lane on a GPU, a full register of floats on the serial host.
+template <class T, int WaveSize>
+inline constexpr int packet_size = [] {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  if (WaveSize == 1) return arch::vector_bytes / 4;
+#endif
+  return 16 / static_cast<int>(sizeof(T));
+}();
+
+/// N elements of T, which is float, int or unsigned.
+template <class T, int N>
+struct packet {
+  static_assert(sizeof(T) == 4 && N > 0 && (N & (N - 1)) == 0);
+  static constexpr int size = N;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  typedef T storage __attribute__((vector_size(sizeof(T) * N)));
+#else
+  typedef T storage[N];
+#endif
+  storage v;
+
+  packet() = default;
+  /// Every element is `value`.
+  ROCMFORGE_DEVICE packet(T value) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+    v = value - storage{};
+#else
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N; ++i) v[i] = value;
+#endif
+  }
+  ROCMFORGE_DEVICE T operator[](int i) const { return v[i]; }
+  ROCMFORGE_DEVICE void set(int i, T value) { v[i] = value; }
+};
+
+#if defined(ROCMFORGE_PLATFORM_HOST)
+#define ROCMFORGE_PACKET_OPERATOR(op)                                                       \
+  template <class T, int N>                                                                 \
+  ROCMFORGE_DEVICE packet<T, N> operator op(const packet<T, N>& a, const packet<T, N>& b) { \
+    packet<T, N> result;                                                                    \
+    result.v = a.v op b.v;                                                                  \
+    return result;                                                                          \
+  }
+#else
+#define ROCMFORGE_PACKET_OPERATOR(op)                                                       \
+  template <class T, int N>                                                                 \
+  ROCMFORGE_DEVICE packet<T, N> operator op(const packet<T, N>& a, const packet<T, N>& b) { \
+    packet<T, N> result;                                                                    \
+    ROCMFORGE_UNROLL                                                                        \
+    for (int i = 0; i < N; ++i) result.v[i] = a.v[i] op b.v[i];                             \
+    return result;                                                                          \
+  }
+#endif
+ROCMFORGE_PACKET_OPERATOR(+)
+ROCMFORGE_PACKET_OPERATOR(-)
+ROCMFORGE_PACKET_OPERATOR(*)
+ROCMFORGE_PACKET_OPERATOR(/)
+ROCMFORGE_PACKET_OPERATOR(&)
+ROCMFORGE_PACKET_OPERATOR(|)
+ROCMFORGE_PACKET_OPERATOR(<<)
+ROCMFORGE_PACKET_OPERATOR(>>)
+#undef ROCMFORGE_PACKET_OPERATOR
+
+template <class T, int N>
+ROCMFORGE_DEVICE packet<T, N> operator*(const packet<T, N>& a, T b) {
+  return a * packet<T, N>(b);
+}
+template <class T, int N>
+ROCMFORGE_DEVICE packet<T, N>& operator+=(packet<T, N>& a, const packet<T, N>& b) {
+  return a = a + b;
+}
+template <class T, int N>
+ROCMFORGE_DEVICE packet<T, N>& operator*=(packet<T, N>& a, const packet<T, N>& b) {
+  return a = a * b;
+}
+
+/// a * b + c, rounded once where the processor can.
+ROCMFORGE_DEVICE float fma(float a, float b, float c) {
+#if defined(ROCMFORGE_PLATFORM_HOST) && !defined(__FMA__)
+  return a * b + c;
+#else
+  return __builtin_fmaf(a, b, c);
+#endif
+}
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> fma(const packet<float, N>& a, const packet<float, N>& b, const packet<float, N>& c) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  return a * b + c;  // contracted by the compiler where the processor has it
+#else
+  packet<float, N> result;
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
+  return result;
+#endif
+}
+
+ROCMFORGE_DEVICE float maximum(float a, float b) { return a > b ? a : b; }
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> maximum(const packet<float, N>& a, const packet<float, N>& b) {
+  packet<float, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  result.v = a.v > b.v ? a.v : b.v;
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = maximum(a.v[i], b.v[i]);
+#endif
+  return result;
+}
+
+/// Whole numbers as floats.
+template <class T, int N>
+ROCMFORGE_DEVICE packet<float, N> to_float(const packet<T, N>& a) {
+  packet<float, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  result.v = __builtin_convertvector(a.v, typename packet<float, N>::storage);
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = static_cast<float>(a.v[i]);
+#endif
+  return result;
+}
+
+/// The same bits as another type.
+template <class To, class From, int N>
+ROCMFORGE_DEVICE packet<To, N> bit_cast(const packet<From, N>& a) {
+  packet<To, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  result.v = reinterpret_cast<typename packet<To, N>::storage>(a.v);
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = __builtin_bit_cast(To, a.v[i]);
+#endif
+  return result;
+}
+
+// ---- sums and maxima over a packet, always in the same order -------------------------------------------------------------
+
+#if defined(ROCMFORGE_PLATFORM_HOST)
+template <int N, std::size_t... I>
+ROCMFORGE_DEVICE packet<float, N / 2> lower_half(const packet<float, N>& a, std::index_sequence<I...>) {
+  packet<float, N / 2> result;
+  result.v = __builtin_shufflevector(a.v, a.v, static_cast<int>(I)...);
+  return result;
+}
+template <int N, std::size_t... I>
+ROCMFORGE_DEVICE packet<float, N / 2> upper_half(const packet<float, N>& a, std::index_sequence<I...>) {
+  packet<float, N / 2> result;
+  result.v = __builtin_shufflevector(a.v, a.v, static_cast<int>(I + N / 2)...);
+  return result;
+}
+#endif
+
+template <int N, class Op>
+ROCMFORGE_DEVICE float fold(const packet<float, N>& a, Op op) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  if constexpr (N > 2) {
+    using half_indices = std::make_index_sequence<static_cast<std::size_t>(N / 2)>;
+    return fold(op(lower_half(a, half_indices{}), upper_half(a, half_indices{})), op);
+  } else if constexpr (N == 2) {
+    return op(a.v[0], a.v[1]);
+  } else {
+    return a.v[0];
+  }
+#else
+  float result = a.v[0];
+  ROCMFORGE_UNROLL
+  for (int i = 1; i < N; ++i) result = op(result, a.v[i]);
+  return result;
+#endif
+}
+template <int N>
+ROCMFORGE_DEVICE float horizontal_sum(const packet<float, N>& a) {
+  return fold(a, [](const auto& x, const auto& y) { return x + y; });
+}
+template <int N>
+ROCMFORGE_DEVICE float horizontal_maximum(const packet<float, N>& a) {
+  return fold(a, [](const auto& x, const auto& y) { return maximum(x, y); });
+}
+
+// ---- 2^x and e^x ----------------------------------------------------------------------------------------------------------
+
+/// 2^x elementwise; 2^-inf is 0. On the host within 2 units in the last place, results below 2^-126 are 0.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> exp2_of(const packet<float, N>& x) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  // x = n + f with |f| <= 1/2: 2^f by its Taylor series, 2^n put into the exponent. n = -127 makes the factor zero.
+  using floats = packet<float, N>;
+  constexpr float round_to_whole = 12582912.0f;  // 1.5 * 2^23: adding it drops the fraction
+  floats clamped;
+  clamped.v = x.v < -127.0f ? floats(-127.0f).v : x.v;
+  clamped.v = clamped.v > 128.0f ? floats(128.0f).v : clamped.v;
+  const floats shifted = clamped + floats(round_to_whole);
+  const floats f = clamped - (shifted - floats(round_to_whole));
+  floats series(1.5252734e-5f);  // ln(2)^k / k! for k = 7 down to 0
+  series = fma(series, f, floats(1.5403530e-4f));
+  series = fma(series, f, floats(1.3333558e-3f));
+  series = fma(series, f, floats(9.6181291e-3f));
+  series = fma(series, f, floats(5.5504109e-2f));
+  series = fma(series, f, floats(2.4022651e-1f));
+  series = fma(series, f, floats(6.9314718e-1f));
+  series = fma(series, f, floats(1.0f));
+  const packet<int, N> exponent = (bit_cast<int>(shifted) - packet<int, N>(0x4b400000 - 127)) << packet<int, N>(23);
+  return series * bit_cast<float>(exponent);
+#else
+  packet<float, N> result;
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = exp2_of(x.v[i]);
+  return result;
+#endif
+}
+
+inline constexpr float log2_e = 1.44269504f;
+
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> exp_of(const packet<float, N>& x) {
+  return exp2_of(x * log2_e);
+}
+
+// ---- loads and stores -------------------------------------------------------------------------------------------------------
+
+/// N elements from `p` on, as floats. `p` is aligned for T only.
+template <int N, class T>
+ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p) {
+  packet<float, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  if constexpr (std::is_same_v<T, float>) {
+    std::memcpy(&result.v, p, sizeof(result.v));
+    return result;
+  } else if constexpr (std::is_same_v<T, bfloat16>) {
+    typedef std::uint16_t words __attribute__((vector_size(2 * N)));
+    words bits;
+    std::memcpy(&bits, p, sizeof(bits));
+    packet<unsigned, N> wide;
+    wide.v = __builtin_convertvector(bits, typename packet<unsigned, N>::storage);
+    return bit_cast<float>(wide << packet<unsigned, N>(16u));
+  }
+#if defined(__AVX512F__)
+  else if constexpr (std::is_same_v<T, half> && N == 16) {
+    result.v = reinterpret_cast<typename packet<float, N>::storage>(
+        _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+    return result;
+  }
+#endif
+#if defined(__F16C__)
+  else if constexpr (std::is_same_v<T, half> && N == 8) {
+    result.v = reinterpret_cast<typename packet<float, N>::storage>(
+        _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    return result;
+  }
+#endif
+  else {
+    for (int i = 0; i < N; ++i) result.v[i] = static_cast<float>(p[i]);
+    return result;
+  }
+#else
+  struct elements {
+    T t[N];
+  };
+  const auto raw = gpu::load_words<elements>(p);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = static_cast<float>(raw.t[i]);
+  return result;
+#endif
+}
+
+/// The first `count` elements from `p` on; the others are 0 and are not read.
+template <int N, class T>
+ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p, int count) {
+  packet<float, N> result(0.0f);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) {
+    if (i < count) result.set(i, static_cast<float>(p[i]));
+  }
+  return result;
+}
+
+/// Stores all N elements, rounded to T.
+template <class T, int N>
+ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  if constexpr (std::is_same_v<T, float>) {
+    std::memcpy(p, &value.v, sizeof(value.v));
+    return;
+  }
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<T, half> && N == 16) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_maskz_cvtps_ph(0xffff, reinterpret_cast<__m512>(value.v), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    return;
+  }
+#endif
+  for (int i = 0; i < N; ++i) p[i] = T(value.v[i]);
+#else
+  struct elements {
+    T t[N];
+  };
+  elements raw;
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) raw.t[i] = T(value.v[i]);
+  gpu::store_words(p, raw);
+#endif
+}
+
+/// Stores the first `count` elements.
+template <class T, int N>
+ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value, int count) {
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) {
+    if (i < count) p[i] = T(value[i]);
+  }
+}
+
+/// N bytes, each zero-extended (uint8_t) or sign-extended (int8_t) to 32 bits.
+template <int N, class Byte>
+ROCMFORGE_DEVICE packet<int, N> load_bytes(const Byte* p) {
+  static_assert(sizeof(Byte) == 1);
+  packet<int, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  typedef Byte bytes __attribute__((vector_size(N)));
+  bytes raw;
+  std::memcpy(&raw, p, N);
+  result.v = __builtin_convertvector(raw, typename packet<int, N>::storage);
+#else
+  struct elements {
+    Byte t[N];
+  };
+  const auto raw = gpu::load_words<elements>(p);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = static_cast<int>(raw.t[i]);
+#endif
+  return result;
+}
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
