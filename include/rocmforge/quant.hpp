@@ -17,7 +17,7 @@ struct q4_0 {
 
 /// 32 weights of 4 bits: q * d + m. Laid out as q4_0.
 struct q4_1 {
-  half d, m;
+  half dm[2];  // d, m
   std::uint8_t qs[16];
 };
 
@@ -43,11 +43,17 @@ struct fragment {
 template <int N>
 inline constexpr int num_parts = 16 / N;
 
-/// The values q * d + m of the low and the high four bits of each byte.
+/// The values (q + shift) * d + m of the low and of the high four bits q of each byte.
 template <int N>
-ROCMFORGE_DEVICE fragment<N> decode_nibbles(const packet<int, N>& bytes, float d, float m) {
-  const packet<float, N> scale(d), offset(m);
-  return {fma(to_float(bytes & packet<int, N>(15)), scale, offset), fma(to_float(bytes >> packet<int, N>(4)), scale, offset)};
+ROCMFORGE_DEVICE fragment<N> decode_nibbles(const packet<int, N>& bytes, float shift, const packet<float, N>& d,
+                                            const packet<float, N>& m) {
+  if constexpr (has_lookup && N == 16) {  // all sixteen values at once, then one look-up a weight
+    const packet<float, N> values = fma(iota<N>() + packet<float, N>(shift), d, m);
+    return {lookup(values, bytes), lookup(values, bytes >> packet<int, N>(4))};
+  } else {
+    const packet<float, N> offset(shift);
+    return {fma(to_float(bytes & packet<int, N>(15)) + offset, d, m), fma(to_float(bytes >> packet<int, N>(4)) + offset, d, m)};
+  }
 }
 
 /// How a row of weights is stored as an array of `Type`:
@@ -73,9 +79,8 @@ struct block_traits<q4_0> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q4_0* row, int group, int part, int /*count*/) {
-    const q4_0& block = row[group];
-    const float d = static_cast<float>(block.d);
-    return decode_nibbles(load_bytes<N>(block.qs + part * N), d, -8 * d);
+    const packet<float, N> d(static_cast<float>(row[group].d));
+    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), -8.0f, d, packet<float, N>(0.0f));
   }
 };
 
@@ -84,8 +89,9 @@ struct block_traits<q4_1> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q4_1* row, int group, int part, int /*count*/) {
-    const q4_1& block = row[group];
-    return decode_nibbles(load_bytes<N>(block.qs + part * N), static_cast<float>(block.d), static_cast<float>(block.m));
+    packet<float, N> d, m;
+    load_broadcast(row[group].dm, d, m);
+    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), 0.0f, d, m);
   }
 };
 
@@ -94,9 +100,8 @@ struct block_traits<q8_0> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q8_0* row, int group, int part, int /*count*/) {
-    const q8_0& block = row[group];
-    const packet<float, N> d(static_cast<float>(block.d));
-    return {to_float(load_bytes<N>(block.qs + part * N)) * d, to_float(load_bytes<N>(block.qs + part * N + 16)) * d};
+    const packet<float, N> d(static_cast<float>(row[group].d));
+    return {to_float(load_bytes<N>(row[group].qs + part * N)) * d, to_float(load_bytes<N>(row[group].qs + part * N + 16)) * d};
   }
 };
 

@@ -35,6 +35,18 @@ ROCMFORGE_DEVICE void store(T* row, packet_position<N, Slot, Whole> at, const pa
   }
 }
 
+/// `value` with `outside` in place of the elements that are beyond the row.
+template <int N, int Slot, bool Whole>
+ROCMFORGE_DEVICE packet<float, N> masked(packet<float, N> value, packet_position<N, Slot, Whole> at, float outside) {
+  if constexpr (!Whole) {
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N; ++i) {
+      if (i >= at.count) value.set(i, outside);
+    }
+  }
+  return value;
+}
+
 /// Packets in flight a lane.
 inline constexpr int num_packet_slots = 4;
 

@@ -330,16 +330,86 @@ ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value, int coun
   }
 }
 
+/// Two neighbouring halves, each in every element of a packet of its own.
+template <int N>
+ROCMFORGE_DEVICE void load_broadcast(const half* p, packet<float, N>& first, packet<float, N>& second) {
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__) && defined(__F16C__)
+  if constexpr (N == 16) {  // one conversion for both
+    int bits;
+    std::memcpy(&bits, p, sizeof(bits));
+    const __m512 both = _mm512_zextps128_ps512(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
+    using storage = typename packet<float, N>::storage;
+    first.v = reinterpret_cast<storage>(_mm512_maskz_permutexvar_ps(0xffff, _mm512_set1_epi32(0), both));
+    second.v = reinterpret_cast<storage>(_mm512_maskz_permutexvar_ps(0xffff, _mm512_set1_epi32(1), both));
+    return;
+  }
+#endif
+  first = packet<float, N>(static_cast<float>(p[0]));
+  second = packet<float, N>(static_cast<float>(p[1]));
+}
+
+/// Asks for the cache line of `p`, which will be read soon. On a GPU other waves hide the latency.
+ROCMFORGE_DEVICE void prefetch([[maybe_unused]] const void* p) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  __builtin_prefetch(p, 0, 3);
+#endif
+}
+
+/// Whether `lookup` is one instruction.
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__)
+inline constexpr bool has_lookup = true;
+#else
+inline constexpr bool has_lookup = false;
+#endif
+
+/// Element i of the result is element (indices[i] modulo 16) of the table.
+ROCMFORGE_DEVICE packet<float, 16> lookup(const packet<float, 16>& table, const packet<int, 16>& indices) {
+  packet<float, 16> result;
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__)
+  result.v = reinterpret_cast<typename packet<float, 16>::storage>(_mm512_maskz_permutexvar_ps(
+      0xffff, reinterpret_cast<__m512i>(indices.v), reinterpret_cast<__m512>(table.v)));
+#else
+  for (int i = 0; i < 16; ++i) result.set(i, table[indices[i] & 15]);
+#endif
+  return result;
+}
+
+/// 0, 1, 2, ...
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> iota() {
+  packet<float, N> result;
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.set(i, static_cast<float>(i));
+  return result;
+}
+
 /// N bytes, each zero-extended (uint8_t) or sign-extended (int8_t) to 32 bits.
 template <int N, class Byte>
 ROCMFORGE_DEVICE packet<int, N> load_bytes(const Byte* p) {
   static_assert(sizeof(Byte) == 1);
   packet<int, N> result;
 #if defined(ROCMFORGE_PLATFORM_HOST)
+  using storage = typename packet<int, N>::storage;
+  constexpr bool is_signed = std::is_signed_v<Byte>;
+#if defined(__AVX512F__)
+  if constexpr (N == 16) {  // by name: g++ 12 widens a vector of bytes one element at a time
+    const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    result.v = reinterpret_cast<storage>(is_signed ? _mm512_maskz_cvtepi8_epi32(0xffff, raw)
+                                                   : _mm512_maskz_cvtepu8_epi32(0xffff, raw));
+    return result;
+  }
+#endif
+#if defined(__AVX2__)
+  if constexpr (N == 8) {
+    const __m128i raw = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    result.v = reinterpret_cast<storage>(is_signed ? _mm256_cvtepi8_epi32(raw) : _mm256_cvtepu8_epi32(raw));
+    return result;
+  }
+#endif
   typedef Byte bytes __attribute__((vector_size(N)));
   bytes raw;
   std::memcpy(&raw, p, N);
-  result.v = __builtin_convertvector(raw, typename packet<int, N>::storage);
+  result.v = __builtin_convertvector(raw, storage);
 #else
   struct elements {
     Byte t[N];

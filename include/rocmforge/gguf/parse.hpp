@@ -1,0 +1,155 @@
+// The GGUF parser: from untrusted bytes to an index, or an error. Nothing is read before it is
+// known to be there, nothing is allocated before its count is checked against the bytes that are
+// left, and time is linear in the file's head but for the sorting of names. Source: ggml's
+// docs/gguf.md.
+#pragma once
+
+#include <rocmforge/gguf/byte_reader.hpp>
+#include <rocmforge/gguf/index.hpp>
+#include <rocmforge/gguf/limits.hpp>
+#include <rocmforge/gguf/parse_metadata.hpp>
+#include <rocmforge/gguf/parse_tensors.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace rocmforge::gguf {
+namespace detail {
+
+struct header {
+  std::uint32_t version;
+  std::uint64_t num_tensors;
+  std::uint64_t num_metadata_keys;
+};
+
+inline void check_magic(std::span<const std::byte> bytes, const byte_reader& reader) {
+  constexpr std::string_view magic = "GGUF";
+  constexpr std::size_t header_bytes = 24;
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
+                               std::min(bytes.size(), magic.size()));
+  if (start.empty()) reader.fail(0, "the file is empty, expected a GGUF file");
+  if (start != magic.substr(0, start.size())) {
+    reader.fail(0, "not a GGUF file: starts with '" + printable(start) + "', expected 'GGUF'");
+  }
+  if (bytes.size() < header_bytes) {
+    reader.fail(0, "truncated: the header has " + std::to_string(header_bytes) +
+                       " bytes, the file ends after " + std::to_string(bytes.size()));
+  }
+}
+
+inline std::uint64_t parse_count(byte_reader& reader, const std::string& what, std::uint64_t max) {
+  const std::uint64_t at = reader.offset();
+  const auto count = reader.read<std::uint64_t>(what);
+  if (count > max) {
+    reader.fail(at, "the file declares " + std::to_string(count) + " " + what +
+                        ", expected at most " + std::to_string(max));
+  }
+  return count;
+}
+
+inline header parse_header(std::span<const std::byte> bytes, byte_reader& reader) {
+  check_magic(bytes, reader);
+  reader.take(4, "magic");
+  const std::uint64_t at = reader.offset();
+  const auto version = reader.read<std::uint32_t>("version");
+  if (version != 0 && (version & 0xffff) == 0) {
+    reader.fail(at, "the file is byte-swapped (big-endian), expected a little-endian GGUF file");
+  }
+  if (version != 2 && version != 3) {
+    reader.fail(at,
+                "GGUF version " + std::to_string(version) + " is not supported, expected 2 or 3");
+  }
+  const std::uint64_t num_tensors = parse_count(reader, "tensors", limits::max_tensors);
+  const std::uint64_t num_keys = parse_count(reader, "metadata keys", limits::max_metadata_keys);
+  // The least a tensor takes: name 8 + 1, rank 4, extent 8, type 4, offset 8. A key: 8 + 1, type 4,
+  // value 1.
+  const std::uint64_t min_bytes = 33 * num_tensors + 14 * num_keys;
+  if (min_bytes > reader.remaining()) {
+    reader.fail(at + 4, "truncated: " + std::to_string(num_tensors) + " tensors and " +
+                            std::to_string(num_keys) + " metadata keys take at least " +
+                            std::to_string(min_bytes) + " bytes, the file ends after " +
+                            std::to_string(reader.remaining()));
+  }
+  return {version, num_tensors, num_keys};
+}
+
+inline std::uint32_t find_alignment(const byte_reader& reader, const metadata_entry* entry,
+                                    const std::string& file) {
+  if (!entry) return 32;
+  const auto fail = [&](const std::string& value) {
+    reader.fail(entry->offset, "metadata key 'general.alignment': value is " + value +
+                                   ", expected u32, a power of two from " +
+                                   std::to_string(limits::min_alignment) + " to " +
+                                   std::to_string(limits::max_alignment));
+  };
+  if (entry->type != value_type::u32) fail(type_text(*entry));
+  const auto alignment = read_scalar<std::uint32_t>(*entry, file);
+  if (!std::has_single_bit(alignment) || alignment < limits::min_alignment ||
+      alignment > limits::max_alignment) {
+    fail(std::to_string(alignment));
+  }
+  return alignment;
+}
+
+inline void refuse_split(const byte_reader& reader, const metadata_entry* entry,
+                         const std::string& file) {
+  if (!entry) return;
+  const auto num_files = read_scalar<std::uint64_t>(*entry, file);
+  if (num_files > 1) {
+    reader.fail(entry->offset, "metadata key 'split.count': the model is split over " +
+                                   std::to_string(num_files) +
+                                   " files, expected one file: merge them first");
+  }
+}
+
+inline void sort_names(const byte_reader& reader, name_lookup& names, const std::string& what) {
+  if (const auto repeated = names.sort()) {
+    reader.fail(reader.offset_of(*repeated),
+                "the " + what + " '" + printable(*repeated) + "' occurs twice");
+  }
+}
+
+}  // namespace detail
+
+/// Parses a GGUF file of version 2 or 3.
+///
+/// @param bytes            the whole file; must outlive the result
+/// @param name_for_errors  what errors call it, usually its path
+/// @return what the file contains, every rule of the format checked
+///
+/// Throws `error` with the offset, what is wrong and what was expected. docs/gguf.md lists what is
+/// refused.
+inline index parse(std::span<const std::byte> bytes, const std::string& name_for_errors) {
+  index result(name_for_errors);
+  detail::byte_reader reader(bytes, name_for_errors);
+  const detail::header header = detail::parse_header(bytes, reader);
+  result.version_ = header.version;
+
+  result.metadata_.reserve(header.num_metadata_keys);
+  result.metadata_lookup_.reserve(header.num_metadata_keys);
+  for (std::uint64_t i = 0; i < header.num_metadata_keys; ++i) {
+    result.metadata_.push_back(detail::parse_metadata_entry(reader));
+    result.metadata_lookup_.add(result.metadata_.back().key);
+  }
+  detail::sort_names(reader, result.metadata_lookup_, "metadata key");
+  detail::refuse_split(reader, result.find_entry("split.count"), name_for_errors);
+  result.alignment_ =
+      detail::find_alignment(reader, result.find_entry("general.alignment"), name_for_errors);
+
+  result.tensors_.reserve(header.num_tensors);
+  result.tensor_lookup_.reserve(header.num_tensors);
+  for (std::uint64_t i = 0; i < header.num_tensors; ++i) {
+    result.tensors_.push_back(detail::parse_tensor_info(reader));
+    result.tensor_lookup_.add(result.tensors_.back().name);
+  }
+  detail::sort_names(reader, result.tensor_lookup_, "tensor name");
+  detail::place_tensors(reader, result.tensors_, bytes, result.alignment_);
+  return result;
+}
+
+}  // namespace rocmforge::gguf

@@ -1,0 +1,24 @@
+// What a GGUF file says about one tensor.
+#pragma once
+
+#include <rocmforge/gguf/types.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace rocmforge::gguf {
+
+/// One tensor. Name and data are views of the file's bytes.
+struct tensor_info {
+  std::string_view name;
+  tensor_type type = tensor_type::f32;
+  int rank = 0;
+  std::array<std::int64_t, 4> extent = {1, 1, 1, 1};  ///< extent[0] varies fastest; unused ones: 1
+  std::uint64_t offset = 0;                           ///< in the file
+  std::uint64_t num_bytes = 0;
+  const std::byte* data = nullptr;
+};
+
+}  // namespace rocmforge::gguf
