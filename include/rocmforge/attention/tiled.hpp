@@ -44,6 +44,7 @@ struct attention {
   static constexpr int score_packets = Config.block_kv / (lanes_kv * score_elements);
   static constexpr int output_elements = Config.head_dim / lanes_kv < widest ? Config.head_dim / lanes_kv : widest;
   static constexpr int output_packets = Config.head_dim / (lanes_kv * output_elements);
+  static constexpr int columns_at_once = output_packets < 4 ? output_packets : 4;  // packets of output in registers
   static constexpr int pad = 4;  // puts neighbouring rows into different banks
   static_assert(BlockSize % lanes_kv == 0 && lane_q > 0 && rounds * lanes_q * lane_q == Config.block_q,
                 "attention: block_q must be a multiple of BlockSize / 16");
@@ -113,7 +114,6 @@ struct attention {
         const int query = first_query + lane_row + round * lanes_q * lane_q + r;
         if (query >= q_len) continue;
         const float inverse = sum[round][r] > 0 ? 1.0f / sum[round][r] : 0.0f;
-        ROCMFORGE_UNROLL
         for (int c = 0; c < output_packets; ++c) {
           const int first = (c * lanes_kv + lane_kv) * output_elements;
           if (first < head_dim) {
@@ -196,7 +196,8 @@ struct attention {
       if (visible < Config.block_kv) {
         ROCMFORGE_UNROLL
         for (int c = 0; c < score_packets; ++c) {
-          score[r][c] = keep_first(score[r][c], visible - (c * lanes_kv + lane_kv) * score_elements);
+          score[r][c] = keep_first(score[r][c], visible - (c * lanes_kv + lane_kv) * score_elements,
+                                   attention_rows::minus_infinity);
         }
       }
       scores largest = score[r][0];
@@ -215,7 +216,6 @@ struct attention {
       }
       sum[r] = sum[r] * keep + reduce_lanes<lanes_kv>(horizontal_sum(total), add_op{}, block);
       maximum[r] = new_maximum;
-      ROCMFORGE_UNROLL
       for (int c = 0; c < output_packets; ++c) output[r][c] = output[r][c] * keep;
     }
   }
@@ -223,39 +223,32 @@ struct attention {
   ROCMFORGE_DEVICE void add_values(const shared_storage& shared, int row, int lane_kv,
                                    packet<float, output_elements> (&output)[lane_q][output_packets]) const {
     using values = packet<float, output_elements>;
-    values total[lane_q][output_packets];
-    ROCMFORGE_UNROLL
-    for (int r = 0; r < lane_q; ++r) {
+    for (int first = 0; first < output_packets; first += columns_at_once) {
+      values total[lane_q][columns_at_once];
       ROCMFORGE_UNROLL
-      for (int c = 0; c < output_packets; ++c) total[r][c] = output[r][c];
-    }
-    for (int key = 0; key < Config.block_kv; ++key) {
-      values value[output_packets];
-      ROCMFORGE_UNROLL
-      for (int c = 0; c < output_packets; ++c) {
-        value[c] = load_packet<output_elements>(&shared.value[key][(c * lanes_kv + lane_kv) * output_elements]);
+      for (int r = 0; r < lane_q; ++r) {
+        ROCMFORGE_UNROLL
+        for (int c = 0; c < columns_at_once; ++c) total[r][c] = output[r][first + c];
+      }
+      for (int key = 0; key < Config.block_kv; ++key) {
+        values value[columns_at_once];
+        ROCMFORGE_UNROLL
+        for (int c = 0; c < columns_at_once; ++c) {
+          value[c] = load_packet<output_elements>(&shared.value[key][((first + c) * lanes_kv + lane_kv) * output_elements]);
+        }
+        ROCMFORGE_UNROLL
+        for (int r = 0; r < lane_q; ++r) {
+          const values weight(shared.weight[row + r][key]);
+          ROCMFORGE_UNROLL
+          for (int c = 0; c < columns_at_once; ++c) total[r][c] = fma(weight, value[c], total[r][c]);
+        }
       }
       ROCMFORGE_UNROLL
       for (int r = 0; r < lane_q; ++r) {
-        const values weight(shared.weight[row + r][key]);
         ROCMFORGE_UNROLL
-        for (int c = 0; c < output_packets; ++c) total[r][c] = fma(weight, value[c], total[r][c]);
+        for (int c = 0; c < columns_at_once; ++c) output[r][first + c] = total[r][c];
       }
     }
-    ROCMFORGE_UNROLL
-    for (int r = 0; r < lane_q; ++r) {
-      ROCMFORGE_UNROLL
-      for (int c = 0; c < output_packets; ++c) output[r][c] = total[r][c];
-    }
-  }
-
-  /// The first `count` elements; the others become -inf.
-  ROCMFORGE_DEVICE static packet<float, score_elements> keep_first(packet<float, score_elements> score, int count) {
-    ROCMFORGE_UNROLL
-    for (int i = 0; i < score_elements; ++i) {
-      if (i >= count) score.set(i, attention_rows::minus_infinity);
-    }
-    return score;
   }
 };
 

@@ -73,7 +73,8 @@ struct attention_vector {
     for (int base = 0; base < most_visible; base += num_teams * keys_at_once) {
       packet<float, keys_at_once> score[num_rows];
       ROCMFORGE_UNROLL
-      for (int c = 0; c < keys_at_once; ++c) {
+      for (int r = 0; r < num_rows; ++r) score[r] = packet<float, keys_at_once>(0.0f);
+      for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
         const cache_element* key = problem.key(sequence, kv_head, position < most_visible ? position : most_visible - 1);
         dot_accumulator<packet_elements, WaveSize> dot[num_rows];
@@ -91,7 +92,7 @@ struct attention_vector {
           const float value = reduce_lanes<lanes_per_key>(dot_fold(dot[r]), add_op{}, block);
           score[r].set(c, position < visible[r] ? value : minus_infinity);
         }
-      }
+      });
       ROCMFORGE_UNROLL
       for (int r = 0; r < num_rows; ++r) {
         const float new_maximum = maximum_of(maximum[r], horizontal_maximum(score[r]));
@@ -103,8 +104,7 @@ struct attention_vector {
         ROCMFORGE_UNROLL
         for (int i = 0; i < lane_packets; ++i) output[r][i] = output[r][i] * keep;
       }
-      ROCMFORGE_UNROLL
-      for (int c = 0; c < keys_at_once; ++c) {
+      for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
         const cache_element* value = problem.value(sequence, kv_head, position < most_visible ? position : most_visible - 1);
         ROCMFORGE_UNROLL
@@ -115,7 +115,7 @@ struct attention_vector {
             output[r][i] = fma(packet<float, packet_elements>(score[r][c]), values, output[r][i]);
           }
         }
-      }
+      });
     }
 
     ROCMFORGE_UNROLL
@@ -132,6 +132,17 @@ struct attention_vector {
   }
 
  private:
+  /// A loop over the keys at once: unrolled on a GPU, where scores must stay in registers; a real loop on the host.
+  template <class F>
+  ROCMFORGE_DEVICE static void for_each_key(F&& f) {
+    if constexpr (WaveSize == 1) {
+      for (int c = 0; c < keys_at_once; ++c) f(c);
+    } else {
+      ROCMFORGE_UNROLL
+      for (int c = 0; c < keys_at_once; ++c) f(c);
+    }
+  }
+
   ROCMFORGE_DEVICE static float maximum_of(float a, float b) { return a > b ? a : b; }
   /// First element of packet i of a lane.
   ROCMFORGE_DEVICE static int element(int lane, int i) { return (i * lanes_per_key + lane) * packet_elements; }

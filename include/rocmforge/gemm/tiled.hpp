@@ -60,7 +60,7 @@ struct matmul {
     const int in_dim = x.extent[1];
     const int tokens_left = y.extent[0] - first_token;
 
-    float sums[rounds_tokens][rounds_rows][tile.lane_tokens][tile.lane_rows];
+    float sums[rounds_tokens][rounds_rows][tile.lane_tokens][tile.lane_rows] = {};
     for (int k = 0; k < in_dim; k += tile.block_k) {
       const int columns = in_dim - k < tile.block_k ? in_dim - k : tile.block_k;
       stage(block, &shared.weights[0][0], weight, first_row, tile.block_rows, y.extent[1], k, columns);
@@ -124,7 +124,7 @@ struct matmul {
     ROCMFORGE_UNROLL
     for (int i = 0; i < tile.lane_tokens; ++i) {
       ROCMFORGE_UNROLL
-      for (int j = 0; j < tile.lane_rows; ++j) acc[i][j] = dot_start<accumulator>(k == 0 ? 0.0f : sums[i][j]);
+      for (int j = 0; j < tile.lane_rows; ++j) acc[i][j] = dot_start<accumulator>(sums[i][j]);
     }
     const T* direct[tile.lane_tokens];
     ROCMFORGE_UNROLL

@@ -286,12 +286,18 @@ ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p) {
 /// The first `count` elements from `p` on; the others are 0 and are not read.
 template <int N, class T>
 ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p, int count) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  float elements[N] = {};  // through memory: unrolled tests of every element would be most of a kernel's code
+  for (int i = 0; i < (count < N ? count : N); ++i) elements[i] = static_cast<float>(p[i]);
+  return load_packet<N>(elements);
+#else
   packet<float, N> result(0.0f);
   ROCMFORGE_UNROLL
   for (int i = 0; i < N; ++i) {
     if (i < count) result.set(i, static_cast<float>(p[i]));
   }
   return result;
+#endif
 }
 
 /// Stores all N elements, rounded to T.
@@ -324,10 +330,16 @@ ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value) {
 /// Stores the first `count` elements.
 template <class T, int N>
 ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value, int count) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  float elements[N];
+  std::memcpy(elements, &value.v, sizeof(elements));
+  for (int i = 0; i < (count < N ? count : N); ++i) p[i] = T(elements[i]);
+#else
   ROCMFORGE_UNROLL
   for (int i = 0; i < N; ++i) {
     if (i < count) p[i] = T(value[i]);
   }
+#endif
 }
 
 /// Two neighbouring halves, each in every element of a packet of its own.
@@ -377,9 +389,22 @@ ROCMFORGE_DEVICE packet<float, 16> lookup(const packet<float, 16>& table, const 
 /// 0, 1, 2, ...
 template <int N>
 ROCMFORGE_DEVICE packet<float, N> iota() {
-  packet<float, N> result;
+  packet<float, N> result(0.0f);
   ROCMFORGE_UNROLL
   for (int i = 0; i < N; ++i) result.set(i, static_cast<float>(i));
+  return result;
+}
+
+/// The first `count` elements of `value`; the others become `rest`.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> keep_first(const packet<float, N>& value, int count, float rest) {
+  packet<float, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  result.v = iota<N>().v < packet<float, N>(static_cast<float>(count)).v ? value.v : packet<float, N>(rest).v;
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = i < count ? value.v[i] : rest;
+#endif
   return result;
 }
 

@@ -1,0 +1,135 @@
+#include "generate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <rocmforge/error.hpp>
+
+#include "stop_filter.hpp"
+#include "stopwatch.hpp"
+#include "terminal.hpp"
+
+namespace decoder {
+namespace {
+
+constexpr std::size_t prompt_chunk = 512;
+constexpr std::size_t scored_chunk = 64;  // a row of logits for each token: 12 MB with 50,000 words
+
+void check_fit(const engine& model, std::size_t num_tokens) {
+  const auto room = static_cast<std::size_t>(model.context() - model.length());
+  if (num_tokens <= room) return;
+  const std::string held =
+      model.length() == 0 ? "" : fmt::format(", of which {} are taken", model.length());
+  throw rocmforge::error(fmt::format("prompt: {} tokens, expected at most the context of {}{}",
+                                     num_tokens, model.context(), held));
+}
+
+/// The negative log-likelihood of `token` in nats.
+double nll(std::span<const float> logits, int token) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  return largest + std::log(sum) - logits[token];
+}
+
+std::vector<std::pair<int, float>> largest_logits(std::span<const float> logits, int count) {
+  std::vector<candidate> candidates;
+  for (const float logit : logits) {
+    candidates.push_back({static_cast<int>(candidates.size()), logit});
+  }
+  keep_top_k(candidates, count);
+  std::vector<std::pair<int, float>> result;
+  for (const candidate& c : candidates) result.emplace_back(c.id, c.logit);
+  return result;
+}
+
+void check_finite(std::span<const float> logits) {
+  const auto wrong = std::find_if_not(logits.begin(), logits.end(),
+                                      [](float logit) { return std::isfinite(logit); });
+  if (wrong == logits.end()) return;
+  throw rocmforge::error(fmt::format("logits: {} at token {}, expected a finite number", *wrong,
+                                     wrong - logits.begin()));
+}
+
+}  // namespace
+
+bool append_prompt(engine& model, std::span<const int> tokens, std::span<float> logits) {
+  check_fit(model, tokens.size());
+  while (!tokens.empty()) {
+    if (interrupted()) return false;
+    const auto chunk = tokens.first(std::min(tokens.size(), prompt_chunk));
+    model.append(chunk, logits_of::last, logits);
+    tokens = tokens.subspan(chunk.size());
+  }
+  return true;
+}
+
+bool append_scored_prompt(engine& model, std::span<const int> tokens, int num_top_logits,
+                          std::span<float> logits, prompt_score& score) {
+  check_fit(model, tokens.size());
+  const std::size_t vocab_size = logits.size();
+  if (static_cast<std::size_t>(num_top_logits) > vocab_size) {
+    throw rocmforge::error(fmt::format("--logits {}: expected at most the vocabulary's {}",
+                                       num_top_logits, vocab_size));
+  }
+  std::vector<float> rows(std::min(tokens.size(), scored_chunk) * vocab_size);
+  double sum = 0;
+  std::size_t next = 1;  // the token that the coming row predicts
+  for (std::size_t first = 0; first < tokens.size(); first += scored_chunk) {
+    if (interrupted()) return false;
+    const auto chunk = tokens.subspan(first, std::min(tokens.size() - first, scored_chunk));
+    const auto used = std::span(rows).first(chunk.size() * vocab_size);
+    model.append(chunk, logits_of::all, used);
+    check_finite(used);
+    for (std::size_t i = 0; i < chunk.size() && next < tokens.size(); ++i, ++next) {
+      sum += nll(used.subspan(i * vocab_size, vocab_size), tokens[next]);
+    }
+    std::ranges::copy(used.last(vocab_size), logits.begin());
+  }
+  score.top_logits = largest_logits(logits, num_top_logits);
+  if (tokens.size() > 1) score.mean_nll = sum / static_cast<double>(tokens.size() - 1);
+  return true;
+}
+
+completion complete(engine& model, const rocmforge::tokenizer& tokenizer, sampler& choose,
+                    std::span<float> logits, const completion_limits& limits,
+                    const std::function<void(std::string_view)>& on_text) {
+  // An embedding may be padded with rows that are no token.
+  const auto choices =
+      logits.first(std::min(logits.size(), static_cast<std::size_t>(tokenizer.vocab_size())));
+  completion result;
+  rocmforge::stream_decoder decode(tokenizer);
+  stop_filter stop(limits.stops);
+  const auto show = [&](const std::string& text) {
+    if (text.empty()) return;
+    result.text += text;
+    on_text(text);
+  };
+  const auto run = [&] {
+    while (static_cast<int>(result.tokens.size()) < limits.max_tokens) {
+      if (interrupted()) return finish_reason::interrupted;
+      stopwatch step;
+      if (!result.tokens.empty()) {
+        if (model.length() == model.context()) return finish_reason::context_full;
+        model.append(std::span(&result.tokens.back(), 1), logits_of::last, logits);
+        ++result.num_steps;
+      }
+      const int token = choose.sample(choices);
+      if (result.num_steps > 0) result.seconds += step.seconds();
+      if (tokenizer.is_end_of_generation(token)) return finish_reason::end_of_text;
+      choose.accept(std::span(&token, 1));
+      result.tokens.push_back(token);
+      show(stop.push(decode.push(token)));
+      if (stop.found()) return finish_reason::stop_text;
+    }
+    return finish_reason::token_limit;
+  };
+  result.reason = run();
+  show(stop.push(decode.finish()));
+  show(stop.finish());
+  if (stop.found()) result.reason = finish_reason::stop_text;
+  return result;
+}
+
+}  // namespace decoder

@@ -1,0 +1,149 @@
+// Loads a language model from a GGUF file and writes text with it. docs/decoder.md tells how to use
+// it.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <new>
+#include <rocmforge/error.hpp>
+#include <rocmforge/gguf.hpp>
+#include <rocmforge/tokenizer.hpp>
+#include <string>
+#include <vector>
+
+#include "bench.hpp"
+#include "chat.hpp"
+#include "generate.hpp"
+#include "machine.hpp"
+#include "options.hpp"
+#include "report.hpp"
+#include "stopwatch.hpp"
+#include "terminal.hpp"
+
+namespace decoder {
+namespace {
+
+constexpr int status_interrupted = 130;
+constexpr int status_bad_input = 2;
+constexpr int status_fault = 1;
+
+/// The prompt's tokens: the text itself with --raw or where the file has no chat template, else one
+/// user turn.
+std::vector<int> encode_prompt(const rocmforge::tokenizer& tokenizer, const options& o) {
+  const std::string text = *o.prompt == "-" ? read_all_input() : *o.prompt;
+  if (text.empty()) throw rocmforge::error("standard input: empty, expected a prompt");
+  if (!o.raw && has_chat_template(tokenizer)) {
+    std::vector<rocmforge::chat_message> messages;
+    if (o.system) messages.push_back({"system", *o.system});
+    messages.push_back({"user", text});
+    return encode_chat(tokenizer, messages, true);
+  }
+  if (o.system) throw rocmforge::error("--system: expected a model with a chat template");
+  std::vector<int> tokens;
+  if (tokenizer.vocab().add_bos) tokens.push_back(tokenizer.vocab().bos);
+  const auto body = tokenizer.encode(
+      text, o.raw ? rocmforge::special_tokens::parse : rocmforge::special_tokens::as_text);
+  tokens.insert(tokens.end(), body.begin(), body.end());  // never eos: the text is to go on
+  return tokens;
+}
+
+int print_tokens(std::span<const int> tokens, bool json) {
+  write_out(json ? tokens_json(tokens) : fmt::format("{}\n", fmt::join(tokens, " ")));
+  return 0;
+}
+
+int generate(engine& model, const rocmforge::tokenizer& tokenizer, const std::vector<int>& prompt,
+             const options& o) {
+  const interrupt_scope scope;
+  std::vector<float> logits(static_cast<std::size_t>(model.vocab_size()));
+  const bool scored = o.num_top_logits > 0;
+  prompt_score score;
+  timing times;
+  const stopwatch prompt_time;
+  const bool complete_prompt =
+      scored ? append_scored_prompt(model, prompt, o.num_top_logits, logits, score)
+             : append_prompt(model, prompt, logits);
+  if (!complete_prompt) return status_interrupted;
+  times.prompt_tokens = prompt.size();
+  times.prompt_seconds = prompt_time.seconds();
+
+  sampler choose(o.sampling);
+  choose.accept(prompt);
+  const auto show = [&o](std::string_view text) {
+    if (!o.json) write_out(text);
+  };
+  const completion result =
+      complete(model, tokenizer, choose, logits, {o.max_tokens, o.stops}, show);
+  times.generated_tokens = result.tokens.size();
+  times.steps = result.num_steps;
+  times.step_seconds = result.seconds;
+
+  if (o.json) {
+    write_out(completion_json(prompt, result, times, o.sampling.seed, scored ? &score : nullptr));
+  } else if (!result.text.empty() && !result.text.ends_with('\n')) {
+    write_out("\n");
+  }
+  if (result.reason == finish_reason::context_full) write_error(context_full_line(model));
+  if (!o.quiet && !o.json) write_error(speed_line(times, o.sampling));
+  return result.reason == finish_reason::interrupted ? status_interrupted : 0;
+}
+
+int bench(engine& model, const options& o) {
+  const timing times = measure(model, o.bench_prompt_tokens, o.bench_steps);
+  write_out(o.json ? bench_json(times) : speed_line(times, {.temperature = 0}));
+  return 0;
+}
+
+int run(const options& o) {
+  if (o.what == action::show_text || o.what == action::list_devices) {
+    write_out(o.what == action::show_text ? o.text_to_show : device_list());
+    return 0;
+  }
+  const int device = find_device(o.device);
+  const rocmforge::gguf::file file(o.model);
+  if (o.what == action::bench) return bench(*load_model(file, o, device), o);
+
+  const rocmforge::tokenizer tokenizer(rocmforge::load_vocabulary(file));
+  if (o.what == action::chat) {
+    if (!has_chat_template(tokenizer)) {
+      throw rocmforge::error("--chat: " + rocmforge::printable(o.model) +
+                             " has no chat template that is known, expected one; --raw needs none");
+    }
+    chat(*load_model(file, o, device), tokenizer, o);
+    return 0;
+  }
+  const std::vector<int> prompt = encode_prompt(tokenizer, o);
+  if (o.what == action::tokens_only) return print_tokens(prompt, o.json);
+  return generate(*load_model(file, o, device), tokenizer, prompt, o);
+}
+
+/// Ends with one line on standard error, whatever a path or a file put into the message.
+int fail(std::string message, int status) {
+  std::replace_if(
+      message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  write_error("decoder: " + message + "\n");
+  return status;
+}
+
+int run_and_report(int num_arguments, const char* const* arguments) {
+  try {
+    return run(parse_options(num_arguments, arguments));
+  } catch (const closed_output&) {
+    return 0;
+  } catch (const rocmforge::error& fault) {
+    return fail(fault.what(), status_bad_input);
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory for this model; a smaller --context needs less",
+                status_bad_input);
+  } catch (const std::exception& fault) {
+    return fail(std::string("internal fault: ") + fault.what(), status_fault);
+  }
+}
+
+}  // namespace
+}  // namespace decoder
+
+int main(int num_arguments, char** arguments) {
+  signal(SIGPIPE, SIG_IGN);
+  return decoder::run_and_report(num_arguments, arguments);
+}

@@ -1,0 +1,52 @@
+// The program's streams. Unbuffered, so that each piece of text is seen as soon as it is there.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace decoder {
+
+/// Thrown when whoever reads standard output has gone (`| head`): no error, but there is nothing
+/// left to do.
+struct closed_output {};
+
+/// Writes to standard output. Throws closed_output, or rocmforge::error for any other failure (a
+/// full disk).
+void write_out(std::string_view text);
+
+/// Writes to standard error. Failures are ignored, as there is nowhere to tell them.
+void write_error(std::string_view text) noexcept;
+
+bool input_is_terminal();
+bool error_is_terminal();
+
+/// All of standard input, without the one newline at its end that a shell's echo adds.
+std::string read_all_input();
+
+/// Standard input line by line, within an interrupt_scope.
+class line_reader {
+ public:
+  /// @return the next line without its newline; nothing at the end of the input, or when Ctrl-C is
+  /// pressed while waiting
+  std::optional<std::string> next();
+
+ private:
+  std::string buffer_;
+  bool at_end_ = false;
+};
+
+/// While one exists (one at a time), Ctrl-C does not end the program but is noted.
+class interrupt_scope {
+ public:
+  interrupt_scope();
+  ~interrupt_scope();
+  interrupt_scope(const interrupt_scope&) = delete;
+  interrupt_scope& operator=(const interrupt_scope&) = delete;
+};
+
+/// Whether Ctrl-C was pressed in the scope since the last `forget_interrupt`.
+bool interrupted();
+void forget_interrupt();
+
+}  // namespace decoder

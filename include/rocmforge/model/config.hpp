@@ -1,0 +1,136 @@
+// What a model file's metadata says about the architecture, read and checked once.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "rocmforge/error.hpp"
+#include "rocmforge/gguf.hpp"
+
+namespace rocmforge {
+
+/// Hyper-parameters of a decoder of the llama family. Every extent is checked against the others and against sane limits.
+struct model_config {
+  std::string architecture;  // "llama" or "qwen2"
+  int num_layers = 0;
+  int hidden_dim = 0;
+  int ffn_dim = 0;
+  int num_heads = 0;
+  int num_kv_heads = 0;
+  int head_dim = 0;
+  int vocab_size = 0;      // rows of the embedding
+  int context_length = 0;  // tokens that the model was trained for
+  float epsilon = 0;       // of RMSNorm
+  float rope_theta = 10000;
+  float position_scale = 1;  // linear rope scaling: 1 / factor
+  int rotary_dim = 0;
+  bool rope_half_split = false;  // pairs (i, i + rotary_dim / 2), not (2i, 2i + 1)
+  float softmax_scale = 0;
+  bool requires_qkv_bias = false;
+
+  [[nodiscard]] int q_dim() const { return num_heads * head_dim; }
+  [[nodiscard]] int kv_dim() const { return num_kv_heads * head_dim; }
+};
+
+namespace model_config_reader {
+
+class reader {
+ public:
+  explicit reader(const gguf::file& file) : file_(file), architecture_(file.get<std::string_view>("general.architecture")) {}
+
+  [[nodiscard]] model_config read() const {
+    model_config config;
+    config.architecture = architecture_;
+    if (architecture_ != "llama" && architecture_ != "qwen2") {
+      fail("general.architecture is '" + printable(architecture_) + "', expected 'llama' or 'qwen2'");
+    }
+    config.rope_half_split = config.requires_qkv_bias = architecture_ == "qwen2";
+    if (integer("expert_count", 0, 1 << 20, 0) != 0) fail(key("expert_count") + " is not 0: mixtures of experts are not supported");
+
+    config.num_layers = integer("block_count", 1, 512);
+    config.hidden_dim = integer("embedding_length", 1, 1 << 20);
+    config.ffn_dim = integer("feed_forward_length", 1, 1 << 22);
+    config.num_heads = integer("attention.head_count", 1, 1024);
+    config.num_kv_heads = integer("attention.head_count_kv", 1, config.num_heads, config.num_heads);
+    if (config.num_heads % config.num_kv_heads != 0) {
+      fail(key("attention.head_count") + " is " + std::to_string(config.num_heads) + ", expected a multiple of head_count_kv, " +
+           std::to_string(config.num_kv_heads));
+    }
+    config.head_dim = integer("attention.key_length", 2, 256, config.hidden_dim / config.num_heads);
+    if (config.head_dim < 2 || config.head_dim > 256 || config.head_dim % 2 != 0) {
+      fail("head_dim is " + std::to_string(config.head_dim) + ", expected an even number from 2 to 256");
+    }
+    if (integer("attention.value_length", 1, 1024, config.head_dim) != config.head_dim) {
+      fail(key("attention.value_length") + " differs from the keys' length, " + std::to_string(config.head_dim) +
+           "; they must be equal");
+    }
+    config.context_length = integer("context_length", 1, 1 << 24);
+    // Attention here sees everything: a sliding window changes nothing up to its length.
+    config.context_length = std::min(config.context_length,
+                                     integer("attention.sliding_window", 1, std::numeric_limits<int>::max(), config.context_length));
+    config.epsilon = number("attention.layer_norm_rms_epsilon", 0, 1, std::nullopt);
+    read_rope(config);
+    config.softmax_scale = number("attention.scale", 0, 1e6, 0.0f);
+    if (config.softmax_scale == 0) config.softmax_scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
+
+    const gguf::tensor_info& embedding = file_.tensor("token_embd.weight");
+    if (embedding.rank != 2 || embedding.extent[0] != config.hidden_dim || embedding.extent[1] < 1 ||
+        embedding.extent[1] > (1 << 24)) {
+      fail("token_embd.weight has shape " + std::to_string(embedding.extent[0]) + " x " + std::to_string(embedding.extent[1]) +
+           ", expected " + std::to_string(config.hidden_dim) + " (" + key("embedding_length") + ") x vocabulary");
+    }
+    config.vocab_size = static_cast<int>(embedding.extent[1]);
+    return config;
+  }
+
+ private:
+  void read_rope(model_config& config) const {
+    config.rotary_dim = integer("rope.dimension_count", 2, config.head_dim, config.head_dim);
+    if (config.rotary_dim % 2 != 0) fail(key("rope.dimension_count") + " is odd");
+    config.rope_theta = number("rope.freq_base", 0, 1e12, 10000.0f);
+    if (config.rope_theta <= 0) fail(key("rope.freq_base") + " is 0, expected more");
+    const auto scaling = file_.find<std::string_view>(key("rope.scaling.type")).value_or("linear");
+    if (scaling != "none" && scaling != "linear") {
+      fail(key("rope.scaling.type") + " is '" + printable(scaling) + "', expected 'none' or 'linear'");
+    }
+    const float factor = scaling == "none" ? 0.0f : number("rope.scaling.factor", 0, 1e6, number("rope.scale_linear", 0, 1e6, 0.0f));
+    if (factor != 0) config.position_scale = 1 / factor;
+  }
+
+  [[nodiscard]] std::string key(std::string_view name) const { return architecture_ + "." + std::string(name); }
+
+  [[nodiscard]] int integer(std::string_view name, std::int64_t low, std::int64_t high,
+                            std::optional<std::int64_t> absent = std::nullopt) const {
+    const auto found = file_.find<std::int64_t>(key(name));
+    if (!found && !absent) fail("has no " + key(name) + ", which the architecture needs");
+    const std::int64_t value = found ? *found : *absent;
+    if (found && (value < low || value > high)) {
+      fail(key(name) + " is " + std::to_string(value) + ", expected " + std::to_string(low) + " to " + std::to_string(high));
+    }
+    return static_cast<int>(value);
+  }
+  [[nodiscard]] float number(std::string_view name, double low, double high, std::optional<float> absent) const {
+    const auto found = file_.find<float>(key(name));
+    if (!found && !absent) fail("has no " + key(name) + ", which the architecture needs");
+    const float value = found ? *found : *absent;
+    if (!(value >= low && value <= high)) {
+      fail(key(name) + " is " + std::to_string(value) + ", expected " + std::to_string(low) + " to " + std::to_string(high));
+    }
+    return value;
+  }
+  [[noreturn]] void fail(const std::string& message) const { throw error(file_.path(), error::no_offset, message); }
+
+  const gguf::file& file_;
+  std::string architecture_;
+};
+
+}  // namespace model_config_reader
+
+/// Reads and checks the hyper-parameters. @throws error naming the key, its value and what was expected
+inline model_config read_model_config(const gguf::file& file) { return model_config_reader::reader(file).read(); }
+
+}  // namespace rocmforge

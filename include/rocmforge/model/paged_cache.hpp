@@ -1,0 +1,149 @@
+// Keys and values of all layers in pages of a fixed number of tokens, handed out to sequences as they grow.
+// Kwon et al., "Efficient Memory Management for Large Language Model Serving with PagedAttention", 2023.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rocmforge/dtype.hpp"
+#include "rocmforge/error.hpp"
+#include "rocmforge/memory.hpp"
+#include "rocmforge/tensor_view.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// Size and type of a paged cache.
+struct paged_cache_options {
+  int num_layers = 0;
+  int num_kv_heads = 0;
+  int head_dim = 0;
+  int page_size = 32;  // tokens a page
+  int num_pages = 0;
+  dtype type = dtype::f32;
+};
+
+/// The pages, and which of them are free. Pages belong to the cache; sequences borrow them and must not outlive it.
+class paged_cache {
+ public:
+  /// @throws error if an option is not positive or the device has not enough memory
+  explicit paged_cache(const paged_cache_options& options) : options_(options) {
+    const auto& o = options;
+    if (o.num_layers < 1 || o.num_kv_heads < 1 || o.head_dim < 1 || o.page_size < 1 || o.num_pages < 1) {
+      throw error("paged_cache: every option must be 1 or more");
+    }
+    for (int layer = 0; layer < o.num_layers; ++layer) {
+      keys_.emplace_back(layer_bytes());
+      values_.emplace_back(layer_bytes());
+    }
+    free_.resize(static_cast<std::size_t>(o.num_pages));
+    std::iota(free_.rbegin(), free_.rend(), 0);  // page 0 is handed out first
+  }
+
+  [[nodiscard]] const paged_cache_options& options() const { return options_; }
+  [[nodiscard]] int num_free_pages() const { return static_cast<int>(free_.size()); }
+  /// Tokens that all pages together hold.
+  [[nodiscard]] std::int64_t capacity() const { return std::int64_t{options_.num_pages} * options_.page_size; }
+
+  /// [num_pages, num_kv_heads, page_size, head_dim]. `T` must be the cache's type.
+  template <class T>
+  [[nodiscard]] tensor_view<T, 4> keys(int layer) const {
+    return pages<T>(keys_[static_cast<std::size_t>(layer)]);
+  }
+  template <class T>
+  [[nodiscard]] tensor_view<T, 4> values(int layer) const {
+    return pages<T>(values_[static_cast<std::size_t>(layer)]);
+  }
+
+ private:
+  friend class cached_sequence;
+
+  [[nodiscard]] std::size_t layer_bytes() const {
+    return static_cast<std::size_t>(options_.num_pages) * static_cast<std::size_t>(options_.num_kv_heads) *
+           static_cast<std::size_t>(options_.page_size) * static_cast<std::size_t>(options_.head_dim) *
+           static_cast<std::size_t>(bytes_of(options_.type));
+  }
+  template <class T>
+  [[nodiscard]] tensor_view<T, 4> pages(const device_buffer<std::byte>& buffer) const {
+    if (dtype_of<T> != options_.type) throw error(std::string("paged_cache: asked for pages of another type than ") + name_of(options_.type));
+    return make_view(reinterpret_cast<T*>(buffer.data()), options_.num_pages, options_.num_kv_heads, options_.page_size, options_.head_dim);
+  }
+
+  paged_cache_options options_;
+  std::vector<device_buffer<std::byte>> keys_, values_;  // one a layer
+  std::vector<int> free_;
+};
+
+/// The tokens of one sequence in a paged cache. Gives its pages back when it is destroyed. Move-only.
+class cached_sequence {
+ public:
+  /// @param max_length  tokens that it may grow to
+  cached_sequence(paged_cache& cache, int max_length) : cache_(&cache), max_length_(max_length) {}
+  cached_sequence(cached_sequence&& other) noexcept
+      : cache_(other.cache_), max_length_(other.max_length_), length_(std::exchange(other.length_, 0)), pages_(std::exchange(other.pages_, {})) {}
+  cached_sequence& operator=(cached_sequence&& other) noexcept {
+    std::swap(cache_, other.cache_);
+    std::swap(max_length_, other.max_length_);
+    std::swap(length_, other.length_);
+    std::swap(pages_, other.pages_);
+    return *this;
+  }
+  ~cached_sequence() { truncate(0); }
+
+  [[nodiscard]] int length() const { return length_; }
+  [[nodiscard]] int max_length() const { return max_length_; }
+  [[nodiscard]] const std::vector<int>& pages() const { return pages_; }
+
+  /// Makes room for `count` more tokens and counts them in.
+  /// @throws error if the sequence would exceed its maximum or the cache has no page left; nothing has changed then
+  void grow(int count) {
+    if (count > max_length_ - length_) {
+      throw error("the context of " + std::to_string(max_length_) + " tokens is full: it holds " + std::to_string(length_) + ", and " +
+                  std::to_string(count) + " more were given");
+    }
+    const int page_size = cache_->options_.page_size;
+    const auto needed = static_cast<std::size_t>((length_ + count + page_size - 1) / page_size);
+    const std::size_t missing = needed > pages_.size() ? needed - pages_.size() : 0;
+    if (missing > cache_->free_.size()) {
+      throw error("the key-value cache has no page left: " + std::to_string(missing) + " are needed, " +
+                  std::to_string(cache_->free_.size()) + " of " + std::to_string(cache_->options_.num_pages) + " are free");
+    }
+    pages_.reserve(needed);  // may throw; from here on nothing does
+    for (std::size_t i = 0; i < missing; ++i) {
+      pages_.push_back(cache_->free_.back());
+      cache_->free_.pop_back();
+    }
+    length_ += count;
+  }
+
+  /// Forgets the tokens from `length` on, and gives back the pages that none is left in.
+  void truncate(int length) {
+    if (length >= length_) return;
+    length_ = length < 0 ? 0 : length;
+    const int page_size = cache_->options_.page_size;
+    const auto needed = static_cast<std::size_t>((length_ + page_size - 1) / page_size);
+    while (pages_.size() > needed) {
+      cache_->free_.push_back(pages_.back());  // has room: it held this page before
+      pages_.pop_back();
+    }
+  }
+
+  /// Where token `position` lies: page * page_size + row.
+  [[nodiscard]] int slot(int position) const {
+    const int page_size = cache_->options_.page_size;
+    return pages_[static_cast<std::size_t>(position / page_size)] * page_size + position % page_size;
+  }
+
+ private:
+  paged_cache* cache_;
+  int max_length_;
+  int length_ = 0;
+  std::vector<int> pages_;
+};
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

@@ -1,0 +1,210 @@
+// A model that runs: weights, and the plan and buffers of a step over one or several sequences.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rocmforge/memory.hpp"
+#include "rocmforge/model/config.hpp"
+#include "rocmforge/model/layer.hpp"
+#include "rocmforge/model/paged_cache.hpp"
+#include "rocmforge/model/weights.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// The largest step that buffers are made for.
+struct transformer_options {
+  int max_tokens = 512;    // tokens of a step, all sequences together
+  int max_sequences = 1;   // sequences of a step
+  int max_logits = 1;      // rows of logits of a step
+  int max_length = 0;      // tokens of a sequence; 0: the model's context_length
+};
+
+/// New tokens of one sequence in a step.
+struct sequence_step {
+  cached_sequence* sequence;
+  std::span<const int> tokens;  // at least one
+  bool all_logits = false;      // of every token, not of the last alone
+};
+
+/// Weights in device memory and everything a step needs, allocated once.
+class transformer {
+ public:
+  /// @throws error if the file is not a model that can be run, or does not fit
+  explicit transformer(const gguf::file& file, const transformer_options& options = {}, stream_ref stream = {},
+                       std::function<void(double)> on_progress = {})
+      : config_(read_model_config(file)),
+        options_(options),
+        weights_(weight_loader(file, config_, stream, std::move(on_progress)).load()),
+        rotation_{.theta = config_.rope_theta,
+                  .layout = config_.rope_half_split ? rope_layout::half_split : rope_layout::interleaved,
+                  .rotary_dim = config_.rotary_dim,
+                  .position_scale = config_.position_scale,
+                  .frequency_factors = weights_.rope_factors.size() == 0 ? tensor_view<const float, 1>{}
+                                                                         : weights_.rope_factors.view(config_.rotary_dim / 2)} {
+    if (options_.max_length == 0) options_.max_length = config_.context_length;
+    if (options_.max_tokens < 1 || options_.max_sequences < 1 || options_.max_logits < 1 || options_.max_length < 1) {
+      throw error("transformer: every option must be 1 or more");
+    }
+    const auto tokens = static_cast<std::size_t>(options_.max_tokens);
+    const auto columns = [](int count) { return static_cast<std::size_t>(count); };
+    residual_ = device_buffer<float>(tokens * columns(config_.hidden_dim));
+    normed_ = device_buffer<float>(tokens * columns(config_.hidden_dim));
+    qkv_ = device_buffer<float>(tokens * columns(config_.q_dim() + 2 * config_.kv_dim()));
+    attended_ = device_buffer<float>(tokens * columns(config_.q_dim()));
+    projected_ = device_buffer<float>(tokens * columns(config_.hidden_dim));
+    gate_up_ = device_buffer<float>(tokens * columns(2 * config_.ffn_dim));
+    last_ = device_buffer<float>(columns(options_.max_logits) * columns(config_.hidden_dim));
+    logits_ = device_buffer<float>(columns(options_.max_logits) * columns(config_.vocab_size));
+  }
+
+  [[nodiscard]] const model_config& config() const { return config_; }
+  [[nodiscard]] const transformer_options& options() const { return options_; }
+  [[nodiscard]] const model_weights& weights() const { return weights_; }
+  [[nodiscard]] const rope_options& rotation() const { return rotation_; }
+
+  /// Options of a cache that holds `max_length` tokens for each of `num_sequences` sequences.
+  [[nodiscard]] paged_cache_options cache_options(dtype type = dtype::f32, int num_sequences = 1, int page_size = 32) const {
+    return {.num_layers = config_.num_layers,
+            .num_kv_heads = config_.num_kv_heads,
+            .head_dim = config_.head_dim,
+            .page_size = page_size,
+            .num_pages = (options_.max_length + page_size - 1) / page_size * num_sequences,
+            .type = type};
+  }
+
+  /// Appends tokens to sequences of `cache`, side by side, and computes logits of the last token of each (or of all). The
+  /// sequences' keys and values, but not each other's, are what a token sees.
+  ///
+  /// @return [num_rows, vocab_size] in device memory, row by row in the order of `steps`; valid until the next step
+  /// @throws error if a token is out of range, the step is larger than the options said, a context or the cache is full; the
+  ///         sequences are as before then
+  tensor_view<const float, 2> step(paged_cache& cache, std::span<const sequence_step> steps, stream_ref stream = {}) {
+    int num_tokens = 0, num_rows = 0;
+    check_step(steps, num_tokens, num_rows);
+    std::size_t grown = 0;
+    try {
+      for (; grown < steps.size(); ++grown) steps[grown].sequence->grow(static_cast<int>(steps[grown].tokens.size()));
+      const inputs in = upload_inputs(steps, num_tokens, num_rows, stream);
+      dispatch_dtype(cache.options().type, [&]<class TCache>(TCache) { run<TCache>(cache, in, num_tokens, num_rows, stream); });
+    } catch (...) {
+      for (std::size_t i = 0; i < grown; ++i) {
+        cached_sequence& sequence = *steps[i].sequence;
+        sequence.truncate(sequence.length() - static_cast<int>(steps[i].tokens.size()));
+      }
+      throw;
+    }
+    return logits_.view(num_rows, config_.vocab_size);
+  }
+
+ private:
+  struct inputs {
+    tensor_view<const int, 1> tokens, rows;
+    step_inputs step;
+  };
+
+  void check_step(std::span<const sequence_step> steps, int& num_tokens, int& num_rows) const {
+    if (steps.empty() || steps.size() > static_cast<std::size_t>(options_.max_sequences)) {
+      throw error("transformer: a step of " + std::to_string(steps.size()) + " sequences, expected 1 to " +
+                  std::to_string(options_.max_sequences));
+    }
+    for (const sequence_step& s : steps) {
+      if (s.tokens.empty()) throw error("transformer: a sequence without new tokens, expected at least one");
+      if (s.tokens.size() > static_cast<std::size_t>(options_.max_tokens - num_tokens)) {
+        throw error("transformer: a step of more than " + std::to_string(options_.max_tokens) + " tokens; feed them in parts");
+      }
+      for (const int token : s.tokens) {
+        if (token < 0 || token >= config_.vocab_size) {
+          throw error("transformer: token " + std::to_string(token) + " is not in the vocabulary, expected 0 to " +
+                      std::to_string(config_.vocab_size - 1));
+        }
+      }
+      num_tokens += static_cast<int>(s.tokens.size());
+      num_rows += s.all_logits ? static_cast<int>(s.tokens.size()) : 1;
+    }
+    if (num_rows > options_.max_logits) {
+      throw error("transformer: a step with " + std::to_string(num_rows) + " rows of logits, expected at most " +
+                  std::to_string(options_.max_logits));
+    }
+  }
+
+  /// Everything a step must know, as one copy of integers.
+  inputs upload_inputs(std::span<const sequence_step> steps, int num_tokens, int num_rows, stream_ref stream) {
+    const int batch = static_cast<int>(steps.size());
+    std::size_t max_pages = 1;
+    for (const sequence_step& s : steps) max_pages = std::max(max_pages, s.sequence->pages().size());
+    std::vector<int> tokens, positions, slots, rows, q_begin{0}, kv_len, pages;
+    int max_q_len = 0;
+    for (const sequence_step& s : steps) {
+      const int count = static_cast<int>(s.tokens.size()), first = s.sequence->length() - count;
+      for (int i = 0; i < count; ++i) {
+        if (s.all_logits || i + 1 == count) rows.push_back(static_cast<int>(tokens.size()));
+        tokens.push_back(s.tokens[static_cast<std::size_t>(i)]);
+        positions.push_back(first + i);
+        slots.push_back(s.sequence->slot(first + i));
+      }
+      q_begin.push_back(static_cast<int>(tokens.size()));
+      kv_len.push_back(s.sequence->length());
+      pages.insert(pages.end(), s.sequence->pages().begin(), s.sequence->pages().end());
+      pages.resize(kv_len.size() * max_pages, 0);
+      max_q_len = std::max(max_q_len, count);
+    }
+    std::vector<int> all;
+    for (const auto* list : {&tokens, &positions, &slots, &rows, &q_begin, &kv_len, &pages}) all.insert(all.end(), list->begin(), list->end());
+    stream.synchronize();  // the step before may still read what is replaced
+    if (integers_.size() < all.size()) {
+      staging_ = pinned_buffer<int>(2 * all.size());
+      integers_ = device_buffer<int>(2 * all.size());
+    }
+    std::copy(all.begin(), all.end(), staging_.data());
+    integers_.copy_from_host(std::span<const int>(staging_.data(), all.size()), stream);
+
+    const int* at = integers_.data();
+    const auto next = [&](int count) { return tensor_view<const int, 1>(make_view(std::exchange(at, at + count), count)); };
+    inputs in;
+    in.tokens = next(num_tokens);
+    in.step.positions = next(num_tokens);
+    in.step.slots = next(num_tokens);
+    in.rows = next(num_rows);
+    in.step.batch.q_begin = next(batch + 1);
+    in.step.batch.kv_len = next(batch);
+    in.step.batch.page_table = make_view(at, batch, static_cast<int>(max_pages));
+    in.step.batch.max_q_len = max_q_len;
+    return in;
+  }
+
+  template <class TCache>
+  void run(const paged_cache& cache, const inputs& in, int num_tokens, int num_rows, stream_ref stream) {
+    const model_config& c = config_;
+    const layer_activations a{residual_.view(num_tokens, c.hidden_dim), normed_.view(num_tokens, c.hidden_dim),
+                              qkv_.view(num_tokens, c.q_dim() + 2 * c.kv_dim()), attended_.view(num_tokens, c.q_dim()),
+                              projected_.view(num_tokens, c.hidden_dim), gate_up_.view(num_tokens, 2 * c.ffn_dim)};
+    check(weights_.embedding.look_up(a.residual, in.tokens, stream));
+    check(rms_norm(a.normed, a.residual, weights_.layers.front().attention_norm.view(c.hidden_dim), c.epsilon, stream));
+    for (int layer = 0; layer < c.num_layers; ++layer) {
+      const auto& next = layer + 1 < c.num_layers ? weights_.layers[static_cast<std::size_t>(layer + 1)].attention_norm : weights_.output_norm;
+      transformer_layer<TCache>(a, weights_.layers[static_cast<std::size_t>(layer)], next.view(c.hidden_dim),
+                                cache.keys<TCache>(layer), cache.values<TCache>(layer), in.step, c, rotation_, stream);
+    }
+    const auto wanted = last_.view(num_rows, c.hidden_dim);  // the rows whose logits are asked for, gathered
+    check(embedding<float>(wanted, a.normed, in.rows, stream));
+    check(weights_.output_or_embedding().multiply(logits_.view(num_rows, c.vocab_size), wanted, stream));
+  }
+
+  model_config config_;
+  transformer_options options_;
+  model_weights weights_;
+  rope_options rotation_;
+  device_buffer<float> residual_, normed_, qkv_, attended_, projected_, gate_up_, last_, logits_;
+  pinned_buffer<int> staging_;
+  device_buffer<int> integers_;
+};
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

@@ -1,0 +1,271 @@
+// A model's weights in device memory: matrices in the file's own formats, products that share their input joined into one.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "rocmforge/embedding.hpp"
+#include "rocmforge/error.hpp"
+#include "rocmforge/gemm.hpp"
+#include "rocmforge/gguf.hpp"
+#include "rocmforge/memory.hpp"
+#include "rocmforge/model/config.hpp"
+#include "rocmforge/quant.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// Throws error with the status' message if it is not success.
+inline void check(const status& result) {
+  if (!result) throw error(result.message());
+}
+
+/// Calls `f(Type{})` for the weight format with this number in a GGUF file; unsupported for one that no kernel takes.
+template <class F>
+status dispatch_weight_type(gguf::tensor_type type, const char* op, F&& f) {
+  switch (type) {
+    case gguf::tensor_type::f32: return f(float{});
+    case gguf::tensor_type::f16: return f(half{});
+    case gguf::tensor_type::bf16: return f(bfloat16{});
+    case gguf::tensor_type::q4_0: return f(q4_0{});
+    case gguf::tensor_type::q4_1: return f(q4_1{});
+    case gguf::tensor_type::q8_0: return f(q8_0{});
+    default: break;
+  }
+  return {status_code::unsupported, op, "weight",
+          "there is no kernel for weights of GGUF type {0}; there is for f32, f16, bf16, q4_0, q4_1 and q8_0",
+          {static_cast<std::int64_t>(type)}};
+}
+
+/// One matrix [out_dim, in_dim], or several with the same input stacked along out_dim. Parts that follow each other in the
+/// same format are one product.
+class weight_matrix {
+ public:
+  weight_matrix() = default;
+
+  [[nodiscard]] int out_dim() const { return out_dim_; }
+  [[nodiscard]] int in_dim() const { return in_dim_; }
+  [[nodiscard]] std::size_t num_products() const { return segments_.size(); }
+
+  /// y = x W^T + bias. @param y [num_tokens, out_dim] @param x [num_tokens, in_dim]
+  [[nodiscard]] status multiply(tensor_view<float, 2> y, tensor_view<const float, 2> x, stream_ref stream) const {
+    status result;
+    for (const segment& part : segments_) {
+      result = dispatch_weight_type(part.type, "matmul", [&]<class Type>(Type) {
+        const auto bias = bias_.size() == 0 ? tensor_view<const float, 1>{}
+                                            : tensor_view<const float, 1>(make_view(bias_.data() + part.first_row, part.num_rows));
+        return matmul(sub_view<1>(y, part.first_row, part.first_row + part.num_rows), x, view_as<Type>(part), bias, stream);
+      });
+      if (!result) break;
+    }
+    return result;
+  }
+
+  /// y[t] = row tokens[t]. @param y [num_tokens, in_dim] @param tokens [num_tokens]
+  [[nodiscard]] status look_up(tensor_view<float, 2> y, tensor_view<const int, 1> tokens, stream_ref stream) const {
+    return dispatch_weight_type(segments_.front().type, "embedding", [&]<class Type>(Type) {
+      return embedding<Type>(y, view_as<Type>(segments_.front()), tokens, stream);
+    });
+  }
+
+ private:
+  friend class weight_loader;
+  struct segment {
+    gguf::tensor_type type;
+    int first_row, num_rows;
+    std::size_t offset;  // bytes from the start of data_
+  };
+
+  template <class Type>
+  [[nodiscard]] tensor_view<const Type, 2> view_as(const segment& part) const {
+    return make_view(reinterpret_cast<const Type*>(data_.data() + part.offset), part.num_rows, in_dim_ / block_traits<Type>::elements);
+  }
+
+  device_buffer<std::byte> data_;
+  device_buffer<float> bias_;  // [out_dim] or empty
+  std::vector<segment> segments_;
+  int out_dim_ = 0, in_dim_ = 0;
+};
+
+/// The weights of one transformer layer.
+struct layer_weights {
+  device_buffer<float> attention_norm;  // [hidden_dim]
+  weight_matrix qkv;                    // [q_dim + 2 kv_dim, hidden_dim]
+  weight_matrix attention_output;       // [hidden_dim, q_dim]
+  device_buffer<float> ffn_norm;        // [hidden_dim]
+  weight_matrix gate_up;                // [2 ffn_dim, hidden_dim]
+  weight_matrix down;                   // [hidden_dim, ffn_dim]
+};
+
+/// All weights of a model.
+struct model_weights {
+  weight_matrix embedding;               // [vocab_size, hidden_dim]
+  std::vector<layer_weights> layers;
+  device_buffer<float> output_norm;      // [hidden_dim]
+  weight_matrix output;                  // [vocab_size, hidden_dim]; empty if tied to the embedding
+  device_buffer<float> rope_factors;     // [rotary_dim / 2] or empty
+
+  [[nodiscard]] const weight_matrix& output_or_embedding() const { return output.out_dim() != 0 ? output : embedding; }
+};
+
+/// Copies a file's weights to the device, checking every shape and type, and that no tensor is left over.
+class weight_loader {
+ public:
+  /// @param on_progress  called with the fraction of the tensors that are loaded
+  weight_loader(const gguf::file& file, const model_config& config, stream_ref stream, std::function<void(double)> on_progress = {})
+      : file_(file), config_(config), stream_(stream), on_progress_(std::move(on_progress)) {}
+
+  /// @throws error for a missing, superfluous or wrongly shaped tensor, a type that no kernel takes, or too little memory
+  [[nodiscard]] model_weights load() {
+    const model_config& c = config_;
+    check_types();
+    model_weights weights;
+    weights.embedding = matrix({{"token_embd.weight", c.vocab_size}}, c.hidden_dim);
+    for (int layer = 0; layer < c.num_layers; ++layer) {
+      const std::string block = "blk." + std::to_string(layer) + ".";
+      layer_weights& l = weights.layers.emplace_back();
+      l.attention_norm = vector(block + "attn_norm.weight", c.hidden_dim);
+      l.qkv = file_.find_tensor(block + "attn_qkv.weight") != nullptr
+                  ? matrix({{block + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim()}}, c.hidden_dim, c.requires_qkv_bias)
+                  : matrix({{block + "attn_q.weight", c.q_dim()}, {block + "attn_k.weight", c.kv_dim()}, {block + "attn_v.weight", c.kv_dim()}},
+                           c.hidden_dim, c.requires_qkv_bias);
+      l.attention_output = matrix({{block + "attn_output.weight", c.hidden_dim}}, c.q_dim());
+      l.ffn_norm = vector(block + "ffn_norm.weight", c.hidden_dim);
+      l.gate_up = matrix({{block + "ffn_gate.weight", c.ffn_dim}, {block + "ffn_up.weight", c.ffn_dim}}, c.hidden_dim);
+      l.down = matrix({{block + "ffn_down.weight", c.hidden_dim}}, c.ffn_dim);
+    }
+    weights.output_norm = vector("output_norm.weight", c.hidden_dim);
+    if (file_.find_tensor("output.weight") != nullptr) weights.output = matrix({{"output.weight", c.vocab_size}}, c.hidden_dim);
+    for (const char* name : {"rope_freqs.weight", "blk.0.rope_freqs.weight"}) {
+      if (file_.find_tensor(name) != nullptr) weights.rope_factors = vector(name, c.rotary_dim / 2);
+    }
+    refuse_leftovers();
+    stream_.synchronize();
+    return weights;
+  }
+
+ private:
+  struct part {
+    std::string name;
+    int num_rows;
+  };
+
+  void check_types() const {
+    for (const gguf::tensor_info& tensor : file_.tensors()) {
+      if (!dispatch_weight_type(tensor.type, "", [](auto) { return status{}; })) {
+        fail("tensor '" + printable(tensor.name) + "' has type " + std::string(gguf::traits_of(tensor.type).name) +
+             ", expected one of f32, f16, bf16, q4_0, q4_1, q8_0");
+      }
+    }
+  }
+
+  weight_matrix matrix(const std::vector<part>& parts, int in_dim, bool bias_required = false) {
+    weight_matrix result;
+    result.in_dim_ = in_dim;
+    std::size_t num_bytes = 0;
+    for (const part& p : parts) num_bytes += tensor(p.name, {in_dim, p.num_rows}).num_bytes;
+    result.data_ = device_buffer<std::byte>(num_bytes);
+    std::size_t offset = 0;
+    for (const part& p : parts) {
+      const gguf::tensor_info& info = tensor(p.name, {in_dim, p.num_rows});
+      result.data_.copy_from_host({info.data, info.num_bytes}, stream_, offset);
+      if (result.segments_.empty() || result.segments_.back().type != info.type) {
+        result.segments_.push_back({info.type, result.out_dim_, 0, offset});
+      }
+      result.segments_.back().num_rows += p.num_rows;
+      result.out_dim_ += p.num_rows;
+      offset += info.num_bytes;
+      loaded(info);
+    }
+    result.bias_ = bias(parts, result.out_dim_, bias_required);
+    return result;
+  }
+
+  /// The biases of stacked matrices; zero for a part that has none, empty if none has.
+  device_buffer<float> bias(const std::vector<part>& parts, int out_dim, bool required) {
+    std::vector<float> values;
+    int first = 0;
+    for (const part& p : parts) {
+      const std::string name = p.name.substr(0, p.name.rfind('.')) + ".bias";
+      if (required || file_.find_tensor(name) != nullptr) {
+        values.resize(static_cast<std::size_t>(out_dim));
+        const std::vector<float> one = floats(name, p.num_rows);
+        std::copy(one.begin(), one.end(), values.begin() + first);
+      }
+      first += p.num_rows;
+    }
+    return values.empty() ? device_buffer<float>() : device_buffer<float>(values, stream_);
+  }
+
+  device_buffer<float> vector(const std::string& name, int size) { return device_buffer<float>(floats(name, size), stream_); }
+
+  std::vector<float> floats(const std::string& name, int size) {
+    const gguf::tensor_info& info = tensor(name, {size});
+    std::vector<float> values(static_cast<std::size_t>(size));
+    const auto read = [&]<class T>(T) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        T element;
+        std::memcpy(&element, info.data + i * sizeof(T), sizeof(T));
+        values[i] = static_cast<float>(element);
+      }
+    };
+    switch (info.type) {
+      case gguf::tensor_type::f32: read(float{}); break;
+      case gguf::tensor_type::f16: read(half{}); break;
+      case gguf::tensor_type::bf16: read(bfloat16{}); break;
+      default: fail("tensor '" + printable(name) + "' has type " + std::string(gguf::traits_of(info.type).name) +
+                    ", expected f32, f16 or bf16");
+    }
+    loaded(info);
+    return values;
+  }
+
+  /// The tensor with this name, checked against the extents (fastest first).
+  const gguf::tensor_info& tensor(const std::string& name, const std::vector<std::int64_t>& extents) const {
+    const gguf::tensor_info& info = file_.tensor(name);
+    bool equal = static_cast<std::size_t>(info.rank) == extents.size();
+    for (std::size_t axis = 0; equal && axis < extents.size(); ++axis) equal = info.extent[axis] == extents[axis];
+    if (!equal) {
+      const auto text = [](const auto& list, std::size_t count) {
+        std::string result;
+        for (std::size_t i = 0; i < count; ++i) result += (i == 0 ? "" : " x ") + std::to_string(list[i]);
+        return result;
+      };
+      fail("tensor '" + printable(name) + "' has shape " + text(info.extent, static_cast<std::size_t>(info.rank)) +
+           ", expected " + text(extents, extents.size()));
+    }
+    return info;
+  }
+
+  void loaded(const gguf::tensor_info& info) {
+    used_.insert(info.name);
+    if (on_progress_) on_progress_(static_cast<double>(used_.size()) / static_cast<double>(file_.tensors().size()));
+  }
+
+  /// A tensor that nothing reads would be a weight silently ignored.
+  void refuse_leftovers() const {
+    for (const gguf::tensor_info& tensor : file_.tensors()) {
+      if (!used_.contains(tensor.name)) {
+        fail("tensor '" + printable(tensor.name) + "' is not part of the architecture '" + config_.architecture + "'");
+      }
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& message) const { throw error(file_.path(), error::no_offset, message); }
+
+  const gguf::file& file_;
+  const model_config& config_;
+  stream_ref stream_;
+  std::function<void(double)> on_progress_;
+  std::set<std::string_view> used_;
+};
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

@@ -1,0 +1,126 @@
+// Which patterns cut text into words before byte-pair merges, by the name a file gives in
+// tokenizer.ggml.pre. Sources: the regular expressions in the tokenizer.json published with each
+// model; names as llama.cpp gives them.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <rocmforge/error.hpp>
+
+namespace rocmforge {
+
+/// How one family of vocabularies cuts text, and what it does where a file does not say.
+struct pre_tokenizer_family {
+  std::span<const std::string_view> names;
+  std::span<const std::string_view>
+      patterns;                // each is applied to the pieces that the one before left
+  bool ignore_merges = false;  // a word that is a token as a whole is not merged step by step
+  bool adds_bos = false;       // unless the file says otherwise
+};
+
+namespace pre_tokenizer_patterns {
+
+// Contractions are spelled out in both cases: caseless matching would also take U+017F for an s.
+inline constexpr std::string_view llama3[] = {
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view qwen2[] = {
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view gpt2[] = {
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view smollm[] = {R"(\p{N})", gpt2[0]};
+
+inline constexpr std::string_view tekken[] = {
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+// The lookbehind changes no match; without it PCRE2's interpreter takes quadratic time for a long
+// run of spaces before another character.
+inline constexpr std::string_view deepseek_llm[] = {
+    R"([\r\n])",
+    R"(\s?[A-Za-z\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}\x{1C4}-\x{293})"
+    R"(\x{295}-\x{2AF}\x{370}-\x{373}\x{376}\x{377}\x{37B}-\x{37D}\x{37F}\x{386}\x{388}-\x{38A})"
+    R"(\x{38C}\x{38E}-\x{3A1}\x{3A3}-\x{3F5}\x{3F7}-\x{481}\x{48A}-\x{52F}\x{531}-\x{556})"
+    R"(\x{10A0}-\x{10C5}\x{13A0}-\x{13F5}\x{13F8}-\x{13FD}\x{1C90}-\x{1CBA}\x{1CBD}-\x{1CBF})"
+    R"(\x{1D00}-\x{1D2B}\x{1D6B}-\x{1D77}\x{1D79}-\x{1D9A}\x{1E00}-\x{1F15}\x{1F18}-\x{1F1D})"
+    R"(\x{1F20}-\x{1F45}\x{1F48}-\x{1F4D}\x{1F50}-\x{1F57}\x{1F59}\x{1F5B}\x{1F5D})"
+    R"(\x{1F5F}-\x{1F7D}\x{1F80}-\x{1FB4}\x{1FB6}-\x{1FBC}\x{1FBE}\x{1FC2}-\x{1FC4})"
+    R"(\x{1FC6}-\x{1FCC}\x{1FD0}-\x{1FD3}\x{1FD6}-\x{1FDB}\x{1FE0}-\x{1FEC}\x{1FF2}-\x{1FF4})"
+    R"(\x{1FF6}-\x{1FFC}\x{2102}\x{2107}\x{210A}-\x{2113}\x{2115}\x{2119}-\x{211D}\x{2124})"
+    R"(\x{2126}\x{2128}\x{212A}-\x{212D}\x{212F}-\x{2134}\x{2139}\x{213C}-\x{213F})"
+    R"(\x{2145}-\x{2149}\x{214E}\x{2183}\x{2184}\x{2C00}-\x{2C7B}\x{2C7E}-\x{2CE4})"
+    R"(\x{2CEB}-\x{2CEE}\x{2CF2}\x{2CF3}\x{A640}-\x{A66D}\x{A680}-\x{A69B}\x{A722}-\x{A76F})"
+    R"(\x{A771}-\x{A787}\x{A78B}-\x{A78E}\x{AB70}-\x{ABBF}\x{FB00}-\x{FB06}\x{FB13}-\x{FB17})"
+    R"(\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A}\x{10400}-\x{1044F}\x{104B0}-\x{104D3})"
+    R"(\x{104D8}-\x{104FB}\x{10C80}-\x{10CB2}\x{10CC0}-\x{10CF2}\x{118A0}-\x{118DF})"
+    R"(\x{1E900}-\x{1E943}]+)",
+    R"(\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+)",
+    R"((?<!\s)\s+\z)",
+    R"([\x{800}-\x{9FA5}\x{AC00}-\x{D7FF}]+)",
+    R"(\p{N}+)"};
+
+inline constexpr std::string_view deepseek_v3[] = {
+    R"(\p{N}{1,3})", R"([\x{4E00}-\x{9FA5}\x{3040}-\x{30FF}]+)",
+    R"([!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|)"
+    R"(\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view deepseek_coder[] = {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)",
+                                                      R"([\x{800}-\x{9FA5}\x{AC00}-\x{D7FF}]+)",
+                                                      R"(\p{N})"};
+
+inline constexpr std::string_view llama3_names[] = {"llama-bpe", "llama3",  "llama-v3", "falcon3",
+                                                    "falcon-h1", "pixtral", "midm-2.0", "lfm2"};
+inline constexpr std::string_view llama3_with_merges_names[] = {"dbrx", "smaug-bpe", "chatglm-bpe",
+                                                                "glm4"};
+inline constexpr std::string_view qwen2_names[] = {
+    "qwen2", "deepseek-r1-qwen", "megrez", "kormo", "stablelm2", "hunyuan", "grok-2", "solar-open"};
+inline constexpr std::string_view gpt2_names[] = {"gpt-2", "phi-2",   "mpt",    "olmo",
+                                                  "jais",  "exaone4", "mellum", "gigachat"};
+inline constexpr std::string_view smollm_names[] = {
+    "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"};
+inline constexpr std::string_view tekken_names[] = {"tekken"};
+inline constexpr std::string_view deepseek_llm_names[] = {"deepseek-llm"};
+inline constexpr std::string_view deepseek_v3_names[] = {"deepseek-v3", "hunyuan-dense",
+                                                         "joyai-llm"};
+inline constexpr std::string_view deepseek_coder_names[] = {"deepseek-coder"};
+
+}  // namespace pre_tokenizer_patterns
+
+inline constexpr auto pre_tokenizer_families = [] {
+  using namespace pre_tokenizer_patterns;
+  return std::array<pre_tokenizer_family, 9>{{
+      {.names = llama3_names, .patterns = llama3, .ignore_merges = true, .adds_bos = true},
+      {.names = llama3_with_merges_names, .patterns = llama3},
+      {.names = qwen2_names, .patterns = qwen2},
+      {.names = gpt2_names, .patterns = gpt2},
+      {.names = smollm_names, .patterns = smollm},
+      {.names = tekken_names, .patterns = tekken, .ignore_merges = true, .adds_bos = true},
+      {.names = deepseek_llm_names, .patterns = deepseek_llm},
+      {.names = deepseek_v3_names, .patterns = deepseek_v3},
+      {.names = deepseek_coder_names, .patterns = deepseek_coder},
+  }};
+}();
+
+/// The family that `name` belongs to. Throws `error`, with the names there are, for any other name.
+inline const pre_tokenizer_family& find_pre_tokenizer_family(std::string_view name) {
+  std::string known;
+  for (const pre_tokenizer_family& family : pre_tokenizer_families) {
+    for (const std::string_view candidate : family.names) {
+      if (candidate == name) return family;
+      known += (known.empty() ? "" : ", ") + std::string(candidate);
+    }
+  }
+  throw error((name.empty() ? "no pre-tokeniser is named (tokenizer.ggml.pre)"
+                            : "unknown pre-tokeniser \"" + printable(name) + "\"") +
+              ", expected one of " + known);
+}
+
+}  // namespace rocmforge

@@ -1,0 +1,92 @@
+// UTF-8 as The Unicode Standard defines it (table 3-7): no overlong forms, no surrogates, nothing
+// above U+10FFFF.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace rocmforge {
+
+/// U+FFFD, shown in place of bytes that are not UTF-8.
+inline constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
+
+/// What stands at the beginning of a string of bytes.
+struct utf8_prefix {
+  enum class state {
+    complete,    // one well-formed character
+    incomplete,  // the beginning of one, cut off by the end of the string
+    invalid      // bytes that no character begins with
+  };
+  state is;
+  std::size_t num_bytes;  // of the character, or of the longest beginning of one (at least 1)
+};
+
+/// Looks at the first character of `bytes`, which must not be empty.
+inline utf8_prefix inspect_utf8(std::string_view bytes) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return {utf8_prefix::state::complete, 1};
+  if (lead < 0xC2 || lead > 0xF4) return {utf8_prefix::state::invalid, 1};
+  const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  for (std::size_t i = 1; i < length; ++i) {
+    if (i == bytes.size()) return {utf8_prefix::state::incomplete, i};
+    // The second byte also excludes overlong forms, surrogates and what lies beyond U+10FFFF.
+    const unsigned lowest = i > 1 ? 0x80 : lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    const unsigned highest = i > 1 ? 0xBF : lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (byte(i) < lowest || byte(i) > highest) return {utf8_prefix::state::invalid, i};
+  }
+  return {utf8_prefix::state::complete, length};
+}
+
+/// `text` with every byte that is not part of a well-formed character replaced by U+FFFD.
+inline std::string replace_invalid_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const auto [is, num_bytes] = inspect_utf8(text);
+    if (is == utf8_prefix::state::complete) {
+      result += text.substr(0, num_bytes);
+    } else {
+      for (std::size_t i = 0; i < num_bytes; ++i) result += replacement_character;
+    }
+    text.remove_prefix(num_bytes);
+  }
+  return result;
+}
+
+/// Turns bytes that arrive piece by piece into well-formed UTF-8. A character is given out once it
+/// is complete; an ill-formed sequence becomes one U+FFFD for each longest beginning of a character
+/// (Unicode 15, section 3.9).
+class utf8_stream {
+ public:
+  /// Adds `bytes` and returns all that is decided by now.
+  std::string push(std::string_view bytes) {
+    pending_ += bytes;
+    std::string result;
+    std::size_t at = 0;
+    while (at < pending_.size()) {
+      const std::string_view rest = std::string_view(pending_).substr(at);
+      const auto [is, num_bytes] = inspect_utf8(rest);
+      if (is == utf8_prefix::state::incomplete) break;
+      const bool complete = is == utf8_prefix::state::complete;
+      result += complete ? rest.substr(0, num_bytes) : replacement_character;
+      at += num_bytes;
+    }
+    pending_.erase(0, at);
+    return result;
+  }
+
+  /// Ends the stream: U+FFFD if a character was left incomplete, else nothing. The stream can be
+  /// used again.
+  std::string finish() {
+    const bool cut_off = !pending_.empty();
+    pending_.clear();
+    return cut_off ? std::string(replacement_character) : std::string();
+  }
+
+ private:
+  std::string pending_;  // between calls at most 3 bytes
+};
+
+}  // namespace rocmforge
