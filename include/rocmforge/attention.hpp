@@ -44,6 +44,7 @@ status check_lse(const char* op, const tensor_view<float, 3>& lse, const tensor_
 template <int BlockSize, class Problem>
 status run(const char* op, const Problem& problem, int batch, int max_q_len, int num_heads, int num_kv_heads, int head_dim,
            const attention_options& options, stream_ref stream) {
+  if (head_dim < 1) return {status_code::invalid_shape, op, "q", "head_dim is {0}, expected 1 or more", {head_dim}};
   const float scale = options.softmax_scale != 0 ? options.softmax_scale : 1.0f / std::sqrt(static_cast<float>(head_dim));
   if (!std::isfinite(scale)) return {status_code::invalid_argument, op, "softmax_scale", "must be finite", {}};
   const auto tiles = [](int size, int tile) { return (size + tile - 1) / tile; };
@@ -56,7 +57,7 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
         return launch(op, kernel{problem, scale * log2_e, options.causal},
                       {tiles(num_heads / num_kv_heads * max_q_len, attention_vector_rows), num_kv_heads, batch}, stream);
       }
-      constexpr attention_config config = attention_config_for(padded, wave);
+      constexpr attention_config config = attention_config_for(padded, block_lanes, wave);
       using kernel = kernels::attention<Problem, config, block_lanes, wave>;
       return launch(op, kernel{problem, scale * log2_e, options.causal}, {tiles(max_q_len, config.block_q), num_heads, batch}, stream);
     });
@@ -120,6 +121,9 @@ template <class T, class TCache, int BlockSize = default_block_size>
           attention_launch::check_heads(op, q.extent[1], k_pages.extent[1]));
       !s) {
     return s;
+  }
+  if (k_pages.extent[2] < 1) {
+    return {status_code::invalid_shape, op, "k_pages", "page_size is {0}, expected 1 or more", {k_pages.extent[2]}};
   }
   if (batch.max_q_len < 0) return {status_code::invalid_argument, op, "max_q_len", "is {0}, expected 0 or more", {batch.max_q_len}};
   const attention_problem::paged<T, cache_element> problem{out, q, k_pages, v_pages, batch};

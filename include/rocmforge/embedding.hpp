@@ -1,4 +1,4 @@
-// Embedding lookup: row t of y is the row of the table that token t names, decoded if the table is quantised.
+// Embedding lookup: row t of y is the row of the table that token t names, decoded to floats.
 #pragma once
 
 #include <limits>
@@ -22,6 +22,7 @@ struct embedding {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int packet_elements = packet_size<T, WaveSize>;
+  static constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
   struct shared_storage {};
 
   tensor_view<T, 2> y;               // [num_tokens, hidden_dim]
@@ -29,19 +30,23 @@ struct embedding {
   tensor_view<const int, 1> tokens;  // [num_tokens]
   int num_block_tokens;              // tokens that a block takes
 
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage&) const {
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage&) const {
     constexpr int parts = num_parts<packet_elements>;
     const int hidden_dim = y.extent[1];
+    const int num_fragments = divide_up(hidden_dim, group_elements) * parts;
     for_each_row(block.index.x, num_block_tokens, y.extent[0], [&](int row) {
       const int token = tokens(row);
       const bool known = token >= 0 && token < table.extent[0];
       const Type* weights = slice(table, known ? token : 0).data;
-      for (int item = block.thread; item < divide_up(hidden_dim, group_elements) * parts; item += BlockSize) {
-        const int group = item / parts, part = item % parts;
-        const int count = hidden_dim - group * group_elements;  // elements from the group's first to the row's end
-        const packet<float, packet_elements> nan(std::numeric_limits<float>::quiet_NaN());
-        fragment<packet_elements> values{nan, nan};
-        if (known) values = block_traits<Type>::template decode<packet_elements>(weights, group, part, count);
+      for (int i = block.thread; i < num_fragments; i += BlockSize) {
+        const int group = i / parts, part = i % parts;
+        const int count = hidden_dim - group * group_elements;  // from the group to the row's end
+        fragment<packet_elements> values{not_a_number, not_a_number};
+        if (known) {
+          using decoder = block_traits<Type>;
+          values = decoder::template decode<packet_elements>(weights, group, part, count);
+        }
         T* to = slice(y, row).data + group * group_elements + part * packet_elements;
         if (count >= group_elements) {
           store_packet(to, values.low);
@@ -57,31 +62,40 @@ struct embedding {
 
 }  // namespace kernels
 
-/// Looks up the rows of `table` that `tokens` name. `Type` is the table's storage: float, half, bfloat16 or a quantised block
-/// of quant.hpp.
-/// Asynchronous on `stream`; allocates nothing. What `tokens` holds cannot be refused, because it is read on the device: a
-/// token outside the vocabulary gives a row of NaN, so that it cannot pass unnoticed.
+/// Looks up the rows of `table` that `tokens` name. `Type` is the table's storage: float, half,
+/// bfloat16 or a quantised block of quant.hpp.
+///
+/// What `tokens` holds cannot be refused, because it is read on the device: a token outside the
+/// vocabulary gives a row of NaN, so that it cannot pass unnoticed.
+///
+/// Asynchronous on `stream`; allocates nothing.
 ///
 /// @param y       [num_tokens, hidden_dim]  output
 /// @param table   [vocab_size, hidden_dim / block_traits<Type>::elements]
 /// @param tokens  [num_tokens]
-/// @return invalid_shape if the extents disagree or hidden_dim is not a whole number of blocks, invalid_layout if a last axis
-///         is not contiguous
+/// @return invalid_shape if the extents disagree or hidden_dim is not a whole number of blocks,
+///         invalid_layout if a last axis is not contiguous
 template <class Type, class T, int BlockSize = default_block_size>
 [[nodiscard]] status embedding(tensor_view<T, 2> y, identity_t<tensor_view<const Type, 2>> table,
-                               identity_t<tensor_view<const int, 1>> tokens, stream_ref stream = {}) {
+                               identity_t<tensor_view<const int, 1>> tokens,
+                               stream_ref stream = {}) {
   constexpr const char* op = "embedding";
   constexpr int elements = block_traits<Type>::elements;
-  if (status s = checks::all(checks::view(op, "y", y), checks::view(op, "table", table), checks::view(op, "tokens", tokens));
+  if (status s = checks::all(checks::view(op, "y", y), checks::view(op, "table", table),
+                             checks::view(op, "tokens", tokens));
       !s) {
     return s;
   }
   if (y.extent[1] % elements != 0) {
-    return {status_code::invalid_shape, op, "y", "extent 1 is {0}, expected a multiple of {1}, the elements of a block",
+    return {status_code::invalid_shape,
+            op,
+            "y",
+            "extent 1 is {0}, expected a multiple of {1}, the elements of a block",
             {y.extent[1], elements}};
   }
-  if (status s = checks::all(checks::extent(op, "table", 1, table.extent[1], y.extent[1] / elements),
-                             checks::extent(op, "tokens", 0, tokens.extent[0], y.extent[0]));
+  if (status s =
+          checks::all(checks::extent(op, "table", 1, table.extent[1], y.extent[1] / elements),
+                      checks::extent(op, "tokens", 0, tokens.extent[0], y.extent[0]));
       !s) {
     return s;
   }

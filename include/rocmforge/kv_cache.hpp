@@ -1,5 +1,5 @@
-// A paged cache of keys and values: a pool of pages of page_size tokens each, [num_pages, num_kv_heads, page_size, head_dim].
-// Kwon et al., "Efficient Memory Management for Large Language Model Serving with PagedAttention", 2023.
+// Appending to a paged cache of keys and values, [num_pages, num_kv_heads, page_size, head_dim].
+// Kwon et al., "Efficient Memory Management for Large Language Model Serving with PagedAttention".
 #pragma once
 
 #include <type_traits>
@@ -34,7 +34,8 @@ struct kv_append {
   tensor_view<const int, 1> slots;  // [num_tokens]
   int num_block_tokens;             // tokens that a block takes
 
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage&) const {
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage&) const {
     const int page_size = k_pages.extent[2];
     for_each_row(block.index.x, num_block_tokens, slots.extent[0], [&](int token) {
       const int slot = slots(token);
@@ -44,9 +45,11 @@ struct kv_append {
     });
   }
 
-  ROCMFORGE_DEVICE static void append(block_context<BlockSize, WaveSize> block, tensor_view<TCache, 3> page,
-                                      tensor_view<const T, 2> token, int row) {
-    for_each_packet_of_rows<packet_elements>(block, token.extent[0], token.extent[1], [&](int head, auto at) {
+  ROCMFORGE_DEVICE static void append(block_context<BlockSize, WaveSize> block,
+                                      tensor_view<TCache, 3> page, tensor_view<const T, 2> token,
+                                      int row) {
+    constexpr int N = packet_elements;
+    for_each_packet_of_rows<N>(block, token.extent[0], token.extent[1], [&](int head, auto at) {
       store(slice(page, head, row).data, at, load(slice(token, head).data, at));
     });
   }
@@ -54,10 +57,14 @@ struct kv_append {
 
 }  // namespace kernels
 
-/// Appends the keys and values of new tokens to a paged cache: token t goes to row slots[t] % page_size of page
-/// slots[t] / page_size. The cache may have another element type; values are then rounded to nearest even.
-/// Asynchronous on `stream`; allocates nothing. What `slots` holds cannot be refused, because it is read on the device: a
-/// negative slot says that its token is not to be kept, and one beyond the last page is not written either.
+/// Appends the keys and values of new tokens to a paged cache: token t goes to page
+/// slots[t] / page_size, there to row slots[t] % page_size. The cache may have another element
+/// type; values are then rounded to nearest even.
+///
+/// What `slots` holds cannot be refused, because it is read on the device: a negative slot says
+/// that its token is not to be kept, and one beyond the last page is not written either.
+///
+/// Asynchronous on `stream`; allocates nothing.
 ///
 /// @param k_pages  [num_pages, num_kv_heads, page_size, k_head_dim]  written
 /// @param v_pages  [num_pages, num_kv_heads, page_size, v_head_dim]  written
@@ -66,19 +73,24 @@ struct kv_append {
 /// @param slots    [num_tokens]  each at most once
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
 template <class TCache, class T, int BlockSize = default_block_size>
-[[nodiscard]] status kv_append(tensor_view<TCache, 4> k_pages, identity_t<tensor_view<TCache, 4>> v_pages, tensor_view<T, 3> k,
-                               identity_t<tensor_view<const T, 3>> v, identity_t<tensor_view<const int, 1>> slots,
+[[nodiscard]] status kv_append(tensor_view<TCache, 4> k_pages,
+                               identity_t<tensor_view<TCache, 4>> v_pages, tensor_view<T, 3> k,
+                               identity_t<tensor_view<const T, 3>> v,
+                               identity_t<tensor_view<const int, 1>> slots,
                                stream_ref stream = {}) {
   constexpr const char* op = "kv_append";
-  if (status s = checks::all(
-          checks::view(op, "k_pages", k_pages), checks::view(op, "v_pages", v_pages), checks::view(op, "k", k),
-          checks::view(op, "v", v), checks::view(op, "slots", slots),
-          checks::extent(op, "v_pages", 0, v_pages.extent[0], k_pages.extent[0]),
-          checks::extent(op, "v_pages", 1, v_pages.extent[1], k_pages.extent[1]),
-          checks::extent(op, "v_pages", 2, v_pages.extent[2], k_pages.extent[2]),
-          checks::extent(op, "k", 1, k.extent[1], k_pages.extent[1]), checks::extent(op, "k", 2, k.extent[2], k_pages.extent[3]),
-          checks::extent(op, "v", 0, v.extent[0], k.extent[0]), checks::extent(op, "v", 1, v.extent[1], k_pages.extent[1]),
-          checks::extent(op, "v", 2, v.extent[2], v_pages.extent[3]), checks::extent(op, "slots", 0, slots.extent[0], k.extent[0]));
+  if (status s = checks::all(checks::view(op, "k_pages", k_pages),
+                             checks::view(op, "v_pages", v_pages), checks::view(op, "k", k),
+                             checks::view(op, "v", v), checks::view(op, "slots", slots),
+                             checks::extent(op, "v_pages", 0, v_pages.extent[0], k_pages.extent[0]),
+                             checks::extent(op, "v_pages", 1, v_pages.extent[1], k_pages.extent[1]),
+                             checks::extent(op, "v_pages", 2, v_pages.extent[2], k_pages.extent[2]),
+                             checks::extent(op, "k", 1, k.extent[1], k_pages.extent[1]),
+                             checks::extent(op, "k", 2, k.extent[2], k_pages.extent[3]),
+                             checks::extent(op, "v", 0, v.extent[0], k.extent[0]),
+                             checks::extent(op, "v", 1, v.extent[1], k_pages.extent[1]),
+                             checks::extent(op, "v", 2, v.extent[2], v_pages.extent[3]),
+                             checks::extent(op, "slots", 0, slots.extent[0], k.extent[0]));
       !s) {
     return s;
   }
@@ -86,7 +98,8 @@ template <class TCache, class T, int BlockSize = default_block_size>
   return dispatch_wave_size(op, stream, [&](auto wave) {
     using kernel = kernels::kv_append<TCache, std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>(k.size() / (k.extent[0] > 0 ? k.extent[0] : 1));
-    return launch(op, kernel{k_pages, v_pages, k, v, slots, tokens}, {divide_up(k.extent[0], tokens)}, stream);
+    return launch(op, kernel{k_pages, v_pages, k, v, slots, tokens},
+                  {divide_up(k.extent[0], tokens)}, stream);
   });
 }
 

@@ -17,7 +17,7 @@ struct q4_0 {
 
 /// 32 weights of 4 bits: q * d + m. Laid out as q4_0.
 struct q4_1 {
-  half dm[2];  // d, m
+  half d, m;
   std::uint8_t qs[16];
 };
 
@@ -79,7 +79,7 @@ struct block_traits<q4_0> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q4_0* row, int group, int part, int /*count*/) {
-    const packet<float, N> d(static_cast<float>(row[group].d));
+    const auto d = broadcast<N>(row[group].d);
     return decode_nibbles(load_bytes<N>(row[group].qs + part * N), -8.0f, d, packet<float, N>(0.0f));
   }
 };
@@ -89,9 +89,7 @@ struct block_traits<q4_1> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q4_1* row, int group, int part, int /*count*/) {
-    packet<float, N> d, m;
-    load_broadcast(row[group].dm, d, m);
-    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), 0.0f, d, m);
+    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), 0.0f, broadcast<N>(row[group].d), broadcast<N>(row[group].m));
   }
 };
 
@@ -100,7 +98,7 @@ struct block_traits<q8_0> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q8_0* row, int group, int part, int /*count*/) {
-    const packet<float, N> d(static_cast<float>(row[group].d));
+    const auto d = broadcast<N>(row[group].d);
     return {to_float(load_bytes<N>(row[group].qs + part * N)) * d, to_float(load_bytes<N>(row[group].qs + part * N + 16)) * d};
   }
 };

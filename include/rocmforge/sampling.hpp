@@ -16,8 +16,9 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
 
-/// One block per row, which is read once: each lane remembers its largest logit and the first packet that had it. Then the
-/// lanes that have the row's largest logit look up where in that packet it is, and the lowest place wins.
+/// One block per row, which is read once: each lane remembers its largest logit and the first
+/// packet that had it. Then the lanes that have the row's largest logit look up where in that
+/// packet it is, and the lowest place wins.
 template <class T, int BlockSize, int WaveSize>
 struct argmax {
   static_assert(BlockSize % WaveSize == 0, "argmax: BlockSize must be a multiple of WaveSize");
@@ -30,6 +31,7 @@ struct argmax {
     typename row_maximum::storage maximum;
     typename row_minimum::storage minimum;
   };
+  static constexpr float lowest = -std::numeric_limits<float>::infinity();
   struct min_op {
     ROCMFORGE_DEVICE int operator()(int a, int b) const { return a < b ? a : b; }
   };
@@ -37,16 +39,17 @@ struct argmax {
   tensor_view<int, 1> tokens;      // [num_rows]
   tensor_view<const T, 2> logits;  // [num_rows, vocab_size]
 
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage& shared) const {
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage& shared) const {
     const int row = block.index.x;
     const int vocab_size = logits.extent[1];
     const T* from = slice(logits, row).data;
-    constexpr float lowest = -std::numeric_limits<float>::infinity();
     float largest = lowest;
     int packet_index = block.thread * packet_elements;
     for_each_packet<packet_elements>(block, vocab_size, [&](auto at) {
       // A comparison with NaN is false, so that the maximum with `lowest` turns NaN into it.
-      const float candidate = horizontal_maximum(maximum(masked(load(from, at), at, lowest), packet<float, packet_elements>(lowest)));
+      const float candidate = horizontal_maximum(
+          maximum(masked(load(from, at), at, lowest), packet<float, packet_elements>(lowest)));
       if (candidate > largest) {
         largest = candidate;
         packet_index = at.index;
@@ -55,8 +58,10 @@ struct argmax {
     const float row_largest = row_maximum::reduce(largest, max_op{}, block, shared.maximum);
     int token = vocab_size;
     if (largest == row_largest) {
-      // One packet, unless the row has nothing above -infinity: then the first that is no NaN may be further on.
-      for (int first = packet_index; first < vocab_size && token == vocab_size; first += BlockSize * packet_elements) {
+      // One packet, unless the row has nothing above -infinity: then the first that is no NaN may
+      // be further on.
+      for (int first = packet_index; first < vocab_size && token == vocab_size;
+           first += BlockSize * packet_elements) {
         const int end = vocab_size - first < packet_elements ? vocab_size : first + packet_elements;
         for (int i = first; i < end && token == vocab_size; ++i) {
           if (static_cast<float>(from[i]) == row_largest) token = i;
@@ -70,15 +75,19 @@ struct argmax {
 
 }  // namespace kernels
 
-/// The most likely token of each row: the index of the largest logit, the lowest of equal ones. NaN never wins; a row of
-/// nothing but NaN gives 0.
-/// Asynchronous on `stream`; allocates nothing.
+/// The most likely token of each row: the index of the largest logit, the lowest of equal ones. NaN
+/// never wins; a row of nothing but NaN gives 0.
+///
+/// Asynchronous on `stream`; allocates nothing. A row is all there is in a decoding step: by
+/// default as many lanes share it as a block can have.
 ///
 /// @param tokens  [num_rows]  output
 /// @param logits  [num_rows, vocab_size]
-/// @return invalid_shape if the extents disagree or the vocabulary is empty, invalid_layout if a last axis is not contiguous
-template <class T, int BlockSize = 1024>  // a row is all there is in a decoding step: as many lanes as a block can have
-[[nodiscard]] status argmax(identity_t<tensor_view<int, 1>> tokens, tensor_view<T, 2> logits, stream_ref stream = {}) {
+/// @return invalid_shape if the extents disagree or the vocabulary is empty,
+///         invalid_layout if a last axis is not contiguous
+template <class T, int BlockSize = 1024>
+[[nodiscard]] status argmax(identity_t<tensor_view<int, 1>> tokens, tensor_view<T, 2> logits,
+                            stream_ref stream = {}) {
   constexpr const char* op = "argmax";
   if (status s = checks::all(checks::view(op, "tokens", tokens), checks::view(op, "logits", logits),
                              checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]));
@@ -86,7 +95,8 @@ template <class T, int BlockSize = 1024>  // a row is all there is in a decoding
     return s;
   }
   if (logits.extent[1] == 0) {
-    return {status_code::invalid_shape, op, "logits", "extent 1 is 0, expected the size of a vocabulary", {}};
+    constexpr const char* sentence = "extent 1 is 0, expected the size of a vocabulary";
+    return {status_code::invalid_shape, op, "logits", sentence, {}};
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
     using kernel = kernels::argmax<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;

@@ -12,13 +12,17 @@ struct small_kernel {
   static constexpr int wave_size = WaveSize;
   struct shared_storage {};
   Body body;
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage&) const { body(block); }
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage&) const {
+    body(block);
+  }
 };
 
 template <int BlockSize, class Body>
 status run_on_device(const Body& body, grid_size grid = {}, stream_ref stream = {}) {
   return dispatch_wave_size("run_on_device", stream, [&](auto wave) {
-    return launch("run_on_device", small_kernel<Body, lanes<BlockSize, wave>, wave>{body}, grid, stream);
+    return launch("run_on_device", small_kernel<Body, lanes<BlockSize, wave>, wave>{body}, grid,
+                  stream);
   });
 }
 

@@ -9,6 +9,14 @@ namespace attention_rows {
 
 inline constexpr float minus_infinity = -__builtin_huge_valf();
 
+/// Size of the widest packet that divides `elements`.
+template <int WaveSize>
+constexpr int widest_packet(int elements) {
+  int size = packet_size<float, WaveSize>;
+  while (elements % size != 0) size /= 2;
+  return size;
+}
+
 /// Elements `first` to `first` + N of a row of `head_dim`; those beyond its end are 0.
 template <int N, class T>
 ROCMFORGE_DEVICE packet<float, N> load(const T* row, int first, int head_dim) {

@@ -19,11 +19,15 @@ struct attention_config {
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-constexpr attention_config attention_config_for(int head_dim, int wave_size) {
+constexpr attention_config attention_config_for(int head_dim, int block_size, int wave_size) {
   if (wave_size == 1) return {head_dim, 64, 64};  // a tile of keys and the queries stay in a first-level cache
   // Queries, one tile of keys or values, and weights as floats in 64 KiB of shared memory.
-  return head_dim <= 64 ? attention_config{head_dim, 64, 64} : head_dim <= 128 ? attention_config{head_dim, 32, 32}
-                                                                               : attention_config{head_dim, 16, 32};
+  attention_config config = head_dim <= 64    ? attention_config{head_dim, 64, 64}
+                            : head_dim <= 128 ? attention_config{head_dim, 32, 32}
+                                              : attention_config{head_dim, 16, 32};
+  // A block of fewer lanes gets fewer queries: four for each 16 lanes are what their registers hold.
+  if (config.block_q > block_size / 4) config.block_q = block_size / 4;
+  return config;
 }
 
 namespace kernels {
@@ -39,17 +43,17 @@ struct attention {
   static constexpr int lanes_q = BlockSize / lanes_kv;
   static constexpr int lane_q = Config.block_q / lanes_q < 4 ? Config.block_q / lanes_q : 4;
   static constexpr int rounds = Config.block_q / (lanes_q * lane_q);
-  static constexpr int widest = packet_size<float, WaveSize>;
-  static constexpr int score_elements = Config.block_kv / lanes_kv < widest ? Config.block_kv / lanes_kv : widest;
+  static constexpr int score_elements = attention_rows::widest_packet<WaveSize>(Config.block_kv / lanes_kv);
   static constexpr int score_packets = Config.block_kv / (lanes_kv * score_elements);
-  static constexpr int output_elements = Config.head_dim / lanes_kv < widest ? Config.head_dim / lanes_kv : widest;
+  static constexpr int output_elements = attention_rows::widest_packet<WaveSize>(Config.head_dim / lanes_kv);
   static constexpr int output_packets = Config.head_dim / (lanes_kv * output_elements);
-  static constexpr int columns_at_once = output_packets < 4 ? output_packets : 4;  // packets of output in registers
+  // Packets of output in registers while values are added.
+  static constexpr int columns_at_once = output_packets % 4 == 0 ? 4 : output_packets % 3 == 0 ? 3 : output_packets % 2 == 0 ? 2 : 1;
   static constexpr int pad = 4;  // puts neighbouring rows into different banks
   static_assert(BlockSize % lanes_kv == 0 && lane_q > 0 && rounds * lanes_q * lane_q == Config.block_q,
                 "attention: block_q must be a multiple of BlockSize / 16");
-  static_assert(score_packets * score_elements * lanes_kv == Config.block_kv, "attention: block_kv must be a multiple of 16");
-  static_assert(output_packets * output_elements * lanes_kv == Config.head_dim, "attention: head_dim must be a multiple of 16");
+  static_assert(Config.block_kv > 0 && Config.block_kv % 16 == 0, "attention: block_kv must be a multiple of 16");
+  static_assert(Config.head_dim > 0 && Config.head_dim % 16 == 0, "attention: head_dim must be a multiple of 16");
 
   struct shared_storage {
     alignas(64) float query[Config.block_q][Config.head_dim + pad];
@@ -130,7 +134,7 @@ struct attention {
  private:
   /// Packets that staging moves: 16 bytes or a register of what is in memory.
   template <class T>
-  static constexpr int staged = packet_size<T, WaveSize> < Config.head_dim ? packet_size<T, WaveSize> : Config.head_dim;
+  static constexpr int staged = packet_size<T, WaveSize>;
 
   ROCMFORGE_DEVICE void stage_queries(block_context<BlockSize, WaveSize> block, shared_storage& shared, int sequence, int head,
                                       int first_query, int q_len, int head_dim) const {

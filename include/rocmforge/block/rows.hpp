@@ -10,21 +10,26 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Rows that one block takes: one on a GPU. A block of the serial host is a task for a thread of the team, which costs a few
-/// microseconds to start: there it takes as many as have 8192 elements together.
+/// Rows that one block takes: one on a GPU. A block of the serial host is a task for a thread of
+/// the team, which costs a few microseconds to start: there it takes as many as have 8192 elements
+/// together.
 template <int WaveSize>
 constexpr int rows_per_block(std::int64_t row_elements) {
   constexpr std::int64_t task_elements = 8192;
   if (WaveSize > 1) return 1;
-  return static_cast<int>(std::max<std::int64_t>(1, task_elements / std::max<std::int64_t>(1, row_elements)));
+  return static_cast<int>(
+      std::max<std::int64_t>(1, task_elements / std::max<std::int64_t>(1, row_elements)));
 }
 
-/// Elements of a row that one block takes where a row may be split: a packet a lane on a GPU, a task on the serial host.
+/// Elements of a row that one block takes where a row may be split: a packet a lane on a GPU, a
+/// task on the serial host.
 template <int BlockSize, int WaveSize, int PacketElements>
 inline constexpr int columns_per_block = WaveSize > 1 ? BlockSize * PacketElements : 16384;
 
 /// Number of parts of `part` elements in `whole`.
-constexpr int divide_up(int whole, int part) { return whole / part + (whole % part != 0); }
+ROCMFORGE_HOST_DEVICE constexpr int divide_up(int whole, int part) {
+  return whole / part + (whole % part != 0);
+}
 
 /// Calls `f(row)` for the rows of block number `index`.
 template <class F>
@@ -34,10 +39,12 @@ ROCMFORGE_DEVICE void for_each_row(int index, int rows_per_block, int num_rows, 
   for (int row = first; row < end; ++row) f(row);
 }
 
-/// Calls `f(row, packet_position)` for the lane's packets of `num_rows` short rows of `size` elements. As many lanes share a
-/// row as it has packets, rounded up to a power of two and at most a wave; so a block works on several rows at once.
+/// Calls `f(row, packet_position)` for the lane's packets of `num_rows` short rows of `size`
+/// elements. As many lanes share a row as it has packets, rounded up to a power of two and at most
+/// a wave; so a block works on several rows at once.
 template <int N, int BlockSize, int WaveSize, class F>
-ROCMFORGE_DEVICE void for_each_packet_of_rows(block_context<BlockSize, WaveSize> block, int num_rows, int size, F&& f) {
+ROCMFORGE_DEVICE void for_each_packet_of_rows(block_context<BlockSize, WaveSize> block,
+                                              int num_rows, int size, F&& f) {
   int lanes = 1;
   while (lanes < WaveSize && lanes * N < size) lanes *= 2;
   for (int row = block.thread / lanes; row < num_rows; row += BlockSize / lanes) {

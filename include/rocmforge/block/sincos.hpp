@@ -8,7 +8,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// An angle of quadrant * pi/2 + rest, where |rest| <= pi/4 and only the last two bits of quadrant matter.
+/// An angle of quadrant * pi/2 + rest, where |rest| <= pi/4 and only the last two bits of quadrant
+/// matter.
 struct reduced_angle {
   float rest;
   int quadrant;
@@ -20,7 +21,8 @@ ROCMFORGE_DEVICE reduced_angle reduce_angle(double angle) {
   constexpr double round_to_whole = 6755399441055744.0;  // 1.5 * 2^52: adding it drops the fraction
   const double shifted = angle * two_over_pi + round_to_whole;
   const double rest = angle - (shifted - round_to_whole) * half_pi;
-  return {static_cast<float>(rest), static_cast<int>(__builtin_bit_cast(std::uint64_t, shifted) & 3)};
+  return {static_cast<float>(rest),
+          static_cast<int>(__builtin_bit_cast(std::uint64_t, shifted) & 3)};
 }
 
 template <int N>
@@ -28,10 +30,11 @@ struct sine_and_cosine {
   packet<float, N> sine, cosine;
 };
 
-/// Taylor series of both functions on [-pi/4, pi/4], exchanged and negated as the quadrant asks for: within 2 units in the
-/// last place.
+/// Taylor series of both functions on [-pi/4, pi/4], exchanged and negated as the quadrant asks
+/// for: within 2 units in the last place.
 template <int N>
-ROCMFORGE_DEVICE sine_and_cosine<N> sincos(const packet<float, N>& rest, const packet<int, N>& quadrant) {
+ROCMFORGE_DEVICE sine_and_cosine<N> sincos(const packet<float, N>& rest,
+                                           const packet<int, N>& quadrant) {
   using floats = packet<float, N>;
   using ints = packet<int, N>;
   const floats square = rest * rest;

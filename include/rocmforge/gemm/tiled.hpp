@@ -17,9 +17,10 @@ struct matmul_tile {
 };
 constexpr matmul_tile matmul_tile_for(int block_size, int wave_size) {
   if (wave_size == 1) {
-    // One lane walks over the block's tile. 4 x 6 sums leave room for their operands in 32 registers, 3 x 3 in 16. A panel of
-    // 24 rows x 2048 columns stays in a second-level cache of 256 KiB or more, for all tokens of a prompt's part.
-    return arch::num_vector_registers == 32 ? matmul_tile{512, 24, 2048, 4, 6} : matmul_tile{510, 24, 2048, 3, 3};
+    // One lane walks over the block's tile. 4 x 6 sums leave room for their operands in the 32 registers that processors with
+    // packets of 16 have, 3 x 3 in the 16 of the others. A panel of 24 rows x 2048 columns stays in a second-level cache of
+    // 256 KiB or more, for all tokens of a prompt's part.
+    return packet_size<float, 1> == 16 ? matmul_tile{512, 24, 2048, 4, 6} : matmul_tile{510, 24, 2048, 3, 3};
   }
   // 16 lanes along the rows of W, the others along the tokens, 4 x 4 sums a lane.
   return {block_size / 16 * 4, 64, 32, 4, 4};
@@ -139,7 +140,8 @@ struct matmul {
       for (int i = 0; i < tile.lane_tokens; ++i) values[i] = load_token(i);
       ROCMFORGE_UNROLL
       for (int j = 0; j < tile.lane_rows; ++j) {
-        const auto weights = load_packet<packet_elements>(panel + j * lanes_rows * panel_stride + column);
+        auto weights = load_packet<packet_elements>(panel + j * lanes_rows * panel_stride + column);
+        if constexpr (WaveSize == 1) hold(weights);
         ROCMFORGE_UNROLL
         for (int i = 0; i < tile.lane_tokens; ++i) acc[i][j] = dot_add(weights, values[i], acc[i][j]);
       }

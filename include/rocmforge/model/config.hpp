@@ -1,6 +1,7 @@
 // What a model file's metadata says about the architecture, read and checked once.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -73,6 +74,7 @@ class reader {
     config.context_length = std::min(config.context_length,
                                      integer("attention.sliding_window", 1, std::numeric_limits<int>::max(), config.context_length));
     config.epsilon = number("attention.layer_norm_rms_epsilon", 0, 1, std::nullopt);
+    if (config.epsilon == 0) fail(key("attention.layer_norm_rms_epsilon") + " is 0, expected more");
     read_rope(config);
     config.softmax_scale = number("attention.scale", 0, 1e6, 0.0f);
     if (config.softmax_scale == 0) config.softmax_scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
@@ -84,10 +86,22 @@ class reader {
            ", expected " + std::to_string(config.hidden_dim) + " (" + key("embedding_length") + ") x vocabulary");
     }
     config.vocab_size = static_cast<int>(embedding.extent[1]);
+    check_vocabulary(config.vocab_size);
     return config;
   }
 
  private:
+  /// A vocabulary may be shorter than the embedding, whose rows are often padded; a longer one has tokens that no row stands for.
+  void check_vocabulary(int num_rows) const {
+    const std::string rows = ", but token_embd.weight has " + std::to_string(num_rows) + " rows";
+    if (integer("vocab_size", 1, 1 << 24, num_rows) != num_rows) fail(key("vocab_size") + " is another number" + rows);
+    for (const gguf::metadata_entry& entry : file_.metadata()) {
+      if (entry.key == "tokenizer.ggml.tokens" && entry.count > static_cast<std::uint64_t>(num_rows)) {
+        fail("tokenizer.ggml.tokens has " + std::to_string(entry.count) + " tokens" + rows);
+      }
+    }
+  }
+
   void read_rope(model_config& config) const {
     config.rotary_dim = integer("rope.dimension_count", 2, config.head_dim, config.head_dim);
     if (config.rotary_dim % 2 != 0) fail(key("rope.dimension_count") + " is odd");
@@ -99,6 +113,10 @@ class reader {
     }
     const float factor = scaling == "none" ? 0.0f : number("rope.scaling.factor", 0, 1e6, number("rope.scale_linear", 0, 1e6, 0.0f));
     if (factor != 0) config.position_scale = 1 / factor;
+    if (!std::isfinite(config.position_scale)) fail(key("rope.scaling.factor") + " is too small");
+    if (number("rope.scaling.attn_factor", -1e6, 1e6, 1.0f) != 1) {
+      fail(key("rope.scaling.attn_factor") + " is not 1: scaled rotations are not supported");
+    }
   }
 
   [[nodiscard]] std::string key(std::string_view name) const { return architecture_ + "." + std::string(name); }

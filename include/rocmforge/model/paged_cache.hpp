@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -27,14 +28,20 @@ struct paged_cache_options {
   dtype type = dtype::f32;
 };
 
-/// The pages, and which of them are free. Pages belong to the cache; sequences borrow them and must not outlive it.
+/// The pages, and which of them are free. Pages belong to the cache; sequences borrow them and must not outlive it. It stays
+/// where it is, because its sequences know it by its address.
 class paged_cache {
  public:
-  /// @throws error if an option is not positive or the device has not enough memory
+  /// @throws error if an option is not positive, the tokens or bytes are too many to count, or the device has not enough memory
   explicit paged_cache(const paged_cache_options& options) : options_(options) {
     const auto& o = options;
     if (o.num_layers < 1 || o.num_kv_heads < 1 || o.head_dim < 1 || o.page_size < 1 || o.num_pages < 1) {
       throw error("paged_cache: every option must be 1 or more");
+    }
+    if (capacity() > std::numeric_limits<int>::max() || o.num_kv_heads > max_row_elements / o.head_dim) {
+      throw error("paged_cache: " + std::to_string(o.num_pages) + " pages of " + std::to_string(o.page_size) + " tokens with " +
+                  std::to_string(o.num_kv_heads) + " heads of " + std::to_string(o.head_dim) +
+                  " elements are too many, expected at most 2^31 - 1 tokens of at most 2^24 elements");
     }
     for (int layer = 0; layer < o.num_layers; ++layer) {
       keys_.emplace_back(layer_bytes());
@@ -43,6 +50,9 @@ class paged_cache {
     free_.resize(static_cast<std::size_t>(o.num_pages));
     std::iota(free_.rbegin(), free_.rend(), 0);  // page 0 is handed out first
   }
+
+  paged_cache(const paged_cache&) = delete;
+  paged_cache& operator=(const paged_cache&) = delete;
 
   [[nodiscard]] const paged_cache_options& options() const { return options_; }
   [[nodiscard]] int num_free_pages() const { return static_cast<int>(free_.size()); }
@@ -61,6 +71,8 @@ class paged_cache {
 
  private:
   friend class cached_sequence;
+
+  static constexpr int max_row_elements = 1 << 24;  // of a token's keys, so that a layer's bytes fit in 64 bits
 
   [[nodiscard]] std::size_t layer_bytes() const {
     return static_cast<std::size_t>(options_.num_pages) * static_cast<std::size_t>(options_.num_kv_heads) *
@@ -94,6 +106,7 @@ class cached_sequence {
   }
   ~cached_sequence() { truncate(0); }
 
+  [[nodiscard]] const paged_cache& cache() const { return *cache_; }
   [[nodiscard]] int length() const { return length_; }
   [[nodiscard]] int max_length() const { return max_length_; }
   [[nodiscard]] const std::vector<int>& pages() const { return pages_; }
@@ -101,12 +114,12 @@ class cached_sequence {
   /// Makes room for `count` more tokens and counts them in.
   /// @throws error if the sequence would exceed its maximum or the cache has no page left; nothing has changed then
   void grow(int count) {
+    if (count < 0) throw error("cached_sequence: cannot grow by " + std::to_string(count) + " tokens");
     if (count > max_length_ - length_) {
       throw error("the context of " + std::to_string(max_length_) + " tokens is full: it holds " + std::to_string(length_) + ", and " +
                   std::to_string(count) + " more were given");
     }
-    const int page_size = cache_->options_.page_size;
-    const auto needed = static_cast<std::size_t>((length_ + count + page_size - 1) / page_size);
+    const std::size_t needed = pages_for(length_ + count);
     const std::size_t missing = needed > pages_.size() ? needed - pages_.size() : 0;
     if (missing > cache_->free_.size()) {
       throw error("the key-value cache has no page left: " + std::to_string(missing) + " are needed, " +
@@ -124,9 +137,7 @@ class cached_sequence {
   void truncate(int length) {
     if (length >= length_) return;
     length_ = length < 0 ? 0 : length;
-    const int page_size = cache_->options_.page_size;
-    const auto needed = static_cast<std::size_t>((length_ + page_size - 1) / page_size);
-    while (pages_.size() > needed) {
+    while (pages_.size() > pages_for(length_)) {
       cache_->free_.push_back(pages_.back());  // has room: it held this page before
       pages_.pop_back();
     }
@@ -139,6 +150,11 @@ class cached_sequence {
   }
 
  private:
+  [[nodiscard]] std::size_t pages_for(int num_tokens) const {
+    const auto page_size = static_cast<std::size_t>(cache_->options_.page_size);
+    return (static_cast<std::size_t>(num_tokens) + page_size - 1) / page_size;
+  }
+
   paged_cache* cache_;
   int max_length_;
   int length_ = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,7 +41,7 @@ class transformer {
   explicit transformer(const gguf::file& file, const transformer_options& options = {}, stream_ref stream = {},
                        std::function<void(double)> on_progress = {})
       : config_(read_model_config(file)),
-        options_(options),
+        options_(checked(options, config_)),
         weights_(weight_loader(file, config_, stream, std::move(on_progress)).load()),
         rotation_{.theta = config_.rope_theta,
                   .layout = config_.rope_half_split ? rope_layout::half_split : rope_layout::interleaved,
@@ -48,10 +49,6 @@ class transformer {
                   .position_scale = config_.position_scale,
                   .frequency_factors = weights_.rope_factors.size() == 0 ? tensor_view<const float, 1>{}
                                                                          : weights_.rope_factors.view(config_.rotary_dim / 2)} {
-    if (options_.max_length == 0) options_.max_length = config_.context_length;
-    if (options_.max_tokens < 1 || options_.max_sequences < 1 || options_.max_logits < 1 || options_.max_length < 1) {
-      throw error("transformer: every option must be 1 or more");
-    }
     const auto tokens = static_cast<std::size_t>(options_.max_tokens);
     const auto columns = [](int count) { return static_cast<std::size_t>(count); };
     residual_ = device_buffer<float>(tokens * columns(config_.hidden_dim));
@@ -70,7 +67,13 @@ class transformer {
   [[nodiscard]] const rope_options& rotation() const { return rotation_; }
 
   /// Options of a cache that holds `max_length` tokens for each of `num_sequences` sequences.
+  /// @throws error if there is no such cache
   [[nodiscard]] paged_cache_options cache_options(dtype type = dtype::f32, int num_sequences = 1, int page_size = 32) const {
+    if (num_sequences < 1 || page_size < 1 || options_.max_length > std::numeric_limits<int>::max() - page_size ||
+        (options_.max_length + page_size - 1) / page_size > std::numeric_limits<int>::max() / num_sequences) {
+      throw error("transformer: " + std::to_string(num_sequences) + " sequences in pages of " + std::to_string(page_size) +
+                  " tokens, expected 1 or more and at most 2^31 - 1 pages");
+    }
     return {.num_layers = config_.num_layers,
             .num_kv_heads = config_.num_kv_heads,
             .head_dim = config_.head_dim,
@@ -83,11 +86,11 @@ class transformer {
   /// sequences' keys and values, but not each other's, are what a token sees.
   ///
   /// @return [num_rows, vocab_size] in device memory, row by row in the order of `steps`; valid until the next step
-  /// @throws error if a token is out of range, the step is larger than the options said, a context or the cache is full; the
-  ///         sequences are as before then
+  /// @throws error if a token is out of range, the step is larger than the options said, a sequence is of another cache or given
+  ///         twice, the cache of another model, a context or the cache full; the sequences are as before then
   tensor_view<const float, 2> step(paged_cache& cache, std::span<const sequence_step> steps, stream_ref stream = {}) {
     int num_tokens = 0, num_rows = 0;
-    check_step(steps, num_tokens, num_rows);
+    check_step(cache, steps, num_tokens, num_rows);
     std::size_t grown = 0;
     try {
       for (; grown < steps.size(); ++grown) steps[grown].sequence->grow(static_cast<int>(steps[grown].tokens.size()));
@@ -109,12 +112,31 @@ class transformer {
     step_inputs step;
   };
 
-  void check_step(std::span<const sequence_step> steps, int& num_tokens, int& num_rows) const {
+  static transformer_options checked(transformer_options options, const model_config& config) {
+    if (options.max_length == 0) options.max_length = config.context_length;
+    if (options.max_tokens < 1 || options.max_sequences < 1 || options.max_logits < 1 || options.max_length < 1) {
+      throw error("transformer: every option must be 1 or more");
+    }
+    return options;
+  }
+
+  void check_step(const paged_cache& cache, std::span<const sequence_step> steps, int& num_tokens, int& num_rows) const {
+    const paged_cache_options& o = cache.options();
+    if (o.num_layers != config_.num_layers || o.num_kv_heads != config_.num_kv_heads || o.head_dim != config_.head_dim) {
+      throw error("transformer: a cache for " + std::to_string(o.num_layers) + " layers, " + std::to_string(o.num_kv_heads) +
+                  " heads of " + std::to_string(o.head_dim) + " elements, expected " + std::to_string(config_.num_layers) + ", " +
+                  std::to_string(config_.num_kv_heads) + " of " + std::to_string(config_.head_dim));
+    }
     if (steps.empty() || steps.size() > static_cast<std::size_t>(options_.max_sequences)) {
       throw error("transformer: a step of " + std::to_string(steps.size()) + " sequences, expected 1 to " +
                   std::to_string(options_.max_sequences));
     }
-    for (const sequence_step& s : steps) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const sequence_step& s = steps[i];
+      if (s.sequence == nullptr || &s.sequence->cache() != &cache) throw error("transformer: a sequence of another cache, or none");
+      for (const sequence_step& other : steps.first(i)) {
+        if (other.sequence == s.sequence) throw error("transformer: a sequence twice in a step, expected each once");
+      }
       if (s.tokens.empty()) throw error("transformer: a sequence without new tokens, expected at least one");
       if (s.tokens.size() > static_cast<std::size_t>(options_.max_tokens - num_tokens)) {
         throw error("transformer: a step of more than " + std::to_string(options_.max_tokens) + " tokens; feed them in parts");

@@ -127,15 +127,16 @@ class weight_loader {
     const model_config& c = config_;
     check_types();
     model_weights weights;
-    weights.embedding = matrix({{"token_embd.weight", c.vocab_size}}, c.hidden_dim);
+    weights.embedding = matrix({{"token_embd.weight", c.vocab_size}}, c.hidden_dim, bias_is::none);
+    const bias_is qkv_bias = c.requires_qkv_bias ? bias_is::required : bias_is::optional;
     for (int layer = 0; layer < c.num_layers; ++layer) {
       const std::string block = "blk." + std::to_string(layer) + ".";
       layer_weights& l = weights.layers.emplace_back();
       l.attention_norm = vector(block + "attn_norm.weight", c.hidden_dim);
       l.qkv = file_.find_tensor(block + "attn_qkv.weight") != nullptr
-                  ? matrix({{block + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim()}}, c.hidden_dim, c.requires_qkv_bias)
+                  ? matrix({{block + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim()}}, c.hidden_dim, qkv_bias)
                   : matrix({{block + "attn_q.weight", c.q_dim()}, {block + "attn_k.weight", c.kv_dim()}, {block + "attn_v.weight", c.kv_dim()}},
-                           c.hidden_dim, c.requires_qkv_bias);
+                           c.hidden_dim, qkv_bias);
       l.attention_output = matrix({{block + "attn_output.weight", c.hidden_dim}}, c.q_dim());
       l.ffn_norm = vector(block + "ffn_norm.weight", c.hidden_dim);
       l.gate_up = matrix({{block + "ffn_gate.weight", c.ffn_dim}, {block + "ffn_up.weight", c.ffn_dim}}, c.hidden_dim);
@@ -144,7 +145,9 @@ class weight_loader {
     weights.output_norm = vector("output_norm.weight", c.hidden_dim);
     if (file_.find_tensor("output.weight") != nullptr) weights.output = matrix({{"output.weight", c.vocab_size}}, c.hidden_dim);
     for (const char* name : {"rope_freqs.weight", "blk.0.rope_freqs.weight"}) {
-      if (file_.find_tensor(name) != nullptr) weights.rope_factors = vector(name, c.rotary_dim / 2);
+      if (weights.rope_factors.size() == 0 && file_.find_tensor(name) != nullptr) {
+        weights.rope_factors = vector(name, c.rotary_dim / 2);
+      }
     }
     refuse_leftovers();
     stream_.synchronize();
@@ -156,6 +159,7 @@ class weight_loader {
     std::string name;
     int num_rows;
   };
+  enum class bias_is { none, optional, required };
 
   void check_types() const {
     for (const gguf::tensor_info& tensor : file_.tensors()) {
@@ -166,25 +170,28 @@ class weight_loader {
     }
   }
 
-  weight_matrix matrix(const std::vector<part>& parts, int in_dim, bool bias_required = false) {
+  weight_matrix matrix(const std::vector<part>& parts, int in_dim, bias_is bias_rule = bias_is::optional) {
     weight_matrix result;
     result.in_dim_ = in_dim;
     std::size_t num_bytes = 0;
-    for (const part& p : parts) num_bytes += tensor(p.name, {in_dim, p.num_rows}).num_bytes;
+    // A change of format may leave the next part at any address: it starts at a whole cache line.
+    const auto aligned = [](std::size_t bytes) { return (bytes + 63) / 64 * 64; };
+    for (const part& p : parts) num_bytes = aligned(num_bytes) + tensor(p.name, {in_dim, p.num_rows}).num_bytes;
     result.data_ = device_buffer<std::byte>(num_bytes);
     std::size_t offset = 0;
     for (const part& p : parts) {
       const gguf::tensor_info& info = tensor(p.name, {in_dim, p.num_rows});
-      result.data_.copy_from_host({info.data, info.num_bytes}, stream_, offset);
       if (result.segments_.empty() || result.segments_.back().type != info.type) {
+        offset = aligned(offset);
         result.segments_.push_back({info.type, result.out_dim_, 0, offset});
       }
+      result.data_.copy_from_host({info.data, info.num_bytes}, stream_, offset);
       result.segments_.back().num_rows += p.num_rows;
       result.out_dim_ += p.num_rows;
       offset += info.num_bytes;
       loaded(info);
     }
-    result.bias_ = bias(parts, result.out_dim_, bias_required);
+    if (bias_rule != bias_is::none) result.bias_ = bias(parts, result.out_dim_, bias_rule == bias_is::required);
     return result;
   }
 

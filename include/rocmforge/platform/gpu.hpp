@@ -327,10 +327,12 @@ status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref s
             {grid.x, grid.y, grid.z}};
   }
   if (devices().empty()) return {status_code::no_device, op, "", "there is no device", {}};
-  const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
-  if (shared_bytes > device.shared_bytes) {
+  // The entry of a kernel that wants more than max_shared_bytes is a trap, whatever the device has.
+  const auto has = static_cast<std::int64_t>(devices()[static_cast<std::size_t>(stream.device())].shared_bytes);
+  const std::int64_t wants = shared_bytes, available = has < arch::max_shared_bytes ? has : arch::max_shared_bytes;
+  if (wants > available) {
     return {status_code::unsupported, op, "", "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
-            {static_cast<std::int64_t>(shared_bytes), static_cast<std::int64_t>(device.shared_bytes)}};
+            {wants, available}};
   }
   if constexpr (arch::needs_shared_memory_opt_in && shared_bytes > 49152) {
     static_cast<void>(ROCMFORGE_RUNTIME(FuncSetAttribute)(

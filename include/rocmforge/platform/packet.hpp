@@ -342,22 +342,35 @@ ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value, int coun
 #endif
 }
 
-/// Two neighbouring halves, each in every element of a packet of its own.
-template <int N>
-ROCMFORGE_DEVICE void load_broadcast(const half* p, packet<float, N>& first, packet<float, N>& second) {
-#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__) && defined(__F16C__)
-  if constexpr (N == 16) {  // one conversion for both
-    int bits;
-    std::memcpy(&bits, p, sizeof(bits));
-    const __m512 both = _mm512_zextps128_ps512(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
-    using storage = typename packet<float, N>::storage;
-    first.v = reinterpret_cast<storage>(_mm512_maskz_permutexvar_ps(0xffff, _mm512_set1_epi32(0), both));
-    second.v = reinterpret_cast<storage>(_mm512_maskz_permutexvar_ps(0xffff, _mm512_set1_epi32(1), both));
-    return;
-  }
+#if defined(ROCMFORGE_PLATFORM_HOST)
+/// Every half as a float. A scale is then broadcast by the load itself, while a conversion and a broadcast in registers would
+/// take the shuffle units, which are what decoding four-bit weights is short of (20 % of a matrix-vector product).
+inline const float* const half_values = [] {
+  static float values[65536];
+  for (int bits = 0; bits < 65536; ++bits) values[bits] = convert::portable_float_from_half(static_cast<std::uint16_t>(bits));
+  return values;
+}();
 #endif
-  first = packet<float, N>(static_cast<float>(p[0]));
-  second = packet<float, N>(static_cast<float>(p[1]));
+
+/// Every element is `value`.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> broadcast(half value) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  return packet<float, N>(half_values[value.bits]);
+#else
+  return packet<float, N>(static_cast<float>(value));
+#endif
+}
+
+/// Makes the compiler hold `value` in a register. g++ would rather read a loaded packet from memory again at each use, which
+/// costs a multiply-add with a memory operand its place: loads, not arithmetic, then bound a register tile.
+template <int N>
+ROCMFORGE_DEVICE void hold([[maybe_unused]] packet<float, N>& value) {
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__x86_64__) && defined(__AVX512F__)
+  __asm__("" : "+v"(value.v));
+#elif defined(ROCMFORGE_PLATFORM_HOST) && defined(__x86_64__)
+  if constexpr (N * 4 <= arch::vector_bytes) __asm__("" : "+x"(value.v));
+#endif
 }
 
 /// Asks for the cache line of `p`, which will be read soon. On a GPU other waves hide the latency.

@@ -1,4 +1,5 @@
-// Two packets of neighbouring pairs (a0 b0 a1 b1 ...) taken apart into the firsts and the seconds, and put together again.
+// Two packets of neighbouring pairs (a0 b0 a1 b1 ...) taken apart into the firsts and the seconds,
+// and put together again.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// The first and the second elements of N pairs, each side by side; or the packets that hold them pair by pair.
+/// The first and the second elements of N pairs, each side by side; or the packets that hold them
+/// pair by pair.
 template <int N>
 struct packet_pair {
   packet<float, N> first, second;
@@ -27,14 +29,17 @@ ROCMFORGE_DEVICE packet_pair<N> unzip(const packet_pair<N>& p, std::index_sequen
 template <int N, std::size_t... I>
 ROCMFORGE_DEVICE packet_pair<N> zip(const packet_pair<N>& p, std::index_sequence<I...>) {
   packet_pair<N> result;
-  result.first.v = __builtin_shufflevector(p.first.v, p.second.v, static_cast<int>(I / 2 + I % 2 * N)...);
-  result.second.v = __builtin_shufflevector(p.first.v, p.second.v, static_cast<int>((I + N) / 2 + I % 2 * N)...);
+  result.first.v =
+      __builtin_shufflevector(p.first.v, p.second.v, static_cast<int>(I / 2 + I % 2 * N)...);
+  result.second.v =
+      __builtin_shufflevector(p.first.v, p.second.v, static_cast<int>((I + N) / 2 + I % 2 * N)...);
   return result;
 }
 }  // namespace pair_shuffles
 #endif
 
-/// From the order in memory, first = (a0 b0 a1 b1 ...), second = (... bN-1), to first = (a0 a1 ...), second = (b0 b1 ...).
+/// From the order in memory, first = (a0 b0 a1 b1 ...), second = (... bN-1), to first = (a0 a1
+/// ...), second = (b0 b1 ...).
 template <int N>
 ROCMFORGE_DEVICE packet_pair<N> unzip(const packet_pair<N>& p) {
 #if defined(ROCMFORGE_PLATFORM_HOST)

@@ -1,0 +1,50 @@
+// SwiGLU on the two halves of a product, and addition.
+#include <rocmforge/activation.hpp>
+
+#include "support.hpp"
+
+namespace rocmforge::bench {
+namespace {
+
+const bool gated = register_for_models(
+    "swiglu", []<class T>(benchmark::State& state, const model_shape& model, int rows, T) {
+      const int dim = model.ffn_dim;
+      const std::size_t count = std::size_t(rows) * std::size_t(dim), row_size = std::size_t(dim);
+      const auto both = random_values<T>(2 * count, 1, -8, 8);
+      const device_buffer<T> device_both(both), y(count);
+      const auto gate_and_up = device_both.view(rows, 2 * dim);
+      check_and_time(
+          state, 3 * count * sizeof(T),
+          [&](stream_ref queue) {
+            return swiglu(y.view(rows, dim), sub_view<1>(gate_and_up, 0, dim),
+                          sub_view<1>(gate_and_up, dim, 2 * dim), queue);
+          },
+          [&] {
+            return agrees(y, tolerance<T>, [&](std::size_t i) {
+              const std::size_t at = i / row_size * 2 * row_size + i % row_size;
+              const double gate = float(both[at]);
+              return gate / (1 + std::exp(-gate)) * float(both[at + row_size]);
+            });
+          });
+    });
+
+const bool added = register_for_models(
+    "add", []<class T>(benchmark::State& state, const model_shape& model, int rows, T) {
+      const int dim = model.hidden_dim;
+      const std::size_t count = std::size_t(rows) * std::size_t(dim);
+      const auto x = random_values<T>(count, 1), residual = random_values<T>(count, 2);
+      const device_buffer<T> device_x(x), device_residual(residual), y(count);
+      check_and_time(
+          state, 3 * count * sizeof(T),
+          [&](stream_ref queue) {
+            return add(y.view(rows, dim), device_x.view(rows, dim), device_residual.view(rows, dim),
+                       queue);
+          },
+          [&] {
+            return agrees(y, tolerance<T>,
+                          [&](std::size_t i) { return double(float(x[i])) + float(residual[i]); });
+          });
+    });
+
+}  // namespace
+}  // namespace rocmforge::bench

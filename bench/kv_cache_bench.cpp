@@ -1,0 +1,56 @@
+// Appending keys and values to pages of 16 tokens, in the cache's own type and from float.
+#include <rocmforge/kv_cache.hpp>
+
+#include "support.hpp"
+
+namespace rocmforge::bench {
+namespace {
+
+template <class TCache, class T>
+void run(benchmark::State& state, const model_shape& model, int tokens) {
+  const int heads = model.num_kv_heads, dim = model.head_dim, page_size = 16,
+            pages = (tokens + 15) / 16;
+  const std::size_t count = std::size_t(tokens) * std::size_t(heads * dim);
+  const std::size_t cache_size = std::size_t(pages) * std::size_t(page_size * heads * dim);
+  const auto k = random_values<T>(count, 1), v = random_values<T>(count, 2);
+  std::vector<int> slots;
+  for (int token = 0; token < tokens; ++token) slots.push_back(token);
+  const device_buffer<T> device_k(k), device_v(v);
+  device_buffer<TCache> k_pages(cache_size), v_pages(cache_size);
+  k_pages.fill_bytes(0);
+  v_pages.fill_bytes(0);
+  const device_buffer<int> device_slots(slots);
+  // Where element i of the pages comes from.
+  const auto value = [&](const std::vector<T>& from, std::size_t i) {
+    const std::size_t d = i % std::size_t(dim), row = i / std::size_t(dim) % std::size_t(page_size);
+    const std::size_t head = i / std::size_t(dim * page_size) % std::size_t(heads);
+    const std::size_t token =
+        i / std::size_t(dim * page_size * heads) * std::size_t(page_size) + row;
+    return token < std::size_t(tokens)
+               ? double(float(from[(token * std::size_t(heads) + head) * std::size_t(dim) + d]))
+               : 0.0;
+  };
+  check_and_time(
+      state, 2 * count * (sizeof(T) + sizeof(TCache)),
+      [&](stream_ref queue) {
+        return kv_append(k_pages.view(pages, heads, page_size, dim),
+                         v_pages.view(pages, heads, page_size, dim),
+                         device_k.view(tokens, heads, dim), device_v.view(tokens, heads, dim),
+                         device_slots.view(tokens), queue);
+      },
+      [&] {
+        return agrees(k_pages, tolerance<TCache>, [&](std::size_t i) { return value(k, i); }) &&
+               agrees(v_pages, tolerance<TCache>, [&](std::size_t i) { return value(v, i); });
+      });
+}
+
+const bool same_type = register_for_models(
+    "kv_append", []<class T>(benchmark::State& state, const model_shape& model, int tokens, T) {
+      run<T, T>(state, model, tokens);
+    });
+const bool from_float = register_for_models(
+    "kv_append_from_f32", []<class T>(benchmark::State& state, const model_shape& model, int tokens,
+                                      T) { run<T, float>(state, model, tokens); });
+
+}  // namespace
+}  // namespace rocmforge::bench

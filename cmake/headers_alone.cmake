@@ -1,0 +1,31 @@
+# Compiles every header by itself, so that none leans on what another one happens to include.
+file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR}/include CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.hpp)
+# A platform's file is for that platform; gpu.hpp is the half that amd.hpp and nvidia.hpp share, and no header by itself.
+set(others amd nvidia host gpu)
+list(REMOVE_ITEM others ${ROCMFORGE_PLATFORM})
+if(NOT ROCMFORGE_PLATFORM STREQUAL host)
+  list(APPEND others emulation)
+endif()
+list(JOIN others "|" others)
+list(FILTER headers EXCLUDE REGEX "/platform/(${others})\\.hpp$")
+if(NOT ROCMFORGE_PLATFORM STREQUAL host)
+  # Files and text have nothing to do with a GPU.
+  list(FILTER headers EXCLUDE REGEX "^rocmforge/(gguf|text)/|^rocmforge/(gguf|tokenizer)\\.hpp$")
+endif()
+
+set(sources)
+foreach(header IN LISTS headers)
+  string(MAKE_C_IDENTIFIER ${header} name)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/headers_alone/${name}.cpp)
+  # Twice, for #pragma once.
+  file(CONFIGURE OUTPUT ${source} CONTENT "#include <${header}>\n#include <${header}>\n")
+  list(APPEND sources ${source})
+endforeach()
+add_library(headers_alone OBJECT ${sources})
+target_link_libraries(headers_alone PRIVATE rocmforge_kernels rocmforge::model)
+target_compile_options(headers_alone PRIVATE -O0)
+if(ROCMFORGE_PLATFORM STREQUAL amd)
+  target_compile_options(headers_alone PRIVATE --offload-arch=gfx1100)
+elseif(ROCMFORGE_PLATFORM STREQUAL nvidia)
+  set_source_files_properties(${sources} PROPERTIES LANGUAGE CUDA)
+endif()

@@ -1,0 +1,55 @@
+# How the programs of this project (tests, benchmarks, examples) are compiled for each platform.
+
+option(ROCMFORGE_NATIVE "Compile for this machine's processor (-march=native)" OFF)
+set(ROCMFORGE_AMD_TARGETS gfx1030 gfx1100 gfx1151 gfx1201 gfx90a gfx942
+  CACHE STRING "GPU architectures of the amd platform")
+set(ROCMFORGE_NVIDIA_TARGETS 90 CACHE STRING "Compute capabilities of the nvidia platform, without the dot")
+set(ROCMFORGE_SANITIZE "" CACHE STRING "Sanitizers of the host platform: address,undefined or thread")
+
+find_program(CCACHE ccache)
+mark_as_advanced(CCACHE)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+# Flags of our own programs, never of those who use the headers.
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CUDA_EXTENSIONS OFF)
+set(host_warnings -Wall -Wextra -Wshadow -Werror)
+add_library(rocmforge_program_flags INTERFACE)
+target_compile_options(rocmforge_program_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${host_warnings}>")
+if(ROCMFORGE_NATIVE)
+  target_compile_options(rocmforge_program_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-march=native>")
+endif()
+if(ROCMFORGE_SANITIZE)
+  set(sanitize -fsanitize=${ROCMFORGE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(rocmforge_program_flags INTERFACE ${sanitize})
+  target_link_options(rocmforge_program_flags INTERFACE ${sanitize})
+endif()
+
+# The flags that make a source with kernels one for the platform, and those for all GPUs that are asked for.
+add_library(rocmforge_kernels INTERFACE)
+add_library(rocmforge_all_targets INTERFACE)
+target_link_libraries(rocmforge_kernels INTERFACE rocmforge_program_flags rocmforge)
+if(ROCMFORGE_PLATFORM STREQUAL amd)
+  include(amd)
+elseif(ROCMFORGE_PLATFORM STREQUAL nvidia)
+  include(nvidia)
+endif()
+
+# rocmforge_program(NAME SOURCES... [HOST_ONLY]): a program from sources that launch kernels on the chosen platform;
+# with HOST_ONLY the sources are plain C++ on every platform.
+function(rocmforge_program NAME)
+  cmake_parse_arguments(ARG "HOST_ONLY" "" "" ${ARGN})
+  add_executable(${NAME} ${ARG_UNPARSED_ARGUMENTS})
+  if(ARG_HOST_ONLY)
+    target_link_libraries(${NAME} PRIVATE rocmforge_program_flags rocmforge)
+    return()
+  endif()
+  target_link_libraries(${NAME} PRIVATE rocmforge_kernels rocmforge_all_targets)
+  if(ROCMFORGE_PLATFORM STREQUAL nvidia)
+    set_source_files_properties(${ARG_UNPARSED_ARGUMENTS} PROPERTIES LANGUAGE CUDA)
+    set_target_properties(${NAME} PROPERTIES CUDA_ARCHITECTURES "${ROCMFORGE_NVIDIA_TARGETS}")
+  endif()
+endfunction()

@@ -1,0 +1,45 @@
+# rocmforge_test(NAME [HOST_ONLY] [LABELS ...]): the test program NAME_test from NAME_test.cpp, registered with ctest.
+#
+# A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too.
+# A HOST_ONLY test exists in host builds alone. Each program writes its results to results/NAME_test.xml.
+
+find_package(GTest REQUIRED)
+# The emulated devices have but one thread, whose changes of stack the thread sanitizer does not follow.
+if(ROCMFORGE_PLATFORM STREQUAL host AND NOT ROCMFORGE_SANITIZE MATCHES thread)
+  set(emulation ON)
+  find_package(Boost REQUIRED COMPONENTS context)
+endif()
+
+set(ROCMFORGE_TEST_LAUNCHER "$ENV{ROCMFORGE_TEST_LAUNCHER}"
+  CACHE STRING "A command that is put before each test program, such as an emulator")
+separate_arguments(test_launcher UNIX_COMMAND "${ROCMFORGE_TEST_LAUNCHER}")
+
+set(test_environment)
+if(ROCMFORGE_SANITIZE MATCHES thread)
+  # Archer tells the sanitizer what OpenMP's threads wait for; without it every parallel loop looks like a race.
+  find_library(archer archer PATHS /usr/lib/llvm-19/lib REQUIRED)
+  set(test_environment OMP_TOOL_LIBRARIES=${archer} TSAN_OPTIONS=ignore_noninstrumented_modules=1)
+endif()
+
+function(rocmforge_test NAME)
+  cmake_parse_arguments(ARG "HOST_ONLY" "" "LABELS" ${ARGN})
+  set(program ${NAME}_test)
+  if(ARG_HOST_ONLY)
+    if(NOT ROCMFORGE_PLATFORM STREQUAL host)
+      return()
+    endif()
+    rocmforge_program(${program} ${program}.cpp HOST_ONLY)
+    target_link_libraries(${program} PRIVATE rocmforge::model)
+  else()
+    rocmforge_program(${program} ${program}.cpp)
+  endif()
+  if(emulation)
+    target_compile_definitions(${program} PRIVATE ROCMFORGE_EMULATION=1)
+    target_link_libraries(${program} PRIVATE Boost::context)
+  endif()
+  target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${program} PRIVATE GTest::gtest_main)
+  add_test(NAME ${program} COMMAND ${test_launcher} $<TARGET_FILE:${program}>)
+  set_tests_properties(${program} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 900
+    ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/results/${program}.xml;${test_environment}")
+endfunction()

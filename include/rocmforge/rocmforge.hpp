@@ -1,0 +1,20 @@
+// All kernel headers. Models, files and tokenisers are in model.hpp, gguf.hpp and tokenizer.hpp.
+#pragma once
+
+#include "rocmforge/activation.hpp"
+#include "rocmforge/attention.hpp"
+#include "rocmforge/dispatch.hpp"
+#include "rocmforge/dtype.hpp"
+#include "rocmforge/embedding.hpp"
+#include "rocmforge/error.hpp"
+#include "rocmforge/gemm.hpp"
+#include "rocmforge/kv_cache.hpp"
+#include "rocmforge/memory.hpp"
+#include "rocmforge/norm.hpp"
+#include "rocmforge/quant.hpp"
+#include "rocmforge/rope.hpp"
+#include "rocmforge/sampling.hpp"
+#include "rocmforge/softmax.hpp"
+#include "rocmforge/status.hpp"
+#include "rocmforge/tensor_view.hpp"
+#include "rocmforge/version.hpp"

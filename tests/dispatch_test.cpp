@@ -1,0 +1,150 @@
+// From run-time values to template parameters, and what a launch refuses.
+#include <rocmforge/dispatch.hpp>
+
+#include "support/kernel_test.hpp"
+#include "support/small_kernel.hpp"
+
+namespace rocmforge::testing {
+namespace {
+
+TEST(dispatch, calls_with_the_value_of_the_list) {
+  for (const int value : {64, 96, 128}) {
+    int called_with = 0, calls = 0;
+    EXPECT_SUCCESS(dispatch(int_list<64, 96, 128>{}, value, "op", "head_dim", "", [&](auto v) {
+      static_assert(decltype(v)::value > 0);
+      called_with = v;
+      ++calls;
+      return status{};
+    }));
+    EXPECT_EQ(called_with, value);
+    EXPECT_EQ(calls, 1);
+  }
+}
+
+TEST(dispatch, returns_what_the_call_returned) {
+  const status inner{status_code::device_error, "inner", "x", "it broke", {}};
+  EXPECT_REFUSED(dispatch(int_list<1, 2>{}, 2, "op", "n", "", [&](auto) { return inner; }),
+                 status_code::device_error, "x");
+}
+
+TEST(dispatch, refuses_a_value_outside_the_list_and_says_which_there_are) {
+  const auto never = [](auto) -> status {
+    ADD_FAILURE() << "called for a value outside the list";
+    return {};
+  };
+  const status s = dispatch(int_list<64, 128>{}, 80, "op", "head_dim",
+                            "is {0}; there are kernels for 64 and 128", never);
+  EXPECT_EQ(s.message(), "op: head_dim: is 80; there are kernels for 64 and 128 (unsupported)");
+  EXPECT_REFUSED(dispatch(int_list<>{}, 1, "op", "n", "", never), status_code::unsupported, "n");
+}
+
+TEST(dispatch, of_a_dtype) {
+  for (const dtype type : {dtype::f32, dtype::f16, dtype::bf16}) {
+    EXPECT_EQ(dispatch_dtype(type, []<class T>(T) { return dtype_of<T>; }), type);
+  }
+}
+
+static_assert(lanes<256, 1> == 1 && lanes<256, 32> == 256 && lanes<64, 64> == 64);
+
+ROCMFORGE_KERNEL_TEST_SUITE(launch_on_device);
+
+TEST_P(launch_on_device, gets_the_wave_size_of_the_device) {
+  int called_with = 0;
+  EXPECT_SUCCESS(dispatch_wave_size("op", {}, [&](auto wave) {
+    called_with = wave;
+    return status{};
+  }));
+  EXPECT_EQ(called_with, device().wave_size);
+}
+
+TEST_P(launch_on_device, follows_the_device_of_the_stream) {
+  const stream of_this_device;
+  set_device(0);
+  int called_with = 0;
+  EXPECT_SUCCESS(dispatch_wave_size("op", of_this_device, [&](auto wave) {
+    called_with = wave;
+    return status{};
+  }));
+  if (devices().size() > 1 &&
+      devices()[0].architecture == "host") {  // a GPU's stream is used on its own device only
+    EXPECT_EQ(called_with, devices()[static_cast<std::size_t>(GetParam())].wave_size);
+  }
+}
+
+/// Every lane of every block leaves its number where nobody else does.
+struct store_place {
+  tensor_view<int, 4> places;  // [z, y, x, thread]
+  template <class Block>
+  ROCMFORGE_DEVICE void operator()(Block block) const {
+    places(block.index.z, block.index.y, block.index.x, block.thread) =
+        ((block.index.z * 100 + block.index.y) * 100 + block.index.x) * 1000 +
+        block.wave() * Block::wave_size + block.lane();
+  }
+};
+
+TEST_P(launch_on_device, runs_each_lane_of_each_block_once) {
+  const int num_lanes = device().wave_size == 1 ? 1 : 128;
+  device_buffer<int> places(static_cast<std::size_t>(2 * 3 * 5 * num_lanes));
+  places.fill_bytes(0xff);
+  EXPECT_SUCCESS(run_on_device<128>(store_place{places.view(2, 3, 5, num_lanes)}, {5, 3, 2}));
+  const auto result = places.to_host();
+  std::size_t i = 0;
+  for (int z = 0; z < 2; ++z) {
+    for (int y = 0; y < 3; ++y) {
+      for (int x = 0; x < 5; ++x) {
+        for (int thread = 0; thread < num_lanes; ++thread)
+          EXPECT_EQ(result[i++], ((z * 100 + y) * 100 + x) * 1000 + thread);
+      }
+    }
+  }
+}
+
+TEST_P(launch_on_device, of_no_blocks_does_nothing) {
+  for (const grid_size grid : {grid_size{0, 1, 1}, {1, 0, 1}, {1, 1, 0}}) {
+    EXPECT_SUCCESS(run_on_device<64>(store_place{{nullptr, {}, {}}}, grid));
+  }
+}
+
+TEST_P(launch_on_device, refuses_grids_that_are_too_large) {
+  for (const grid_size grid :
+       {grid_size{-1, 1, 1}, {1, -1, 1}, {1, 1, -1}, {1, 65536, 1}, {1, 1, 65536}}) {
+    EXPECT_REFUSED(run_on_device<64>(store_place{{nullptr, {}, {}}}, grid),
+                   status_code::invalid_shape, "");
+  }
+}
+
+template <int BlockSize, int WaveSize>
+struct hungry_kernel {
+  static constexpr int block_size = BlockSize;
+  static constexpr int wave_size = WaveSize;
+  struct shared_storage {
+    char bytes[1 << 20];
+  };
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize>,
+                                   shared_storage& shared) const {
+    shared.bytes[0] = 1;
+  }
+};
+
+TEST_P(launch_on_device, refuses_more_shared_memory_than_there_is) {
+  const status s = dispatch_wave_size("op", {}, [&](auto wave) {
+    return launch("op", hungry_kernel<lanes<64, wave>, wave>{}, {}, {});
+  });
+  if (device().wave_size == 1) {
+    EXPECT_SUCCESS(s);  // the serial host's is its memory
+    return;
+  }
+  EXPECT_EQ(name_of(s.code), name_of(status_code::unsupported));
+  EXPECT_EQ(s.numbers[0], 1 << 20);
+  EXPECT_LE(s.numbers[1], static_cast<std::int64_t>(device().shared_bytes));
+  EXPECT_GE(s.numbers[1], 32768);
+}
+
+TEST_P(launch_on_device, device_numbers_out_of_range_are_refused) {
+  EXPECT_THROW(set_device(-1), error);
+  EXPECT_THROW(set_device(static_cast<int>(devices().size())), error);
+  EXPECT_EQ(current_device(), GetParam());
+}
+
+}  // namespace
+}  // namespace rocmforge::testing

@@ -1,0 +1,212 @@
+// Inputs of attention tests, with NaN wherever no kernel may look: between rows, after sequences, in unused pages.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <random>
+#include <rocmforge/attention/problem.hpp>
+#include <rocmforge/memory.hpp>
+#include <string>
+#include <vector>
+
+#include "reference/attention.hpp"
+#include "support/kernel_test.hpp"
+
+namespace rocmforge::testing {
+
+template <class T>
+const T not_a_number{std::numeric_limits<float>::quiet_NaN()};
+
+/// A [batch, heads, seq, head_dim] tensor in device memory.
+template <class T>
+class padded_tensor {
+ public:
+  /// Memory in the order [batch, heads, seq, head_dim], or [batch, seq, heads, head_dim] with `seq_first`; `gap` elements after
+  /// each row, and room for more rows than there are.
+  padded_tensor(int batch, int heads, int seq, int head_dim, bool seq_first, int gap) {
+    const int extents[] = {batch, heads, seq, head_dim};
+    const std::int64_t row = head_dim + gap, rows = seq + 3;
+    const std::int64_t strides[] = {heads * rows * row, seq_first ? row : rows * row, seq_first ? heads * row : row, 1};
+    std::copy(extents, extents + 4, view_.extent);
+    std::copy(strides, strides + 4, view_.stride);
+    memory_.assign(std::size_t(batch * strides[0] + 1), not_a_number<T>);
+  }
+
+  padded_tensor& fill(unsigned seed, double magnitude = 1) {
+    const auto values = random_values<T>(std::size_t(view_.size()), seed, -magnitude, magnitude);
+    std::size_t next = 0;
+    for_each([&](int, T& element) { element = values[next++]; });
+    return *this;
+  }
+  tensor_view<T, 4> upload() {
+    device_ = device_buffer<T>(memory_);
+    view_.data = device_.data();
+    return view_;
+  }
+  /// Takes what the device holds; what lies between the rows must still be NaN.
+  void download() {
+    const auto padding = [&] {
+      auto copy = memory_;
+      std::swap(copy, memory_);
+      for_each([](int, T& element) { element = T(0.0f); });
+      std::swap(copy, memory_);
+      return copy;
+    };
+    memory_ = device_.to_host();
+    const auto gaps = padding();
+    EXPECT_TRUE(std::all_of(gaps.begin(), gaps.end(), [](T e) { return float(e) == 0 || std::isnan(float(e)); }))
+        << "something was written between the rows";
+  }
+  /// The elements of one sequence, [heads, seq, head_dim].
+  std::vector<T> values(int sequence) {
+    std::vector<T> result;
+    for_each([&](int b, T& element) {
+      if (b == sequence) result.push_back(element);
+    });
+    return result;
+  }
+
+ private:
+  template <class F>
+  void for_each(F f) {
+    auto host = view_;
+    host.data = memory_.data();
+    for (int b = 0; b < host.extent[0]; ++b) {
+      for (int h = 0; h < host.extent[1]; ++h) {
+        for (int s = 0; s < host.extent[2]; ++s) {
+          for (int d = 0; d < host.extent[3]; ++d) f(b, host(b, h, s, d));
+        }
+      }
+    }
+  }
+
+  tensor_view<T, 4> view_;
+  std::vector<T> memory_;
+  device_buffer<T> device_;
+};
+
+/// One sequence of a step, and the seed of its contents.
+struct paged_sequence {
+  int q_len, kv_len;
+  unsigned seed;
+};
+
+/// Sequences whose queries follow each other and whose keys and values lie in pages, in random order.
+template <class T, class TCache>
+class paged_sequences {
+ public:
+  paged_sequences(std::vector<paged_sequence> sequences, int num_heads, int num_kv_heads, int head_dim, int page_size)
+      : sequences_(std::move(sequences)), num_heads_(num_heads), num_kv_heads_(num_kv_heads), head_dim_(head_dim) {
+    std::vector<T> q;
+    std::vector<int> q_begin{0}, kv_len;
+    int max_pages = 1, num_pages = 1;
+    for (const paged_sequence& s : sequences_) {
+      const auto queries = random_values<T>(std::size_t(s.q_len * num_heads * head_dim), s.seed);
+      q.insert(q.end(), queries.begin(), queries.end());
+      q_begin.push_back(q_begin.back() + s.q_len);
+      kv_len.push_back(s.kv_len);
+      const int pages = (s.kv_len + page_size - 1) / page_size;
+      max_pages = std::max(max_pages, pages);
+      num_pages += pages;
+      max_q_len = std::max(max_q_len, s.q_len);
+    }
+    std::vector<int> free_pages;
+    for (int page = 0; page < num_pages; ++page) free_pages.push_back(page);
+    std::shuffle(free_pages.begin(), free_pages.end(), std::mt19937(7));
+    const int unused = free_pages.back();  // full of NaN; entries that must not be used lead there
+    free_pages.pop_back();
+
+    const std::size_t page_elements = std::size_t(num_kv_heads * page_size * head_dim);
+    std::vector<TCache> k_pages(std::size_t(num_pages) * page_elements, not_a_number<TCache>), v_pages = k_pages;
+    std::vector<int> page_table(sequences_.size() * std::size_t(max_pages), unused);
+    for (std::size_t i = 0; i < sequences_.size(); ++i) {
+      const auto k = keys(i), v = values(i);
+      for (int position = 0; position < kv_len[i]; ++position) {
+        int& page = page_table[i * std::size_t(max_pages) + std::size_t(position / page_size)];
+        if (page == unused) {
+          page = free_pages.back();
+          free_pages.pop_back();
+        }
+        for (int head = 0; head < num_kv_heads; ++head) {
+          const auto from = (head * kv_len[i] + position) * head_dim;
+          const auto to = ((page * num_kv_heads + head) * page_size + position % page_size) * head_dim;
+          std::copy_n(k.begin() + from, head_dim, k_pages.begin() + to);
+          std::copy_n(v.begin() + from, head_dim, v_pages.begin() + to);
+        }
+      }
+    }
+    num_tokens_ = q_begin.back();
+    num_pages_ = num_pages;
+    page_size_ = page_size;
+    max_pages_ = max_pages;
+    q_ = device_buffer<T>(q);
+    out_ = device_buffer<T>(std::vector<T>(q.size(), not_a_number<T>));
+    k_pages_ = device_buffer<TCache>(k_pages);
+    v_pages_ = device_buffer<TCache>(v_pages);
+    q_begin_ = device_buffer<int>(q_begin);
+    kv_len_ = device_buffer<int>(kv_len);
+    page_table_ = device_buffer<int>(page_table);
+  }
+
+  int max_q_len = 0;
+
+  tensor_view<T, 3> out() const { return out_.view(num_tokens_, num_heads_, head_dim_); }
+  tensor_view<T, 3> q() const { return q_.view(num_tokens_, num_heads_, head_dim_); }
+  tensor_view<TCache, 4> k_pages() const { return k_pages_.view(num_pages_, num_kv_heads_, page_size_, head_dim_); }
+  tensor_view<TCache, 4> v_pages() const { return v_pages_.view(num_pages_, num_kv_heads_, page_size_, head_dim_); }
+  paged_batch batch() const {
+    const int count = int(sequences_.size());
+    return {q_begin_.view(count + 1), kv_len_.view(count), page_table_.view(count, max_pages_), max_q_len};
+  }
+
+  /// The keys and values of a sequence, [num_kv_heads, kv_len, head_dim].
+  std::vector<TCache> keys(std::size_t sequence) const { return cached(sequence, 1000); }
+  std::vector<TCache> values(std::size_t sequence) const { return cached(sequence, 2000); }
+
+  /// The output of one sequence, [q_len, num_heads, head_dim].
+  std::vector<T> result(std::size_t sequence) const {
+    std::ptrdiff_t first = 0;
+    for (std::size_t i = 0; i < sequence; ++i) first += elements(i);
+    const auto all = out_.to_host();
+    return {all.begin() + first, all.begin() + first + elements(sequence)};
+  }
+
+  void expect_results(bool causal, double tolerance) const {
+    for (std::size_t i = 0; i < sequences_.size(); ++i) {
+      const auto [q_len, kv_len, seed] = sequences_[i];
+      SCOPED_TRACE("sequence " + std::to_string(i) + ": q_len " + std::to_string(q_len) + ", kv_len " + std::to_string(kv_len));
+      const auto queries = heads_first(random_values<T>(std::size_t(elements(i)), seed), q_len);
+      const auto expected = reference::attention(to_double(queries), to_double(keys(i)), to_double(values(i)),
+                                                 {num_heads_, num_kv_heads_, q_len, kv_len, head_dim_, causal, 0});
+      expect_close(heads_first(result(i), q_len), expected.out, rounding<T> + tolerance, 1.0);
+    }
+  }
+
+ private:
+  std::ptrdiff_t elements(std::size_t sequence) const { return sequences_[sequence].q_len * num_heads_ * head_dim_; }
+  std::vector<TCache> cached(std::size_t sequence, unsigned offset) const {
+    const auto& s = sequences_[sequence];
+    return random_values<TCache>(std::size_t(num_kv_heads_ * s.kv_len * head_dim_), s.seed + offset);
+  }
+  std::vector<T> heads_first(const std::vector<T>& tokens, int q_len) const {
+    std::vector<T> result;
+    for (int head = 0; head < num_heads_; ++head) {
+      for (int row = 0; row < q_len; ++row) {
+        const auto from = tokens.begin() + (row * num_heads_ + head) * head_dim_;
+        result.insert(result.end(), from, from + head_dim_);
+      }
+    }
+    return result;
+  }
+
+  std::vector<paged_sequence> sequences_;
+  int num_heads_, num_kv_heads_, head_dim_;
+  int num_tokens_ = 0, num_pages_ = 0, page_size_ = 0, max_pages_ = 0;
+  device_buffer<T> out_, q_;
+  device_buffer<TCache> k_pages_, v_pages_;
+  device_buffer<int> q_begin_, kv_len_, page_table_;
+};
+
+}  // namespace rocmforge::testing

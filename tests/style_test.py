@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Checks the rules of the headers that a compiler does not: platform/ alone knows compilers and vendors."""
+
+import pathlib
+import re
+import unittest
+
+INCLUDE = pathlib.Path(__file__).resolve().parent.parent / "include" / "rocmforge"
+
+# Comments and literals, which the rules do not concern.
+SKIPPED = re.compile(
+    r'//[^\n]*|/\*.*?\*/|R"(?P<d>[^(\s]*)\(.*?\)(?P=d)"|"(?:\\.|[^"\\\n])*"|(?<!\w)\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)
+
+GENERIC_CODE_HAS_NO = {
+    "a preprocessor condition": re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif|else|endif)\b.*", re.MULTILINE),
+    "a name of HIP or CUDA": re.compile(r"\b_*(?:hip|cuda)\w*", re.IGNORECASE),
+    "a built-in variable of HIP or CUDA": re.compile(r"\b(?:threadIdx|blockIdx|blockDim|gridDim|warpSize)\b"),
+    "a launch in triple brackets": re.compile(r"<<<"),
+}
+
+
+def without_comments(text):
+    """The text with comments and literals blanked out and the lines kept."""
+    return SKIPPED.sub(lambda match: " " + "\n" * match[0].count("\n"), text)
+
+
+def violations(path, text):
+    """What is wrong with a header: a list of `path:line: sentence`. `path` is relative to include/rocmforge."""
+    found = []
+    if not without_comments(text).lstrip().startswith("#pragma once\n"):
+        found.append(f"{path}:1: does not start with #pragma once")
+    if path.split("/")[0] != "platform":
+        code = without_comments(text)
+        for what, pattern in GENERIC_CODE_HAS_NO.items():
+            for match in pattern.finditer(code):
+                line = code.count("\n", 0, match.start() + len(match[0]) - len(match[0].lstrip())) + 1
+                found.append(f"{path}:{line}: has {what}: {match[0].strip()}")
+    return found
+
+
+class Headers(unittest.TestCase):
+
+    def test_follow_the_rules(self):
+        headers = sorted(INCLUDE.rglob("*.hpp"))
+        self.assertGreater(len(headers), 10)
+        found = [v for h in headers for v in violations(str(h.relative_to(INCLUDE)), h.read_text())]
+        self.assertEqual(found, [], "\n" + "\n".join(found))
+
+    def test_are_all_named_hpp(self):
+        self.assertEqual([p for p in INCLUDE.rglob("*") if p.is_file() and p.suffix != ".hpp"], [])
+
+
+class Violations(unittest.TestCase):
+    """The rules above find what they are for, and nothing else."""
+
+    def found(self, code, path="norm.hpp", head="// About.\n#pragma once\n"):
+        return violations(path, head + code)
+
+    def test_conditions(self):
+        for code in ("#if X\n#endif\n", "  # ifdef X\n#endif\n", "#ifndef X\n"):
+            self.assertTrue(self.found(code), code)
+        self.assertEqual(self.found("\n#if X\n"), ["norm.hpp:4: has a preprocessor condition: #if X"])
+
+    def test_vendor_names(self):
+        for code in ("hipMalloc(&p, 1);", "cudaStream_t s;", "#include <hip/hip_runtime.h>\n", "__hip_bfloat16 x;",
+                     "#include <cuda_fp16.h>\n", "HIP_CHECK(x);", "int i = threadIdx.x;", "k<<<1, 2>>>(p);"):
+            self.assertTrue(self.found(code), code)
+
+    def test_platform_may(self):
+        self.assertEqual(self.found("#if X\nhipMalloc(threadIdx.x);\n#endif\n", path="platform/amd.hpp"), [])
+
+    def test_comments_literals_and_longer_names_are_no_violation(self):
+        code = "\n".join((
+            "// hipMalloc, threadIdx, #if", "/* cuda\n#if X\n*/", 'auto s = "hip <<< \\" cuda";', "int chip, my_cuda, threadIdx_of;",
+            "const int i = 1'000'000; // '", 'auto r = R"x(\n#if hip)x";', "char c = '\"'; // \" cuda"))
+        self.assertEqual(self.found(code), [])
+
+    def test_code_after_a_literal_is_seen(self):
+        self.assertTrue(self.found("char c = '\"'; cudaFree(p);"))
+
+    def test_pragma_once(self):
+        for head in ("", "#include <vector>\n#pragma once\n", "// #pragma once\n"):
+            self.assertTrue(self.found("int x;\n", head=head), head)
+        self.assertEqual(self.found("int x;\n", head="/* a\n b */\n\n#pragma once\n"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
