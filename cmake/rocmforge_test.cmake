@@ -14,11 +14,13 @@ set(ROCMFORGE_TEST_LAUNCHER "$ENV{ROCMFORGE_TEST_LAUNCHER}"
   CACHE STRING "A command that is put before each test program, such as an emulator")
 separate_arguments(test_launcher UNIX_COMMAND "${ROCMFORGE_TEST_LAUNCHER}")
 
-set(test_environment)
+# Tests ask for more memory than there is, and expect to be refused it.
+set(test_environment ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1)
 if(ROCMFORGE_SANITIZE MATCHES thread)
   # Archer tells the sanitizer what OpenMP's threads wait for; without it every parallel loop looks like a race.
   find_library(archer archer PATHS /usr/lib/llvm-19/lib REQUIRED)
-  set(test_environment OMP_TOOL_LIBRARIES=${archer} TSAN_OPTIONS=ignore_noninstrumented_modules=1)
+  set(test_environment
+    OMP_TOOL_LIBRARIES=${archer} "TSAN_OPTIONS=ignore_noninstrumented_modules=1 allocator_may_return_null=1")
 endif()
 
 function(rocmforge_test NAME)

@@ -60,21 +60,6 @@ TEST_P(attention_paged, a_sequence_alone_gives_the_same_bits) {
   }
 }
 
-TEST_P(attention_paged, gives_the_same_bits_as_plain_tensors) {
-  for (const int q_len : {2, 70}) {
-    const int num_heads = 4, num_kv_heads = 2, head_dim = 64, kv_len = 100;
-    const sequences s({{q_len, kv_len, 9}}, num_heads, num_kv_heads, head_dim, 16);
-    run(s);
-    const device_buffer<float> k(s.keys(0)), v(s.values(0)), out(std::size_t(q_len * num_heads * head_dim));
-    const auto heads_first = [&](tensor_view<float, 3> tokens) {  // [q_len, num_heads, head_dim] as [1, num_heads, q_len, head_dim]
-      return permuted<0, 2, 1, 3>(make_view(tokens.data, 1, q_len, num_heads, head_dim));
-    };
-    EXPECT_SUCCESS(attention(heads_first(out.view(q_len, num_heads, head_dim)), heads_first(s.q()),
-                             k.view(1, num_kv_heads, kv_len, head_dim), v.view(1, num_kv_heads, kv_len, head_dim)));
-    EXPECT_EQ(out.to_host(), s.result(0));
-  }
-}
-
 // A step's queries are cut out of a [num_tokens, ...] product of Q, K and V, and pages out of a cache of all layers.
 TEST_P(attention_paged, takes_strided_views) {
   const int num_heads = 2, head_dim = 32, q_len = 6, kv_len = 40, page_size = 16;
@@ -116,8 +101,6 @@ TEST_P(attention_paged, takes_strided_views) {
 
 TEST_P(attention_paged, refuses_what_does_not_fit) {
   const sequences s({{3, 20, 1}, {1, 5, 2}}, 4, 2, 16, 16);
-  const device_buffer<float> floats(1 << 14);
-  const device_buffer<int> ints(64);
   const auto refuse = [&](auto change, status_code code, const char* argument) {
     auto out = s.out(), q = s.q();
     auto k = s.k_pages(), v = s.v_pages();

@@ -1,107 +1,119 @@
-// Products with dense and block-quantised weights against double loops over independently decoded weights.
+// Products with dense and block-quantised weights against double loops over independently decoded weights: float activations.
+// Other activations: gemm_types_test.cpp.
 #include <rocmforge/gemm.hpp>
 
-#include "reference/matmul.hpp"
-#include "reference/quant.hpp"
-#include "support/kernel_test.hpp"
+#include "reference/matmul_data.hpp"
 
 namespace rocmforge::testing {
 namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(gemm);
 
-/// [rows, columns] in device memory, `gap` elements after each row, full of what must never be seen: NaN, or bytes 0xff.
-template <class T>
-class matrix {
- public:
-  matrix(const std::vector<T>& values, int rows, int columns, int gap) : values_(values), stride_(columns + gap) {
-    std::vector<T> memory(std::size_t(rows * stride_));
-    std::memset(static_cast<void*>(memory.data()), 0xff, memory.size() * sizeof(T));
-    for (int row = 0; row < rows; ++row) {
-      for (int column = 0; column < columns && !values.empty(); ++column) {
-        memory[std::size_t(row * stride_ + column)] = values[std::size_t(row * columns + column)];
-      }
-    }
-    device_ = device_buffer<T>(memory);
-    view_ = {device_.data(), {rows, columns}, {stride_, 1}};
+TEST_P(gemm, float_weights_agree_with_double) { check_matmul_shapes<float, float>(); }
+TEST_P(gemm, q4_0_weights_agree_with_double) { check_matmul_shapes<float, q4_0>(); }
+TEST_P(gemm, q4_1_weights_agree_with_double) { check_matmul_shapes<float, q4_1>(); }
+TEST_P(gemm, q8_0_weights_agree_with_double) { check_matmul_shapes<float, q8_0>(); }
+
+// More columns than a panel of the host has, and more tokens than one of its tiles.
+TEST_P(gemm, long_rows_agree_with_double) {
+  for (const int num_tokens : {1, 4, 9}) {
+    check_matmul<float, float>({.num_tokens = num_tokens, .out_dim = 30, .in_dim = 2081});
+    check_matmul<float, q4_1>({.num_tokens = num_tokens, .out_dim = 30, .in_dim = 1536});
+    check_matmul<float, q4_0>({.num_tokens = num_tokens, .out_dim = 30, .in_dim = 2080});
+    check_matmul<float, q8_0>({.num_tokens = num_tokens, .out_dim = 30, .in_dim = 4160, .bias = true, .gap = 3});
   }
-  const tensor_view<T, 2>& view() const { return view_; }
-  tensor_view<const T, 2> read() const { return view_; }
-  const std::vector<T>& values() const { return values_; }
+}
+TEST_P(gemm, a_prompt_of_513_tokens_agrees_with_double_large) {
+  check_matmul<float, q4_1>({.num_tokens = 513, .out_dim = 65, .in_dim = 576});
+  check_matmul<float, float>({.num_tokens = 513, .out_dim = 25, .in_dim = 2100, .bias = true});
+}
 
-  /// What the device holds now; what lies in the gaps must be as it was.
-  std::vector<T> download() const {
-    const auto memory = device_.to_host();
-    std::vector<T> result;
-    for (std::size_t i = 0; i < memory.size(); ++i) {
-      if (int(i) % stride_ < view_.extent[1]) {
-        result.push_back(memory[i]);
-      } else {
-        EXPECT_TRUE(std::isnan(float(memory[i]))) << "element " << i << " of the gaps was written";
-      }
-    }
-    return result;
+template <class Type>
+void check_independence() {
+  for (const auto& [all, some] : {std::pair{8, 5}, std::pair{4, 2}, std::pair{130, 70}}) {  // on each device one kernel a pair
+    SCOPED_TRACE(std::to_string(all) + " tokens");
+    const matmul_problem p{.num_tokens = all, .out_dim = 70, .in_dim = 96};
+    matmul_problem part = p;
+    part.num_tokens = some;
+    const matmul_inputs<float, Type> in(p);
+    auto last = in;
+    last.x.erase(last.x.begin(), last.x.end() - some * p.in_dim);
+    const auto whole = run_matmul(p, in);
+    EXPECT_EQ(run_matmul(part, last), std::vector<float>(whole.end() - some * p.out_dim, whole.end()));
   }
-
- private:
-  std::vector<T> values_;
-  int stride_;
-  device_buffer<T> device_;
-  tensor_view<T, 2> view_;
-};
-
-struct problem {
-  int num_tokens, out_dim, in_dim;
-  bool bias = false;
-  int gap = 0;  // of the rows of x, y and the weights
-};
-
-template <class T, class Type>
-std::vector<T> product(const problem& p, const std::vector<T>& x_values, const std::vector<Type>& weights,
-                       const std::vector<float>& bias_values) {
-  const matrix<T> x(x_values, p.num_tokens, p.in_dim, p.gap), y({}, p.num_tokens, p.out_dim, p.gap);
-  const matrix<Type> weight(weights, p.out_dim, p.in_dim / block_traits<Type>::elements, p.gap);
-  const device_buffer<float> bias(bias_values);
-  EXPECT_SUCCESS(matmul(y.view(), x.read(), weight.read(), p.bias ? bias.view(p.out_dim) : tensor_view<float, 1>{}));
-  return y.download();
+}
+TEST_P(gemm, a_token_does_not_depend_on_the_others) {
+  check_independence<float>();
+  check_independence<q4_1>();
 }
 
-template <class T, class Type>
-void check(const problem& p) {
-  SCOPED_TRACE(std::to_string(p.num_tokens) + " tokens, " + std::to_string(p.out_dim) + " x " + std::to_string(p.in_dim) +
-               (p.bias ? ", bias" : "") + ", gap " + std::to_string(p.gap));
-  const auto x = random_values<T>(std::size_t(p.num_tokens * p.in_dim), 1);
-  const auto weights = reference::random_weights<Type>(std::size_t(p.out_dim * p.in_dim), 2);
-  const auto bias = random_values<float>(p.bias ? std::size_t(p.out_dim) : 0, 3);
-  const auto expected = reference::matmul(to_double(x), reference::decode(weights), to_double(bias), p.num_tokens, p.out_dim, p.in_dim);
-  expect_close(product(p, x, weights, bias), expected, rounding<T> + 3e-6, 1.0);
+TEST_P(gemm, both_kernels_agree) {
+  const matmul_problem many{.num_tokens = 20, .out_dim = 65, .in_dim = 576};
+  const matmul_inputs<float, q4_0> in(many);
+  const auto expected = to_double(run_matmul(many, in));
+  for (const int count : {1, 3}) {
+    matmul_problem few = many;
+    few.num_tokens = count;
+    auto first = in;
+    first.x.resize(std::size_t(count * many.in_dim));
+    expect_close(run_matmul(few, first), {expected.begin(), expected.begin() + count * many.out_dim}, 3e-6, 1.0);
+  }
 }
 
-/// Calls `f(T{}, Type{})` for the element types that are tested: activations, weights.
-template <class F>
-void for_each_pair(F f) {
-  const auto traced = [&]<class T, class Type>(const char* name, T, Type) {
-    SCOPED_TRACE(name);
-    f(T{}, Type{});
-  };
-  traced("float, float", float{}, float{});
-  traced("float, half", float{}, half{});
-  traced("float, bfloat16", float{}, bfloat16{});
-  traced("float, q4_0", float{}, q4_0{});
-  traced("float, q4_1", float{}, q4_1{});
-  traced("float, q8_0", float{}, q8_0{});
-  traced("half, half", half{}, half{});
-  traced("half, q4_0", half{}, q4_0{});
-  traced("bfloat16, bfloat16", bfloat16{}, bfloat16{});
-}
-
-TEST_P(gemm, agrees_with_double_for_every_in_dim) {
-  for_each_pair([]<class T, class Type>(T, Type) {
-    for (const int in_dim : {1, 7, 33, 100, 32, 64, 96, 288, 576, 1536, 2080}) {
-      if (in_dim % block_traits<Type>::elements != 0) continue;
-      for (const int num_tokens : {1, 3, 6, 9}) check<T, Type>({.num_tokens = num_tokens, .out_dim = 25, .in_dim = in_dim});
+TEST_P(gemm, two_runs_give_the_same_bits) {
+  for (const int num_tokens : {1, 4, 70}) {
+    const matmul_problem p{.num_tokens = num_tokens, .out_dim = 130, .in_dim = 288};
+    const matmul_inputs<float, q8_0> in(p);
+    const auto first = run_matmul(p, in);
+    EXPECT_EQ(first, run_matmul(p, in));
+#if defined(ROCMFORGE_PLATFORM_HOST)
+    const int threads = num_threads();
+    for (const int other : {1, 2}) {
+      set_num_threads(other);
+      EXPECT_EQ(first, run_matmul(p, in)) << other << " threads";
     }
-  });
+    set_num_threads(threads);
+#endif
+#if defined(ROCMFORGE_EMULATION)
+    for (const std::uint64_t seed : {2, 3, 4, 5}) {
+      emulation::seed() = seed;
+      EXPECT_EQ(first, run_matmul(p, in)) << "lanes in the order of seed " << seed;
+    }
+    emulation::seed() = 1;
+#endif
+  }
+}
+
+TEST_P(gemm, a_product_over_nothing_is_the_bias) {
+  const std::vector<float> bias{1, 2, 3};
+  const device_buffer<float> device_bias(bias), nothing(1);
+  for (const int num_tokens : {1, 3, 9}) {
+    const device_buffer<float> y(std::size_t(num_tokens * 3));
+    EXPECT_SUCCESS(matmul(y.view(num_tokens, 3), nothing.view(num_tokens, 0), tensor_view<const float, 2>(nothing.view(3, 0)),
+                          device_bias.view(3)));
+    const auto result = y.to_host();
+    for (std::size_t i = 0; i < result.size(); ++i) EXPECT_EQ(result[i], bias[i % 3]);
+  }
+}
+
+TEST_P(gemm, refuses_what_does_not_fit) {
+  const device_buffer<float> buffer(4096);
+  const device_buffer<q4_0> blocks(64);
+  const auto y = buffer.view(3, 8), x = buffer.view(3, 64);
+  const tensor_view<const float, 2> dense = buffer.view(8, 64);
+  const tensor_view<const q4_0, 2> weight = blocks.view(8, 2);
+  EXPECT_REFUSED(matmul(y, buffer.view(2, 64), dense), status_code::invalid_shape, "x");
+  EXPECT_REFUSED(matmul(y, buffer.view(3, 63), dense), status_code::invalid_shape, "x");
+  EXPECT_REFUSED(matmul(y, buffer.view(3, 65), weight), status_code::invalid_shape, "x");
+  EXPECT_REFUSED(matmul(buffer.view(3, 9), x, weight), status_code::invalid_shape, "weight");
+  EXPECT_REFUSED(matmul(y, x, weight, buffer.view(9)), status_code::invalid_shape, "bias");
+  EXPECT_REFUSED(matmul(permuted<1, 0>(buffer.view(8, 3)), x, weight), status_code::invalid_layout, "y");
+  EXPECT_REFUSED(matmul(y, permuted<1, 0>(buffer.view(64, 3)), weight), status_code::invalid_layout, "x");
+  EXPECT_REFUSED(matmul(y, x, permuted<1, 0>(tensor_view<const q4_0, 2>(blocks.view(2, 8)))), status_code::invalid_layout, "weight");
+  EXPECT_REFUSED(matmul(y, x, weight, tensor_view<const float, 1>{buffer.data(), {8}, {2}}), status_code::invalid_layout, "bias");
+  EXPECT_REFUSED(matmul(tensor_view<float, 2>{nullptr, {3, 8}, {8, 1}}, x, weight), status_code::invalid_argument, "y");
+  EXPECT_EQ(matmul(y, buffer.view(3, 65), weight).message(), "matmul: x: extent 1 is 65, expected 64 (invalid_shape)");
+  EXPECT_SUCCESS(matmul(buffer.view(0, 8), buffer.view(0, 64), weight));  // no tokens: nothing to do
 }
 
 }  // namespace

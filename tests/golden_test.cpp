@@ -1,4 +1,5 @@
-// A real model against logits computed elsewhere in double (data/golden_smollm2.json says how), and the same bits from any number of threads.
+// A real model against logits computed elsewhere in double (data/golden_smollm2.json says how), and
+// the same bits from any number of threads.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -29,9 +30,11 @@ struct prompt {
 
 std::vector<prompt> golden_prompts() {
   std::ifstream in(std::filesystem::path(__FILE__).parent_path() / "data/golden_smollm2.json");
+  const auto data = nlohmann::json::parse(in);
   std::vector<prompt> prompts;
-  for (const auto& p : nlohmann::json::parse(in).at("prompts")) {
-    prompts.push_back({p.at("text"), p.at("tokens"), p.at("top10"), p.at("mean_nll"), p.at("greedy")});
+  for (const auto& p : data.at("prompts")) {
+    prompts.push_back(
+        {p.at("text"), p.at("tokens"), p.at("top10"), p.at("mean_nll"), p.at("greedy")});
   }
   return prompts;
 }
@@ -54,7 +57,8 @@ class golden : public ::testing::Test {
  protected:
   void SetUp() override {
     const char* path = std::getenv("ROCMFORGE_TEST_MODEL");
-    if (path == nullptr) GTEST_SKIP() << "ROCMFORGE_TEST_MODEL does not name SmolLM2-135M-Instruct.Q4_1.gguf";
+    if (path == nullptr)
+      GTEST_SKIP() << "ROCMFORGE_TEST_MODEL does not name SmolLM2-135M-Instruct.Q4_1.gguf";
     prompts_ = golden_prompts();
     ASSERT_EQ(prompts_.size(), 4u);
     file_ = std::make_unique<gguf::file>(path);
@@ -62,7 +66,8 @@ class golden : public ::testing::Test {
   void TearDown() override { set_num_threads(num_threads_); }
 
   [[nodiscard]] std::unique_ptr<model_runner> runner(dtype cache_type = dtype::f32) const {
-    constexpr transformer_options options{.max_tokens = 128, .max_sequences = 4, .max_logits = 128, .max_length = 128};
+    constexpr transformer_options options{
+        .max_tokens = 128, .max_sequences = 4, .max_logits = 128, .max_length = 128};
     return std::make_unique<model_runner>(*file_, options, cache_type, 8);
   }
 
@@ -94,9 +99,15 @@ class golden : public ::testing::Test {
   int num_threads_ = num_threads();
 };
 
-TEST_F(golden, prompts_with_an_f32_cache) { expect_prompts(dtype::f32, {2e-3, 1e-4}); }
-TEST_F(golden, prompts_with_an_f16_cache) { expect_prompts(dtype::f16, {3e-2, 2e-3}); }
-TEST_F(golden, prompts_with_a_bf16_cache) { expect_prompts(dtype::bf16, {1e-1, 1e-2}); }
+TEST_F(golden, prompts_with_an_f32_cache) {
+  expect_prompts(dtype::f32, {2e-3, 1e-4});
+}
+TEST_F(golden, prompts_with_an_f16_cache) {
+  expect_prompts(dtype::f16, {3e-2, 2e-3});
+}
+TEST_F(golden, prompts_with_a_bf16_cache) {
+  expect_prompts(dtype::bf16, {1e-1, 1e-2});
+}
 
 TEST_F(golden, greedy_tokens) {
   const auto run = runner();
@@ -122,14 +133,18 @@ TEST_F(golden, greedy_tokens_of_all_prompts_side_by_side) {
   double largest = 0;
   const std::size_t rounds = prompts_[0].greedy.size();  // the shortest
   for (std::size_t round = 0; round < rounds; ++round) {
-    const auto news = [&](const prompt& p) { return round == 0 ? std::span<const int>(p.tokens) : std::span(&p.greedy[round - 1], 1); };
+    const auto news = [&](const prompt& p) {
+      return round == 0 ? std::span<const int>(p.tokens) : std::span(&p.greedy[round - 1], 1);
+    };
     std::vector<sequence_step> steps;
     for (std::size_t i = 0; i < texts.size(); ++i) steps.push_back({&texts[i], news(prompts_[i])});
     const auto together = run->step(steps);
     for (std::size_t i = 0; i < texts.size(); ++i) {
       const auto row = row_of(together, vocab_size, i);
-      ASSERT_EQ(likeliest(row), prompts_[i].greedy[round]) << "step " << round << " of " << prompts_[i].text;
-      largest = std::max(largest, difference(row, std::span<const float>(run->step(lone[i], news(prompts_[i])))));
+      ASSERT_EQ(likeliest(row), prompts_[i].greedy[round])
+          << "step " << round << " of " << prompts_[i].text;
+      largest = std::max(
+          largest, difference(row, std::span<const float>(run->step(lone[i], news(prompts_[i])))));
     }
   }
   EXPECT_LE(largest, 1e-4);
@@ -176,7 +191,10 @@ TEST(threads, give_the_same_bits_in_any_number) {
   const int before = num_threads();
   for (const std::string architecture : {"llama", "qwen2"}) {
     SCOPED_TRACE(architecture);
-    const tiny_model tiny({.architecture = architecture, .ffn_dim = 256, .vocab_size = 1000, .biased = {"attn_q", "attn_k", "attn_v"}});
+    const tiny_model tiny({.architecture = architecture,
+                           .ffn_dim = 256,
+                           .vocab_size = 1000,
+                           .biased = {"attn_q", "attn_k", "attn_v"}});
     model_runner run(open(tiny.writer()), {.max_tokens = 60, .max_logits = 60});
     std::vector<int> tokens;
     for (int i = 0; i < 60; ++i) tokens.push_back(i * 37 % 1000);

@@ -1,4 +1,5 @@
-// Whole models, tiny and random, against double arithmetic; and what steps, sequences and failures do to each other.
+// Whole models, tiny and random, against double arithmetic; and what steps, sequences and failures
+// do to each other.
 #include <rocmforge/model.hpp>
 
 #include <algorithm>
@@ -21,9 +22,12 @@ namespace {
 
 using gguf::tensor_type;
 
-static_assert(!std::is_copy_constructible_v<transformer> && std::is_move_constructible_v<transformer>);
+static_assert(!std::is_copy_constructible_v<transformer> &&
+              std::is_move_constructible_v<transformer>);
 
-std::size_t bytes_in_use() { return current_memory_statistics().bytes_in_use; }
+std::size_t bytes_in_use() {
+  return current_memory_statistics().bytes_in_use;
+}
 
 /// The memory in use after a test is what it was before.
 class whole_model : public kernel_test {
@@ -42,7 +46,8 @@ class whole_model : public kernel_test {
 INSTANTIATE_TEST_SUITE_P(devices, whole_model, ::testing::ValuesIn(device_numbers()), device_name);
 
 constexpr int vocab_size = 70;
-constexpr transformer_options step_sizes{.max_tokens = 40, .max_sequences = 3, .max_logits = 40, .max_length = 48};
+constexpr transformer_options step_sizes{
+    .max_tokens = 40, .max_sequences = 3, .max_logits = 40, .max_length = 48};
 constexpr int page_size = 8;
 
 std::vector<int> random_tokens(int count, unsigned seed) {
@@ -58,7 +63,8 @@ struct runner : model_runner {
       : model_runner(open(tiny.writer()), step_sizes, cache_type, 6, page_size) {}
 };
 
-// ---- against double -----------------------------------------------------------------------------------------------------
+// ---- against double
+// -----------------------------------------------------------------------------------------------------
 
 /// Steps of many, of few and of one token: each has kernels of its own.
 void expect_agreement(const tiny_model_options& options) {
@@ -75,13 +81,16 @@ void expect_agreement(const tiny_model_options& options) {
   }
   const double largest = difference(actual, tiny.logits(tokens));
   EXPECT_LE(largest, 2e-3);
-  ::testing::Test::RecordProperty("largest_difference", std::to_string(largest));  // of the last model
+  ::testing::Test::RecordProperty("largest_difference",
+                                  std::to_string(largest));  // of the last model
 }
 
 constexpr tensor_type weight_types[] = {tensor_type::f32,  tensor_type::f16,  tensor_type::bf16,
                                         tensor_type::q4_0, tensor_type::q4_1, tensor_type::q8_0};
 
-bool is_vector(const std::string& name) { return name.find("norm") != name.npos || name.ends_with(".bias") || name.starts_with("rope"); }
+bool is_vector(const std::string& name) {
+  return name.find("norm") != name.npos || name.ends_with(".bias") || name.starts_with("rope");
+}
 
 /// All matrices have this type.
 auto uniform(tensor_type type) {
@@ -106,7 +115,8 @@ TEST_P(whole_model, llama_agrees_with_double_in_mixed_types) {
   expect_agreement({.type_of = mixed()});
   // Eighteen bytes a row, an odd number of rows, and floats behind them.
   expect_agreement({.hidden_dim = 32, .ffn_dim = 33, .type_of = [](const std::string& name) {
-                      return name.ends_with("ffn_gate.weight") ? tensor_type::q4_0 : tensor_type::f32;
+                      return name.ends_with("ffn_gate.weight") ? tensor_type::q4_0
+                                                               : tensor_type::f32;
                     }});
 }
 
@@ -114,7 +124,10 @@ TEST_P(whole_model, qwen2_agrees_with_double) {
   for (const int num_kv_heads : {1, 3}) {
     for (const bool tied : {true, false}) {
       SCOPED_TRACE(::testing::Message() << num_kv_heads << " heads of keys, tied " << tied);
-      expect_agreement({.architecture = "qwen2", .num_kv_heads = num_kv_heads, .tied = tied, .biased = {"attn_q", "attn_k", "attn_v"},
+      expect_agreement({.architecture = "qwen2",
+                        .num_kv_heads = num_kv_heads,
+                        .tied = tied,
+                        .biased = {"attn_q", "attn_k", "attn_v"},
                         .type_of = uniform(tied ? tensor_type::q4_1 : tensor_type::f16)});
     }
   }
@@ -122,11 +135,15 @@ TEST_P(whole_model, qwen2_agrees_with_double) {
 
 TEST_P(whole_model, optional_tensors_and_keys_agree_with_double) {
   expect_agreement({.num_kv_heads = 3, .tied = false});
-  expect_agreement({.biased = {"attn_k", "attn_output", "ffn_up", "ffn_down"}});  // and none for the others
+  expect_agreement(
+      {.biased = {"attn_k", "attn_output", "ffn_up", "ffn_down"}});  // and none for the others
   expect_agreement({.fused_qkv = true, .type_of = uniform(tensor_type::q8_0)});
-  expect_agreement({.rotary_dim = 20, .position_scale = 0.25, .softmax_scale = 0.3, .rope_factors = true});
+  expect_agreement(
+      {.rotary_dim = 20, .position_scale = 0.25, .softmax_scale = 0.3, .rope_factors = true});
   expect_agreement({.biased = {"attn_q"}, .type_of = [](const std::string& name) {
-                      return name.ends_with(".bias") ? tensor_type::f16 : is_vector(name) ? tensor_type::bf16 : tensor_type::f32;
+                      return name.ends_with(".bias") ? tensor_type::f16
+                             : is_vector(name)       ? tensor_type::bf16
+                                                     : tensor_type::f32;
                     }});
 }
 
@@ -135,17 +152,20 @@ TEST_P(whole_model, joined_weights_are_as_few_products_as_their_types_allow) {
     const runner run(tiny_model({.type_of = type_of}));
     const layer_weights& layer = run.model.weights().layers[0];
     EXPECT_EQ(layer.qkv.out_dim(), 5 * 32);
-    return std::vector{layer.qkv.num_products(), layer.gate_up.num_products(), layer.down.num_products()};
+    return std::vector{layer.qkv.num_products(), layer.gate_up.num_products(),
+                       layer.down.num_products()};
   };
   EXPECT_EQ(products(uniform(tensor_type::q4_1)), (std::vector<std::size_t>{1, 1, 1}));
   EXPECT_EQ(products(mixed()), (std::vector<std::size_t>{3, 2, 1}));
   EXPECT_EQ(products([](const std::string& name) {
-              return name.ends_with("attn_v.weight") ? tensor_type::q8_0 : uniform(tensor_type::q4_0)(name);
+              return name.ends_with("attn_v.weight") ? tensor_type::q8_0
+                                                     : uniform(tensor_type::q4_0)(name);
             }),
             (std::vector<std::size_t>{2, 1, 1}));
 }
 
-// ---- steps and sequences ------------------------------------------------------------------------------------------------
+// ---- steps and sequences
+// ------------------------------------------------------------------------------------------------
 
 TEST_P(whole_model, prefill_in_any_parts_agrees) {
   runner run(tiny_model({.type_of = uniform(tensor_type::q4_1)}));
@@ -153,7 +173,8 @@ TEST_P(whole_model, prefill_in_any_parts_agrees) {
   const auto at_once = run.alone(tokens);
   for (const std::size_t chunk : {16, 3, 1}) {
     cached_sequence text = run.sequence();
-    EXPECT_LE(difference(run.in_chunks(text, tokens, chunk), at_once), 1e-3) << "in steps of " << chunk;
+    EXPECT_LE(difference(run.in_chunks(text, tokens, chunk), at_once), 1e-3)
+        << "in steps of " << chunk;
     EXPECT_EQ(text.length(), 37);
   }
 }
@@ -165,7 +186,10 @@ TEST_P(whole_model, logits_of_all_tokens_are_those_of_each_last_one) {
   const auto all = run.step(text, tokens, true);
   ASSERT_EQ(all.size(), tokens.size() * vocab_size);
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    EXPECT_LE(difference(row_of(all, vocab_size, i), std::span<const float>(run.alone(std::span(tokens).first(i + 1)))), 1e-3) << i;
+    EXPECT_LE(difference(row_of(all, vocab_size, i),
+                         std::span<const float>(run.alone(std::span(tokens).first(i + 1)))),
+              1e-3)
+        << i;
   }
 }
 
@@ -188,8 +212,8 @@ TEST_P(whole_model, sequences_side_by_side_are_as_if_alone) {
       const auto row = row_of(together, vocab_size, i);
       const auto expected = run.step(lone[i], news[i]);
       const double distance = difference(row, std::span<const float>(expected));
-      // Even the bits are the same, as long as a sequence alone takes the kernels that all together take: for many tokens
-      // each, or for one each.
+      // Even the bits are the same, as long as a sequence alone takes the kernels that all together
+      // take: for many tokens each, or for one each.
       EXPECT_LE(distance, round < 10 ? 0 : 1e-4);
       EXPECT_EQ(likeliest(row), likeliest(expected));
       news[i] = {likeliest(expected)};
@@ -220,27 +244,37 @@ TEST_P(whole_model, two_runs_give_the_same_bits) {
   EXPECT_EQ(first.alone(tokens), logits);  // and so does the second of one object
 }
 
-// ---- copies and memory --------------------------------------------------------------------------------------------------
+// ---- copies and memory
+// --------------------------------------------------------------------------------------------------
 
 TEST_P(whole_model, a_layer_copies_and_allocates_nothing) {
   runner run(tiny_model({.type_of = mixed()}));
   const model_config& c = run.model.config();
   const int num_tokens = 6, num_pages = 2;
-  const auto floats = [&](int columns) { return device_buffer<float>(random_values<float>(std::size_t(num_tokens * columns), 9)); };
-  const auto residual = floats(c.hidden_dim), normed = floats(c.hidden_dim), projected = floats(c.hidden_dim);
-  const auto qkv = floats(c.q_dim() + 2 * c.kv_dim()), attended = floats(c.q_dim()), gate_up = floats(2 * c.ffn_dim);
-  const layer_activations activations{residual.view(num_tokens, c.hidden_dim), normed.view(num_tokens, c.hidden_dim),
-                                      qkv.view(num_tokens, c.q_dim() + 2 * c.kv_dim()), attended.view(num_tokens, c.q_dim()),
-                                      projected.view(num_tokens, c.hidden_dim), gate_up.view(num_tokens, 2 * c.ffn_dim)};
-  const device_buffer<int> positions(std::vector<int>{0, 1, 2, 3, 4, 5}), pages(std::vector<int>{0, 1});
-  const device_buffer<int> q_begin(std::vector<int>{0, num_tokens}), kv_len(std::vector<int>{num_tokens});
-  const step_inputs inputs{positions.view(num_tokens), positions.view(num_tokens),
+  const auto floats = [&](int columns) {
+    return device_buffer<float>(random_values<float>(std::size_t(num_tokens * columns), 9));
+  };
+  const auto residual = floats(c.hidden_dim), normed = floats(c.hidden_dim),
+             projected = floats(c.hidden_dim);
+  const auto qkv = floats(c.q_dim() + 2 * c.kv_dim()), attended = floats(c.q_dim()),
+             gate_up = floats(2 * c.ffn_dim);
+  const layer_activations activations{
+      residual.view(num_tokens, c.hidden_dim),          normed.view(num_tokens, c.hidden_dim),
+      qkv.view(num_tokens, c.q_dim() + 2 * c.kv_dim()), attended.view(num_tokens, c.q_dim()),
+      projected.view(num_tokens, c.hidden_dim),         gate_up.view(num_tokens, 2 * c.ffn_dim)};
+  const device_buffer<int> positions(std::vector<int>{0, 1, 2, 3, 4, 5}),
+      pages(std::vector<int>{0, 1});
+  const device_buffer<int> q_begin(std::vector<int>{0, num_tokens}),
+      kv_len(std::vector<int>{num_tokens});
+  const step_inputs inputs{positions.view(num_tokens),
+                           positions.view(num_tokens),
                            {q_begin.view(2), kv_len.view(1), pages.view(1, num_pages), num_tokens}};
   const layer_weights& weights = run.model.weights().layers[0];
 
   const memory_statistics before = current_memory_statistics();
-  transformer_layer<float>(activations, weights, run.model.weights().output_norm.view(c.hidden_dim), run.cache.keys<float>(0),
-                           run.cache.values<float>(0), inputs, c, run.model.rotation(), {});
+  transformer_layer<float>(activations, weights, run.model.weights().output_norm.view(c.hidden_dim),
+                           run.cache.keys<float>(0), run.cache.values<float>(0), inputs, c,
+                           run.model.rotation(), {});
   const memory_statistics after = current_memory_statistics();
   EXPECT_EQ(after.num_uploads, before.num_uploads);
   EXPECT_EQ(after.num_downloads, before.num_downloads);
@@ -253,7 +287,8 @@ TEST_P(whole_model, a_step_is_one_upload) {
   runner run(tiny_model({}));
   cached_sequence a = run.sequence(), b = run.sequence();
   const auto tokens = random_tokens(20, 10);
-  const std::vector<sequence_step> steps = {{&a, tokens}, {&b, std::span<const int>(tokens).first(3)}};
+  const std::vector<sequence_step> steps = {{&a, tokens},
+                                            {&b, std::span<const int>(tokens).first(3)}};
   run.model.step(run.cache, steps);  // the first step makes room for what is uploaded
   for (const int count : {1, 7}) {
     const sequence_step one{&a, std::span<const int>(tokens).first(std::size_t(count))};
@@ -267,7 +302,8 @@ TEST_P(whole_model, a_step_is_one_upload) {
   stream_ref{}.synchronize();
 }
 
-/// Calls `make` with as little memory as lets one more allocation succeed each time. Returns how often it failed.
+/// Calls `make` with as little memory as lets one more allocation succeed each time. Returns how
+/// often it failed.
 template <class Make>
 std::size_t failures_until_it_fits(const Make& make) {
   const std::size_t in_use = bytes_in_use();
@@ -279,7 +315,9 @@ std::size_t failures_until_it_fits(const Make& make) {
       return failures;
     } catch (const error& caught) {
       std::size_t size = 0, element_bytes = 0, used = 0;
-      if (std::sscanf(caught.what(), "out of device memory: %zu elements of %zu bytes were asked for, %zu", &size, &element_bytes, &used) != 3 ||
+      if (std::sscanf(caught.what(),
+                      "out of device memory: %zu elements of %zu bytes were asked for, %zu", &size,
+                      &element_bytes, &used) != 3 ||
           used + size * element_bytes <= device_memory_limit()) {
         ADD_FAILURE() << caught.what();
         return failures;
@@ -291,19 +329,27 @@ std::size_t failures_until_it_fits(const Make& make) {
 }
 
 TEST_P(whole_model, each_allocation_may_fail) {
-  const gguf::file file = open(tiny_model({.architecture = "qwen2", .rope_factors = true, .biased = {"attn_q", "attn_k", "attn_v"}}).writer());
+  const gguf::file file = open(
+      tiny_model(
+          {.architecture = "qwen2", .rope_factors = true, .biased = {"attn_q", "attn_k", "attn_v"}})
+          .writer());
   const auto num_allocations = [] { return current_memory_statistics().num_allocations; };
   std::unique_ptr<transformer> model;
   std::size_t before = num_allocations();
   model = std::make_unique<transformer>(file, step_sizes);
   const std::size_t of_model = num_allocations() - before;
   model.reset();
-  EXPECT_EQ(failures_until_it_fits([&] { model = std::make_unique<transformer>(file, step_sizes); }), of_model);
+  EXPECT_EQ(
+      failures_until_it_fits([&] { model = std::make_unique<transformer>(file, step_sizes); }),
+      of_model);
 
   std::unique_ptr<paged_cache> cache;
-  EXPECT_EQ(failures_until_it_fits([&] { cache = std::make_unique<paged_cache>(model->cache_options()); }), 2u * 2);
+  EXPECT_EQ(failures_until_it_fits(
+                [&] { cache = std::make_unique<paged_cache>(model->cache_options()); }),
+            2u * 2);
 
-  // A step allocates once, for what it uploads; when that fails, everything is as before, and goes on.
+  // A step allocates once, for what it uploads; when that fails, everything is as before, and goes
+  // on.
   cached_sequence text(*cache, step_sizes.max_length);
   const auto tokens = random_tokens(20, 11);
   const sequence_step step{&text, tokens};
@@ -318,11 +364,13 @@ TEST_P(whole_model, each_allocation_may_fail) {
   stream_ref{}.synchronize();
 }
 
-// ---- limits and refusals ------------------------------------------------------------------------------------------------
+// ---- limits and refusals
+// ------------------------------------------------------------------------------------------------
 
 /// `action` is refused, and leaves the sequences' lengths and the free pages as they are.
 template <class Action>
-void expect_refused(runner& run, const std::vector<const cached_sequence*>& texts, const Action& action, const std::string& expected) {
+void expect_refused(runner& run, const std::vector<const cached_sequence*>& texts,
+                    const Action& action, const std::string& expected) {
   std::vector<std::vector<int>> pages;
   std::vector<int> lengths;
   for (const cached_sequence* text : texts) {
@@ -344,13 +392,15 @@ TEST_P(whole_model, a_full_context_is_refused_and_goes_on_after_truncate) {
   cached_sequence text(run.cache, 20);
   run.step(text, std::span<const int>(tokens).first(18));
   const auto more = std::span<const int>(tokens).first(3);
-  expect_refused(run, {&text}, [&] { run.step(text, more); },
-                 "the context of 20 tokens is full: it holds 18, and 3 more were given");
+  expect_refused(
+      run, {&text}, [&] { run.step(text, more); },
+      "the context of 20 tokens is full: it holds 18, and 3 more were given");
   const auto last = std::span<const int>(tokens).last(2);
   const auto full = run.step(text, last);
   EXPECT_LE(difference(full, run.alone(tokens)), 1e-4);
-  expect_refused(run, {&text}, [&] { run.step(text, more.first(1)); },
-                 "the context of 20 tokens is full: it holds 20, and 1 more were given");
+  expect_refused(
+      run, {&text}, [&] { run.step(text, more.first(1)); },
+      "the context of 20 tokens is full: it holds 20, and 1 more were given");
   text.truncate(18);
   EXPECT_EQ(run.step(text, last), full);  // the same bits: nothing of the refused steps is left
 }
@@ -365,15 +415,22 @@ TEST_P(whole_model, a_full_cache_is_refused_and_goes_on_after_truncate) {
   }
   cached_sequence a = run.sequence(), b = run.sequence();
   EXPECT_EQ(run.cache.num_free_pages(), 1);
-  const std::vector<sequence_step> both = {{&a, std::span<const int>(tokens).first(8)}, {&b, std::span<const int>(tokens).first(9)}};
-  expect_refused(run, {&a, &b}, [&] { run.step(both); }, "the key-value cache has no page left: 2 are needed, 0 of 36 are free");
+  const std::vector<sequence_step> both = {{&a, std::span<const int>(tokens).first(8)},
+                                           {&b, std::span<const int>(tokens).first(9)}};
+  expect_refused(
+      run, {&a, &b}, [&] { run.step(both); },
+      "the key-value cache has no page left: 2 are needed, 0 of 36 are free");
   texts[0].truncate(24);
   EXPECT_EQ(run.cache.num_free_pages(), 3);
   const auto logits = run.step(both);
   EXPECT_EQ(run.cache.num_free_pages(), 0);
   texts.clear();
-  EXPECT_LE(difference(row_of(logits, vocab_size, 0), std::span<const float>(run.alone(both[0].tokens))), 1e-4);
-  EXPECT_LE(difference(row_of(logits, vocab_size, 1), std::span<const float>(run.alone(both[1].tokens))), 1e-4);
+  EXPECT_LE(
+      difference(row_of(logits, vocab_size, 0), std::span<const float>(run.alone(both[0].tokens))),
+      1e-4);
+  EXPECT_LE(
+      difference(row_of(logits, vocab_size, 1), std::span<const float>(run.alone(both[1].tokens))),
+      1e-4);
 }
 
 TEST_P(whole_model, refuses_steps_that_cannot_be) {
@@ -383,22 +440,29 @@ TEST_P(whole_model, refuses_steps_that_cannot_be) {
   const std::span<const int> few = std::span(tokens).first(2);
   run.step(a, few);
   const auto refused = [&](const std::vector<sequence_step>& steps, const std::string& expected) {
-    expect_refused(run, {&a, &b}, [&] { run.step(steps); }, expected);
+    expect_refused(
+        run, {&a, &b}, [&] { run.step(steps); }, expected);
   };
   refused({}, "a step of 0 sequences, expected 1 to 3");
   refused({{&a, few}, {&b, few}, {&c, few}, {&d, few}}, "a step of 4 sequences, expected 1 to 3");
   refused({{&a, {}}}, "a sequence without new tokens, expected at least one");
   refused({{&a, tokens}}, "a step of more than 40 tokens; feed them in parts");
-  refused({{&b, few}, {&a, std::span(tokens).first(39)}}, "a step of more than 40 tokens; feed them in parts");
+  refused({{&b, few}, {&a, std::span(tokens).first(39)}},
+          "a step of more than 40 tokens; feed them in parts");
   refused({{&b, few}, {&b, few}}, "a sequence twice in a step");
   refused({{nullptr, few}}, "a sequence of another cache, or none");
   for (const int token : {-1, vocab_size, std::numeric_limits<int>::max()}) {
     const std::vector<int> wrong = {1, token};
-    refused({{&b, few}, {&a, wrong}}, "token " + std::to_string(token) + " is not in the vocabulary, expected 0 to 69");
+    refused({{&b, few}, {&a, wrong}},
+            "token " + std::to_string(token) + " is not in the vocabulary, expected 0 to 69");
   }
   transformer one_row(open(tiny_model({}).writer()), {.max_tokens = 40});
   const sequence_step all{&a, few, true};
-  refusal([&] { one_row.step(run.cache, {&all, 1}); }, "a step with 2 rows of logits, expected at most 1");
+  refusal(
+      [&] {
+        one_row.step(run.cache, {&all, 1});
+      },
+      "a step with 2 rows of logits, expected at most 1");
 
   paged_cache other(run.model.cache_options());
   cached_sequence elsewhere(other, 10);
@@ -408,21 +472,29 @@ TEST_P(whole_model, refuses_steps_that_cannot_be) {
   paged_cache unfit(options);
   cached_sequence misfit(unfit, 10);
   const sequence_step step{&misfit, few};
-  refusal([&] { run.model.step(unfit, {&step, 1}); }, "a cache for 3 layers, 1 heads of 32 elements, expected 2, 1 of 32");
+  refusal(
+      [&] {
+        run.model.step(unfit, {&step, 1});
+      },
+      "a cache for 3 layers, 1 heads of 32 elements, expected 2, 1 of 32");
 }
 
 TEST_P(whole_model, refuses_options_out_of_range) {
   const gguf::file file = open(tiny_model({}).writer());
-  for (const transformer_options& options : {transformer_options{.max_tokens = 0}, transformer_options{.max_sequences = -1},
-                                             transformer_options{.max_logits = 0}, transformer_options{.max_length = -5}}) {
+  for (const transformer_options& options :
+       {transformer_options{.max_tokens = 0}, transformer_options{.max_sequences = -1},
+        transformer_options{.max_logits = 0}, transformer_options{.max_length = -5}}) {
     refusal([&] { transformer(file, options); }, "transformer: every option must be 1 or more");
   }
   const transformer model(file, {.max_tokens = 1});
   EXPECT_EQ(model.options().max_length, 64);  // the file's
   EXPECT_EQ(model.cache_options(dtype::bf16, 3, 30).num_pages, 9);
-  refusal([&] { static_cast<void>(model.cache_options(dtype::f32, 0)); }, "transformer: 0 sequences in pages of 32 tokens, expected 1 or more");
-  refusal([&] { static_cast<void>(model.cache_options(dtype::f32, 1, 0)); }, "transformer: 1 sequences in pages of 0 tokens, expected 1 or more");
-  refusal([&] { static_cast<void>(model.cache_options(dtype::f32, 1 << 30)); }, "expected 1 or more and at most 2^31 - 1 pages");
+  refusal([&] { static_cast<void>(model.cache_options(dtype::f32, 0)); },
+          "transformer: 0 sequences in pages of 32 tokens, expected 1 or more");
+  refusal([&] { static_cast<void>(model.cache_options(dtype::f32, 1, 0)); },
+          "transformer: 1 sequences in pages of 0 tokens, expected 1 or more");
+  refusal([&] { static_cast<void>(model.cache_options(dtype::f32, 1 << 30)); },
+          "expected 1 or more and at most 2^31 - 1 pages");
 }
 
 }  // namespace

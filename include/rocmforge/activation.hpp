@@ -22,7 +22,7 @@ struct combine {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int packet_elements = packet_size<T, WaveSize>;
-  static constexpr int columns = columns_per_block<BlockSize, WaveSize, packet_elements>;
+  static constexpr int columns = columns_per_block<BlockSize, WaveSize, packet_elements>();
   struct shared_storage {};
 
   tensor_view<T, 2> y;        // [num_rows, row_size]

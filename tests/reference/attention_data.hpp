@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <random>
-#include <rocmforge/attention/problem.hpp>
+#include <rocmforge/attention.hpp>
 #include <rocmforge/memory.hpp>
 #include <string>
 #include <vector>
@@ -207,6 +207,58 @@ class paged_sequences {
   device_buffer<T> out_, q_;
   device_buffer<TCache> k_pages_, v_pages_;
   device_buffer<int> q_begin_, kv_len_, page_table_;
+};
+
+/// Launches kernels::attention_vector itself, with the default scale and causal mask.
+template <int HeadDim, int BlockSize, class Problem>
+status run_vector(const Problem& problem, int num_heads, int num_kv_heads, int head_dim, int q_len, int batch) {
+  return dispatch_wave_size("attention_vector", {}, [&](auto wave) {
+    using kernel = kernels::attention_vector<Problem, HeadDim, lanes<BlockSize, wave>, wave>;
+    const int rows = num_heads / num_kv_heads * q_len;
+    return launch("attention_vector", kernel{problem, log2_e / std::sqrt(float(head_dim)), true},
+                  {(rows + attention_vector_rows - 1) / attention_vector_rows, num_kv_heads, batch}, {});
+  });
+}
+
+/// Launches kernels::attention itself, with the default scale and causal mask.
+template <attention_config Config, int BlockSize, class Problem>
+status run_tiled(const Problem& problem, int num_heads, int head_dim, int q_len, int batch) {
+  return dispatch_wave_size("attention", {}, [&](auto wave) {
+    using kernel = kernels::attention<Problem, Config, lanes<BlockSize, wave>, wave>;
+    return launch("attention", kernel{problem, log2_e / std::sqrt(float(head_dim)), true},
+                  {(q_len + Config.block_q - 1) / Config.block_q, num_heads, batch}, {});
+  });
+}
+
+/// One sequence of three heads on plain tensors; `gap` makes rows unaligned.
+template <class T, class TCache>
+class plain_attention {
+ public:
+  static constexpr int num_heads = 3, num_kv_heads = 1, kv_len = 75;
+
+  plain_attention(int head_dim, int q_len, int gap)
+      : head_dim_(head_dim),
+        q_len_(q_len),
+        out_(1, num_heads, q_len, head_dim, true, gap),
+        q_(1, num_heads, q_len, head_dim, true, gap),
+        k_(1, num_kv_heads, kv_len, head_dim, true, gap),
+        v_(1, num_kv_heads, kv_len, head_dim, true, gap) {
+    q_.fill(1);
+    k_.fill(2);
+    v_.fill(3);
+  }
+  attention_problem::contiguous<T, TCache> problem() { return {out_.upload(), q_.upload(), k_.upload(), v_.upload(), {}}; }
+  void expect_result() {
+    out_.download();
+    const auto expected = reference::attention(to_double(q_.values(0)), to_double(k_.values(0)), to_double(v_.values(0)),
+                                               {num_heads, num_kv_heads, q_len_, kv_len, head_dim_, true, 0});
+    expect_close(out_.values(0), expected.out, rounding<T> + 5e-6, 1.0);
+  }
+
+ private:
+  int head_dim_, q_len_;
+  padded_tensor<T> out_, q_;
+  padded_tensor<TCache> k_, v_;
 };
 
 }  // namespace rocmforge::testing

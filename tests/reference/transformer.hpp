@@ -1,4 +1,5 @@
-// A decoder of the llama family in double: all tokens of one sequence at once, no cache, plain loops.
+// A decoder of the llama family in double: all tokens of one sequence at once, no cache, plain
+// loops.
 #pragma once
 
 #include <cmath>
@@ -103,13 +104,12 @@ inline std::vector<double> transformer(const transformer_shape& s,
     const auto v = linear(h, block + "attn_v", kv_dim, s.hidden_dim);
     rotate(q, s, s.num_heads, divisors);
     rotate(k, s, s.num_kv_heads, divisors);
-    const auto attended =
-        attention(swapped(q, num_tokens, s.num_heads, s.head_dim),
-                  swapped(k, num_tokens, s.num_kv_heads, s.head_dim),
-                  swapped(v, num_tokens, s.num_kv_heads, s.head_dim),
-                  {s.num_heads, s.num_kv_heads, num_tokens, num_tokens, s.head_dim, true,
-                   s.softmax_scale})
-            .out;
+    const auto attended = attention(swapped(q, num_tokens, s.num_heads, s.head_dim),
+                                    swapped(k, num_tokens, s.num_kv_heads, s.head_dim),
+                                    swapped(v, num_tokens, s.num_kv_heads, s.head_dim),
+                                    {s.num_heads, s.num_kv_heads, num_tokens, num_tokens,
+                                     s.head_dim, true, s.softmax_scale})
+                              .out;
     add(x, linear(swapped(attended, s.num_heads, num_tokens, s.head_dim), block + "attn_output",
                   s.hidden_dim, q_dim));
 

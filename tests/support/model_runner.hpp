@@ -11,7 +11,8 @@
 
 namespace rocmforge::testing {
 
-/// The largest difference; infinite where a number is none, or where there are more of one than of the other.
+/// The largest difference; infinite where a number is none, or where there are more of one than of
+/// the other.
 template <class T>
 double difference(std::span<const float> actual, std::span<const T> expected) {
   double largest = actual.size() == expected.size() ? 0 : std::numeric_limits<double>::infinity();
@@ -33,14 +34,15 @@ inline int likeliest(std::span<const float> logits) {
 }
 
 /// Row `index` of [num_rows, vocab_size].
-inline std::span<const float> row_of(const std::vector<float>& logits, int vocab_size, std::size_t index) {
+inline std::span<const float> row_of(const std::vector<float>& logits, int vocab_size,
+                                     std::size_t index) {
   const auto size = static_cast<std::size_t>(vocab_size);
   return std::span(logits).subspan(index * size, size);
 }
 
 struct model_runner {
-  model_runner(const gguf::file& file, const transformer_options& options, dtype cache_type = dtype::f32,
-               int num_sequences = 1, int page_size = 32)
+  model_runner(const gguf::file& file, const transformer_options& options,
+               dtype cache_type = dtype::f32, int num_sequences = 1, int page_size = 32)
       : model(file, options), cache(model.cache_options(cache_type, num_sequences, page_size)) {}
 
   cached_sequence sequence() { return cached_sequence(cache, model.options().max_length); }
@@ -53,13 +55,15 @@ struct model_runner {
     stream_ref{}.synchronize();
     return logits;
   }
-  std::vector<float> step(cached_sequence& text, std::span<const int> tokens, bool all_logits = false) {
+  std::vector<float> step(cached_sequence& text, std::span<const int> tokens,
+                          bool all_logits = false) {
     const sequence_step one{&text, tokens, all_logits};
     return step({&one, 1});
   }
 
   /// The last token's logits after all tokens in steps of up to `chunk`.
-  std::vector<float> in_chunks(cached_sequence& text, std::span<const int> tokens, std::size_t chunk) {
+  std::vector<float> in_chunks(cached_sequence& text, std::span<const int> tokens,
+                               std::size_t chunk) {
     std::vector<float> logits;
     for (; !tokens.empty(); tokens = tokens.subspan(std::min(chunk, tokens.size()))) {
       logits = step(text, tokens.first(std::min(chunk, tokens.size())));

@@ -22,7 +22,8 @@
 
 namespace rocmforge::testing {
 
-/// What a tiny model is like. The heads together are wider than the stream of the layers, so that one is not taken for the other.
+/// What a tiny model is like. The heads together are wider than the stream of the layers, so that
+/// one is not taken for the other.
 struct tiny_model_options {
   std::string architecture = "llama";
   int num_layers = 2, hidden_dim = 64, ffn_dim = 96, vocab_size = 70;
@@ -30,9 +31,9 @@ struct tiny_model_options {
   int context_length = 64;
   int rotary_dim = 32;
   double position_scale = 1, softmax_scale = 0;
-  bool tied = true;          // no output.weight
-  bool fused_qkv = false;    // one tensor for the three
-  bool rope_factors = false; // rope_freqs.weight
+  bool tied = true;                   // no output.weight
+  bool fused_qkv = false;             // one tensor for the three
+  bool rope_factors = false;          // rope_freqs.weight
   std::set<std::string> biased = {};  // "attn_q", ...: matrices of each layer that have a bias
   /// Type of the tensor with this name; norms, biases and factors are f32 unless it says otherwise.
   std::function<gguf::tensor_type(const std::string&)> type_of = [](const std::string&) {
@@ -60,8 +61,8 @@ class tiny_model {
       matrix(block + "ffn_up", o.ffn_dim, o.hidden_dim);
       matrix(block + "ffn_down", o.hidden_dim, o.ffn_dim);
       for (const std::string& name : o.biased) {
-        const int size = name == "attn_q"                        ? q_dim
-                         : name == "attn_k" || name == "attn_v"  ? kv_dim
+        const int size = name == "attn_q"                         ? q_dim
+                         : name == "attn_k" || name == "attn_v"   ? kv_dim
                          : name == "ffn_gate" || name == "ffn_up" ? o.ffn_dim
                                                                   : o.hidden_dim;
         vector(block + name + ".bias", size, -0.5, 0.5);
@@ -123,7 +124,8 @@ class tiny_model {
     byte_vector bytes;
   };
 
-  /// A matrix whose products with numbers of size 1 are of size 1; rows of the embedding are of size 1 themselves.
+  /// A matrix whose products with numbers of size 1 are of size 1; rows of the embedding are of
+  /// size 1 themselves.
   void matrix(const std::string& name, int out_dim, int in_dim) {
     const double size = name == "token_embd" ? 1 : 1 / std::sqrt(double(in_dim));
     add(name + ".weight", {in_dim, out_dim}, [&]<class Type>(Type) {
@@ -155,13 +157,20 @@ class tiny_model {
       weights_[name] = reference::decode(values);
     };
     switch (type) {
-      case gguf::tensor_type::f32: return store(make(float{}));
-      case gguf::tensor_type::f16: return store(make(half{}));
-      case gguf::tensor_type::bf16: return store(make(bfloat16{}));
-      case gguf::tensor_type::q4_0: return store(make(q4_0{}));
-      case gguf::tensor_type::q4_1: return store(make(q4_1{}));
-      case gguf::tensor_type::q8_0: return store(make(q8_0{}));
-      default: throw std::invalid_argument("tiny_model: no such type");
+      case gguf::tensor_type::f32:
+        return store(make(float{}));
+      case gguf::tensor_type::f16:
+        return store(make(half{}));
+      case gguf::tensor_type::bf16:
+        return store(make(bfloat16{}));
+      case gguf::tensor_type::q4_0:
+        return store(make(q4_0{}));
+      case gguf::tensor_type::q4_1:
+        return store(make(q4_1{}));
+      case gguf::tensor_type::q8_0:
+        return store(make(q8_0{}));
+      default:
+        throw std::invalid_argument("tiny_model: no such type");
     }
   }
 

@@ -24,7 +24,9 @@ constexpr int rows_per_block(std::int64_t row_elements) {
 /// Elements of a row that one block takes where a row may be split: a packet a lane on a GPU, a
 /// task on the serial host.
 template <int BlockSize, int WaveSize, int PacketElements>
-inline constexpr int columns_per_block = WaveSize > 1 ? BlockSize * PacketElements : 16384;
+constexpr int columns_per_block() {
+  return WaveSize == 1 ? 16384 : BlockSize * PacketElements;
+}
 
 /// Number of parts of `part` elements in `whole`.
 ROCMFORGE_HOST_DEVICE constexpr int divide_up(int whole, int part) {

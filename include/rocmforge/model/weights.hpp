@@ -1,6 +1,8 @@
 // A model's weights in device memory: matrices in the file's own formats, products that share their input joined into one.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <functional>
@@ -145,9 +147,13 @@ class weight_loader {
     weights.output_norm = vector("output_norm.weight", c.hidden_dim);
     if (file_.find_tensor("output.weight") != nullptr) weights.output = matrix({{"output.weight", c.vocab_size}}, c.hidden_dim);
     for (const char* name : {"rope_freqs.weight", "blk.0.rope_freqs.weight"}) {
-      if (weights.rope_factors.size() == 0 && file_.find_tensor(name) != nullptr) {
-        weights.rope_factors = vector(name, c.rotary_dim / 2);
+      if (weights.rope_factors.size() != 0 || file_.find_tensor(name) == nullptr) continue;
+      const std::vector<float> factors = floats(name, c.rotary_dim / 2);
+      const auto divides = [](float factor) { return factor > 0 && std::isfinite(factor); };
+      if (!std::all_of(factors.begin(), factors.end(), divides)) {
+        fail("tensor '" + std::string(name) + "' has a factor that is not finite and above 0");
       }
+      weights.rope_factors = device_buffer<float>(factors, stream_);
     }
     refuse_leftovers();
     stream_.synchronize();

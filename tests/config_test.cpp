@@ -1,0 +1,418 @@
+// What a model file must say and hold: hyper-parameters and weights, read and refused.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <rocmforge/model/config.hpp>
+#include <rocmforge/model/weights.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/tiny_model.hpp"
+
+namespace rocmforge::testing {
+namespace {
+
+using gguf::tensor_type;
+
+model_config config_of(const gguf_writer& writer) {
+  return read_model_config(open(writer));
+}
+
+model_weights load(const gguf_writer& writer) {
+  const gguf::file file = open(writer);
+  const model_config config = read_model_config(file);
+  return weight_loader(file, config, {}).load();
+}
+
+/// A llama file whose `key` has this value is refused.
+template <class T>
+void expect_key_refused(const std::string& key, T value, const std::string& expected) {
+  SCOPED_TRACE(key);
+  const std::string full =
+      key.starts_with("general.") || key.starts_with("tokenizer.") ? key : "llama." + key;
+  refusal([&] { config_of(tiny_model({}).writer({full}).add(full, value)); }, expected);
+}
+
+// ---- hyper-parameters
+// ---------------------------------------------------------------------------------------------------
+
+TEST(config, of_llama) {
+  const model_config c = config_of(
+      tiny_model({.rotary_dim = 20, .position_scale = 0.25, .softmax_scale = 0.5}).writer());
+  EXPECT_EQ(c.architecture, "llama");
+  EXPECT_EQ(c.num_layers, 2);
+  EXPECT_EQ(c.hidden_dim, 64);
+  EXPECT_EQ(c.ffn_dim, 96);
+  EXPECT_EQ(c.num_heads, 3);
+  EXPECT_EQ(c.num_kv_heads, 1);
+  EXPECT_EQ(c.head_dim, 32);
+  EXPECT_EQ(c.q_dim(), 96);
+  EXPECT_EQ(c.kv_dim(), 32);
+  EXPECT_EQ(c.vocab_size, 70);
+  EXPECT_EQ(c.context_length, 64);
+  EXPECT_EQ(c.epsilon, 1e-5f);
+  EXPECT_EQ(c.rope_theta, 5000);
+  EXPECT_EQ(c.position_scale, 0.25f);
+  EXPECT_EQ(c.rotary_dim, 20);
+  EXPECT_FALSE(c.rope_half_split);
+  EXPECT_EQ(c.softmax_scale, 0.5f);
+  EXPECT_FALSE(c.requires_qkv_bias);
+}
+
+TEST(config, of_qwen2) {
+  const model_config c = config_of(tiny_model({.architecture = "qwen2"}).writer());
+  EXPECT_EQ(c.architecture, "qwen2");
+  EXPECT_TRUE(c.rope_half_split);
+  EXPECT_TRUE(c.requires_qkv_bias);
+}
+
+TEST(config, of_a_file_that_leaves_out_what_it_may) {
+  const auto writer = tiny_model({.hidden_dim = 96})
+                          .writer({"llama.attention.head_count_kv", "llama.attention.key_length",
+                                   "llama.rope.dimension_count", "llama.rope.freq_base"});
+  const model_config c = config_of(writer);
+  EXPECT_EQ(c.num_kv_heads, 3);  // the heads
+  EXPECT_EQ(c.head_dim, 32);     // hidden_dim / heads
+  EXPECT_EQ(c.rotary_dim, 32);   // head_dim
+  EXPECT_EQ(c.rope_theta, 10000);
+  EXPECT_EQ(c.position_scale, 1);
+  EXPECT_EQ(c.softmax_scale, 1 / std::sqrt(32.0f));
+}
+
+TEST(config, takes_other_names_and_types_of_the_same) {
+  EXPECT_EQ(config_of(tiny_model({}).writer().add("llama.rope.scale_linear", 4.0f)).position_scale,
+            0.25f);
+  EXPECT_EQ(config_of(tiny_model({})
+                          .writer()
+                          .add("llama.rope.scaling.type", "none")
+                          .add("llama.rope.scaling.factor", 4.0f))
+                .position_scale,
+            1);
+  EXPECT_EQ(
+      config_of(
+          tiny_model({}).writer({"llama.block_count"}).add("llama.block_count", std::uint64_t{2}))
+          .num_layers,
+      2);
+  EXPECT_EQ(
+      config_of(
+          tiny_model({}).writer({"llama.block_count"}).add("llama.block_count", std::int8_t{2}))
+          .num_layers,
+      2);
+  EXPECT_EQ(
+      config_of(tiny_model({}).writer().add("llama.attention.sliding_window", 40u)).context_length,
+      40);
+  EXPECT_EQ(
+      config_of(tiny_model({}).writer().add("llama.attention.sliding_window", 400u)).context_length,
+      64);
+}
+
+TEST(config, refuses_an_unknown_architecture) {
+  expect_key_refused("general.architecture", "gemma",
+                     "general.architecture is 'gemma', expected 'llama' or 'qwen2'");
+  expect_key_refused("general.architecture", "a\nb",
+                     "general.architecture is 'a\\x0ab', expected 'llama' or 'qwen2'");
+  expect_key_refused("general.architecture", 3u, "general.architecture");
+  refusal([] { config_of(tiny_model({}).writer({"general.architecture"})); },
+          "metadata key 'general.architecture' is missing");
+  expect_key_refused("expert_count", 8u,
+                     "llama.expert_count is not 0: mixtures of experts are not supported");
+}
+
+TEST(config, refuses_a_file_without_what_is_needed) {
+  for (const std::string name :
+       {"block_count", "context_length", "embedding_length", "feed_forward_length",
+        "attention.head_count", "attention.layer_norm_rms_epsilon"}) {
+    refusal([&] { config_of(tiny_model({}).writer({"llama." + name})); },
+            "has no llama." + name + ", which the architecture needs");
+  }
+  refusal([] { config_of(tiny_model({}).writer({"token_embd.weight"})); },
+          "has no tensor 'token_embd.weight'");
+}
+
+TEST(config, refuses_integers_out_of_range) {
+  struct range {
+    const char* name;
+    std::int64_t low, high;
+  };
+  for (const range& r : {range{"block_count", 1, 512},
+                         {"context_length", 1, 1 << 24},
+                         {"embedding_length", 1, 1 << 20},
+                         {"feed_forward_length", 1, 1 << 22},
+                         {"attention.head_count", 1, 1024},
+                         {"attention.head_count_kv", 1, 3},
+                         {"attention.key_length", 2, 256},
+                         {"attention.value_length", 1, 1024},
+                         {"rope.dimension_count", 2, 32},
+                         {"attention.sliding_window", 1, std::numeric_limits<int>::max()},
+                         {"vocab_size", 1, 1 << 24}}) {
+    for (const std::int64_t value :
+         {r.low - 1, r.high + 1, std::numeric_limits<std::int64_t>::min()}) {
+      expect_key_refused(r.name, value,
+                         std::string("llama.") + r.name + " is " + std::to_string(value) +
+                             ", expected " + std::to_string(r.low) + " to " +
+                             std::to_string(r.high));
+    }
+    expect_key_refused(r.name, std::numeric_limits<std::uint64_t>::max(),
+                       std::string("llama.") + r.name);
+    expect_key_refused(r.name, 1.0f, std::string("llama.") + r.name);
+    expect_key_refused(r.name, "2", std::string("llama.") + r.name);
+  }
+  refusal(
+      [] {
+        config_of(tiny_model({})
+                      .writer({"llama.attention.head_count_kv"})
+                      .add_array("llama.attention.head_count_kv", std::vector{1u, 1u}));
+      },
+      "llama.attention.head_count_kv");
+}
+
+TEST(config, refuses_integers_that_do_not_go_together) {
+  expect_key_refused("attention.head_count_kv", 2u,
+                     "llama.attention.head_count is 3, expected a multiple of head_count_kv, 2");
+  expect_key_refused("attention.key_length", 33u,
+                     "head_dim is 33, expected an even number from 2 to 256");
+  expect_key_refused(
+      "attention.value_length", 16u,
+      "llama.attention.value_length differs from the keys' length, 32; they must be equal");
+  expect_key_refused("rope.dimension_count", 31u, "llama.rope.dimension_count is odd");
+  expect_key_refused(
+      "embedding_length", 128u,
+      "token_embd.weight has shape 64 x 70, expected 128 (llama.embedding_length) x vocabulary");
+  // The heads' size, where no key says it.
+  refusal([] { config_of(tiny_model({}).writer({"llama.attention.key_length"})); },
+          "head_dim is 21, expected an even number from 2 to 256");
+  refusal(
+      [] { config_of(tiny_model({.hidden_dim = 1024}).writer({"llama.attention.key_length"})); },
+      "head_dim is 341, expected an even number from 2 to 256");
+}
+
+TEST(config, refuses_numbers_out_of_range) {
+  expect_key_refused("attention.layer_norm_rms_epsilon", -1e-5f,
+                     "llama.attention.layer_norm_rms_epsilon is -0.00001");
+  expect_key_refused("attention.layer_norm_rms_epsilon", 1.5f,
+                     "llama.attention.layer_norm_rms_epsilon is 1.5");
+  expect_key_refused("attention.layer_norm_rms_epsilon", 0.0f,
+                     "llama.attention.layer_norm_rms_epsilon is 0, expected more");
+  expect_key_refused("attention.scale", -1.0f, "llama.attention.scale is -1");
+  expect_key_refused("rope.freq_base", 0.0f, "llama.rope.freq_base is 0, expected more");
+  expect_key_refused("rope.freq_base", 1e13f, "llama.rope.freq_base is ");
+  expect_key_refused("rope.scaling.factor", -2.0f, "llama.rope.scaling.factor is -2");
+  expect_key_refused("rope.scaling.factor", 1e-45f, "llama.rope.scaling.factor is too small");
+  expect_key_refused("rope.scaling.attn_factor", 1.5f, "llama.rope.scaling.attn_factor is not 1");
+  for (const std::string name : {"attention.layer_norm_rms_epsilon", "attention.scale",
+                                 "rope.freq_base", "rope.scaling.factor"}) {
+    for (const float value :
+         {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+      expect_key_refused(name, value, "llama." + name);
+    }
+    expect_key_refused(name, 1u, "llama." + name);
+  }
+}
+
+TEST(config, refuses_rotations_that_it_does_not_know) {
+  for (const char* type : {"yarn", "longrope", "dynamic", ""}) {
+    expect_key_refused(
+        "rope.scaling.type", type,
+        std::string("llama.rope.scaling.type is '") + type + "', expected 'none' or 'linear'");
+  }
+}
+
+TEST(config, refuses_a_vocabulary_that_is_not_the_embeddings) {
+  expect_key_refused("vocab_size", 71u,
+                     "llama.vocab_size is another number, but token_embd.weight has 70 rows");
+  expect_key_refused("vocab_size", 69u,
+                     "llama.vocab_size is another number, but token_embd.weight has 70 rows");
+  const auto with_tokens = [](std::size_t count) {
+    return tiny_model({}).writer().add_array("tokenizer.ggml.tokens",
+                                             std::vector<std::string>(count, "x"));
+  };
+  refusal([&] { config_of(with_tokens(71)); },
+          "tokenizer.ggml.tokens has 71 tokens, but token_embd.weight has 70 rows");
+  EXPECT_EQ(config_of(with_tokens(70)).vocab_size, 70);
+  EXPECT_EQ(config_of(with_tokens(60)).vocab_size, 70);  // padded rows
+  refusal(
+      [] {
+        config_of(tiny_model({})
+                      .writer({"token_embd.weight"})
+                      .add_tensor("token_embd.weight", std::vector<std::int64_t>{64},
+                                  std::vector<float>(64)));
+      },
+      "token_embd.weight has shape 64 x 1, expected 64 (llama.embedding_length) x vocabulary");
+}
+
+// ---- weights
+// ------------------------------------------------------------------------------------------------------------
+
+/// A model with every tensor that a file may have, and the names of them.
+struct complete_model {
+  tiny_model tiny;
+  std::vector<std::string> names;
+  std::vector<std::vector<std::int64_t>> extents;
+
+  complete_model()
+      : tiny({.architecture = "qwen2",
+              .tied = false,
+              .rope_factors = true,
+              .biased = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up",
+                         "ffn_down"}}) {
+    const gguf::file file = open(tiny.writer());
+    for (const gguf::tensor_info& info : file.tensors()) {
+      names.emplace_back(info.name);
+      extents.emplace_back(info.extent.begin(), info.extent.begin() + info.rank);
+    }
+  }
+  /// With another tensor in place of one.
+  gguf_writer with(const std::string& name, const std::vector<std::int64_t>& extent) const {
+    std::size_t count = 1;
+    for (const std::int64_t e : extent) count *= std::size_t(e);
+    return tiny.writer({name}).add_tensor(name, extent, std::vector<float>(count, 1.0f));
+  }
+};
+
+TEST(weights, of_a_complete_file) {
+  const complete_model model;
+  const model_weights weights = load(model.tiny.writer());
+  EXPECT_EQ(weights.layers.size(), 2u);
+  EXPECT_EQ(weights.rope_factors.size(), 16u);
+  EXPECT_EQ(weights.output.out_dim(), 70);
+  EXPECT_EQ(&weights.output_or_embedding(), &weights.output);
+  const model_weights tied = load(tiny_model({}).writer());
+  EXPECT_EQ(tied.rope_factors.size(), 0u);
+  EXPECT_EQ(&tied.output_or_embedding(), &tied.embedding);
+}
+
+TEST(weights, refuse_a_file_without_a_tensor) {
+  const complete_model model;
+  const std::set<std::string> optional = {"output.weight", "rope_freqs.weight"};
+  int missing = 0;
+  for (const std::string& name : model.names) {
+    SCOPED_TRACE(name);
+    if (optional.contains(name) ||
+        (name.ends_with(".bias") && name.find("attn_q") == name.npos &&
+         name.find("attn_k") == name.npos && name.find("attn_v") == name.npos)) {
+      EXPECT_NO_THROW(load(model.tiny.writer({name})));
+    } else {
+      refusal([&] { load(model.tiny.writer({name})); }, "has no tensor '" + name + "'");
+      ++missing;
+    }
+  }
+  EXPECT_EQ(missing, 2 + 2 * (9 + 3));
+}
+
+TEST(weights, refuse_a_tensor_of_another_shape) {
+  const complete_model model;
+  for (std::size_t i = 0; i < model.names.size(); ++i) {
+    const std::string& name = model.names[i];
+    SCOPED_TRACE(name);
+    auto extent = model.extents[i];
+    ++extent[0];
+    refusal([&] { load(model.with(name, extent)); }, "has shape " + std::to_string(extent[0]));
+    if (extent.size() == 2) {
+      extent = {
+          model.extents[i][0],
+          model.extents[i][1] + 1};  // of the embedding, it is then the output that does not fit
+      refusal([&] { load(model.with(name, extent)); },
+              " x " + std::to_string(model.extents[i][1] + (name == "token_embd.weight" ? 0 : 1)) +
+                  ", expected " + std::to_string(extent[0]) + " x ");
+    }
+    if (name == "token_embd.weight") continue;
+    extent = model.extents[i];
+    extent.push_back(2);
+    refusal([&] { load(model.with(name, extent)); }, "tensor '" + name + "' has shape ");
+  }
+}
+
+TEST(weights, refuse_a_tensor_that_is_not_part_of_the_model) {
+  const auto refused = [](const tiny_model& tiny, const std::string& name, std::int64_t size) {
+    refusal(
+        [&] {
+          load(tiny.writer().add_tensor(name, std::vector{size},
+                                        std::vector<float>(std::size_t(size), 1.0f)));
+        },
+        "tensor '" + name + "' is not part of the architecture 'llama'");
+  };
+  const tiny_model tiny({.rope_factors = true});
+  refused(tiny, "blk.0.attn_q_norm.weight", 32);
+  refused(tiny, "blk.0.attn_q.scale", 1);
+  refused(tiny, "blk.0.rope_freqs.weight", 16);  // there is one for all layers
+  refused(tiny, "blk.2.attn_norm.weight", 64);
+  refused(tiny, "token_embd.bias", 70);
+  refused(tiny, "blk.0.attn_norm.bias", 64);
+  refused(tiny_model({.fused_qkv = true}), "blk.0.attn_q.bias", 96);
+  refusal([] { load(tiny_model({}).writer({"llama.block_count"}).add("llama.block_count", 1u)); },
+          "tensor 'blk.1.attn_norm.weight' is not part of the architecture 'llama'");
+  refusal([] { load(tiny_model({}).writer({"llama.block_count"}).add("llama.block_count", 3u)); },
+          "has no tensor 'blk.2.attn_norm.weight'");
+  // Fused and separate at the same time.
+  refusal(
+      [] {
+        load(tiny_model({.fused_qkv = true})
+                 .writer()
+                 .add_tensor("blk.0.attn_q.weight", std::vector<std::int64_t>{64, 96},
+                             std::vector<float>(64 * 96)));
+      },
+      "tensor 'blk.0.attn_q.weight' is not part of the architecture 'llama'");
+}
+
+TEST(weights, refuse_types_that_no_kernel_takes) {
+  for (std::uint32_t id = 0; id < 64; ++id) {
+    const gguf::type_traits* traits = gguf::find_type(id);
+    if (traits == nullptr) continue;
+    const auto type = static_cast<tensor_type>(id);
+    const std::set<std::string_view> taken = {"f32", "f16", "bf16", "q4_0", "q4_1", "q8_0"};
+    const std::int64_t in_dim = 256;
+    const byte_vector bytes(
+        std::size_t(96 * in_dim / traits->block_elements * traits->block_bytes));
+    const auto writer = tiny_model({.hidden_dim = 256})
+                            .writer({"blk.1.ffn_up.weight"})
+                            .add_tensor("blk.1.ffn_up.weight", type, {in_dim, 96}, bytes);
+    if (taken.contains(traits->name)) {
+      EXPECT_NO_THROW(load(writer)) << traits->name;
+    } else {
+      refusal([&] { load(writer); }, "tensor 'blk.1.ffn_up.weight' has type " +
+                                         std::string(traits->name) +
+                                         ", expected one of f32, f16, bf16, q4_0, q4_1, q8_0");
+    }
+  }
+  refusal(
+      [] {
+        load(tiny_model({})
+                 .writer({"output_norm.weight"})
+                 .add_tensor("output_norm.weight", tensor_type::q8_0, {64}, byte_vector(68)));
+      },
+      "tensor 'output_norm.weight' has type q8_0, expected f32, f16 or bf16");
+}
+
+TEST(weights, refuse_rope_factors_that_cannot_divide) {
+  for (const float wrong : {0.0f, -1.0f, std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+    std::vector<float> factors(16, 1.0f);
+    factors[7] = wrong;
+    refusal(
+        [&] {
+          load(tiny_model({}).writer().add_tensor("rope_freqs.weight",
+                                                  std::vector<std::int64_t>{16}, factors));
+        },
+        "tensor 'rope_freqs.weight' has a factor that is not finite and above 0");
+  }
+}
+
+TEST(weights, report_their_progress) {
+  const gguf::file file = open(tiny_model({}).writer());
+  const model_config config = read_model_config(file);
+  std::vector<double> fractions;
+  const model_weights weights = weight_loader(file, config, {}, [&](double fraction) {
+                                  fractions.push_back(fraction);
+                                }).load();
+  EXPECT_EQ(weights.layers.size(), 2u);
+  EXPECT_EQ(fractions.size(), file.tensors().size());
+  EXPECT_TRUE(std::is_sorted(fractions.begin(), fractions.end()));
+  EXPECT_EQ(fractions.back(), 1.0);
+}
+
+}  // namespace
+}  // namespace rocmforge::testing
