@@ -4,8 +4,10 @@
     bench/compare_llama_cpp.py [--model FILE] [--threads 2] [--rounds 5] [--prefill 512] [--decode 128]
 
 Installs PyPI's llama-cpp-python (compiled here, for this processor) into a virtual environment in the cache folder if it is
-not there: about five minutes. Each round runs both programs once, one after the other, each in a process of its own that
-warms up first. Printed are the medians, and the ratio of each round's pair.
+not there: about five minutes. Measured are the prefill, the decoding from an empty context, and the decoding that follows the
+prefill. Each round runs both programs, one after the other, each in processes of its own that warm up first. Printed are
+the medians, and the ratio of each round's pair. llama.cpp runs with its defaults (a cache of halves, activations rounded to 8
+bits); ours too (a cache of floats, nothing rounded).
 """
 import argparse
 import json
@@ -41,7 +43,7 @@ feed(tokens); feed([1]); clear()
 start = time.perf_counter(); feed(tokens); middle = time.perf_counter()
 for i in range(decode): feed([tokens[i % prefill]])
 end = time.perf_counter()
-print(json.dumps({"prefill": prefill / (middle - start), "decode": decode / (end - middle), "version": llama_cpp.__version__}))
+print(json.dumps({"prefill": prefill / (middle - start), "decode": decode / (end - middle)}))
 """
 
 
@@ -78,24 +80,34 @@ def main():
     parser.add_argument("--decode", type=int, default=128)
     options = parser.parse_args()
     if options.model is None:
-        options.model = subprocess.run([str(ROOT / "scripts/default_model")], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        options.model = subprocess.run([str(ROOT / "scripts/fetch_model")], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     python = peer_python()
 
-    ours, theirs = [], []
-    for number in range(options.rounds):
-        mine = last_json([options.decoder, "--model", options.model, "--threads", str(options.threads), "--json",
-                          "--bench", f"{options.prefill},{options.decode}"])
-        ours.append({"prefill": mine["prefill_tokens_per_second"], "decode": mine["decode_tokens_per_second"]})
-        theirs.append(last_json([python, "-c", PEER, options.model, str(options.threads), str(options.prefill), str(options.decode)]))
-        print(f"round {number + 1} of {options.rounds}: " + ", ".join(
-            f"{what} {ours[-1][what]:.0f} and {theirs[-1][what]:.0f}" for what in ("prefill", "decode")), file=sys.stderr)
+    def ours(prefill, decode):
+        result = last_json([options.decoder, "--model", options.model, "--threads", str(options.threads), "--json",
+                            "--bench", f"{prefill},{decode}"])
+        return result["prefill_tokens_per_second"], result["decode_tokens_per_second"]
 
+    def theirs(prefill, decode):
+        result = last_json([python, "-c", PEER, options.model, str(options.threads), str(prefill), str(decode)])
+        return result["prefill"], result["decode"]
+
+    rates = {"prefill": [], "decode": [], f"decode after {options.prefill}": []}
+    for number in range(options.rounds):
+        long = [program(options.prefill, options.decode) for program in (ours, theirs)]
+        short = [program(1, options.decode) for program in (ours, theirs)]
+        for what, pair in zip(rates, ([p for p, _ in long], [d for _, d in short], [d for _, d in long])):
+            rates[what].append(pair)
+        print(f"round {number + 1} of {options.rounds}: " + ", ".join(
+            f"{what} {pairs[-1][0]:.0f} and {pairs[-1][1]:.0f}" for what, pairs in rates.items()), file=sys.stderr)
+
+    version = subprocess.run([python, "-c", "import llama_cpp; print(llama_cpp.__version__)"], stdout=subprocess.PIPE, text=True).stdout
     print(f"{pathlib.Path(options.model).name}, {options.threads} threads, {options.prefill} tokens of prefill, {options.decode} of decode, "
-          f"median of {options.rounds}")
-    print(f"{'':10}{'rocmforge':>12}{'llama.cpp':>12}{'ratio':>8}{'lowest':>8}{'highest':>9}   tokens/s; llama-cpp-python {theirs[0]['version']}")
-    for what in ("prefill", "decode"):
-        ratios = [a[what] / b[what] for a, b in zip(ours, theirs)]
-        print(f"{what:10}{statistics.median(r[what] for r in ours):12.1f}{statistics.median(r[what] for r in theirs):12.1f}"
+          f"median of {options.rounds}; llama-cpp-python {version.strip()}")
+    print(f"{'tokens/s':18}{'rocmforge':>12}{'llama.cpp':>12}{'ratio':>8}{'lowest':>8}{'highest':>9}")
+    for what, pairs in rates.items():
+        ratios = [mine / other for mine, other in pairs]
+        print(f"{what:18}{statistics.median(p[0] for p in pairs):12.1f}{statistics.median(p[1] for p in pairs):12.1f}"
               f"{statistics.median(ratios):8.2f}{min(ratios):8.2f}{max(ratios):9.2f}")
 
 

@@ -11,7 +11,8 @@ ROCMFORGE_KERNEL_TEST_SUITE(attention_paged);
 using sequences = paged_sequences<float, float>;
 
 void run(const sequences& s, bool causal = true) {
-  EXPECT_SUCCESS(paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {.causal = causal}));
+  EXPECT_SUCCESS(
+      paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {.causal = causal}));
 }
 
 TEST_P(attention_paged, agrees_with_double_for_every_page_size) {
@@ -27,9 +28,16 @@ TEST_P(attention_paged, agrees_with_double_for_every_page_size) {
   }
 }
 
-// With kv_len < q_len the first queries see nothing; a sequence may also have no query or no key at all.
-constexpr auto few_queries = [] { return std::vector<paged_sequence>{{1, 40, 1}, {3, 3, 2}, {0, 20, 3}, {4, 129, 4}, {2, 1, 5}, {1, 0, 6}}; };
-constexpr auto many_queries = [] { return std::vector<paged_sequence>{{1, 33, 1}, {70, 70, 2}, {5, 100, 3}, {0, 0, 4}, {64, 65, 5}, {9, 4, 6}}; };
+// With kv_len < q_len the first queries see nothing; a sequence may also have no query or no key at
+// all.
+constexpr auto few_queries = [] {
+  return std::vector<paged_sequence>{{1, 40, 1},  {3, 3, 2}, {0, 20, 3},
+                                     {4, 129, 4}, {2, 1, 5}, {1, 0, 6}};
+};
+constexpr auto many_queries = [] {
+  return std::vector<paged_sequence>{{1, 33, 1}, {70, 70, 2}, {5, 100, 3},
+                                     {0, 0, 4},  {64, 65, 5}, {9, 4, 6}};
+};
 
 TEST_P(attention_paged, ragged_sequences_agree_with_double) {
   for (const auto& lengths : {few_queries(), many_queries()}) {
@@ -54,18 +62,21 @@ TEST_P(attention_paged, a_sequence_alone_gives_the_same_bits) {
         sequences alone({lengths[i]}, 3, 1, 64, page_size);
         alone.max_q_len = together.max_q_len;
         run(alone);
-        EXPECT_EQ(alone.result(0), together.result(i)) << "sequence " << i << ", page_size " << page_size;
+        EXPECT_EQ(alone.result(0), together.result(i))
+            << "sequence " << i << ", page_size " << page_size;
       }
     }
   }
 }
 
-// A step's queries are cut out of a [num_tokens, ...] product of Q, K and V, and pages out of a cache of all layers.
+// A step's queries are cut out of a [num_tokens, ...] product of Q, K and V, and pages out of a
+// cache of all layers.
 TEST_P(attention_paged, takes_strided_views) {
   const int num_heads = 2, head_dim = 32, q_len = 6, kv_len = 40, page_size = 16;
   const sequences s({{q_len, kv_len, 11}}, num_heads, 1, head_dim, page_size);
   run(s);
-  const auto strided = [](const auto& view, const auto& buffer) {  // rows twice as far apart, in memory full of NaN
+  const auto strided = [](const auto& view,
+                          const auto& buffer) {  // rows twice as far apart, in memory full of NaN
     auto result = view;
     result.data = buffer.data();
     for (int axis = 0; axis + 1 < view.rank; ++axis) result.stride[axis] *= 2;
@@ -74,7 +85,8 @@ TEST_P(attention_paged, takes_strided_views) {
   const auto spread = [](const auto& view, const std::vector<float>& values) {
     std::vector<float> memory(2 * values.size(), not_a_number<float>);
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const auto row = i / std::size_t(view.extent[view.rank - 1]), column = i % std::size_t(view.extent[view.rank - 1]);
+      const auto row = i / std::size_t(view.extent[view.rank - 1]),
+                 column = i % std::size_t(view.extent[view.rank - 1]);
       memory[2 * row * std::size_t(view.extent[view.rank - 1]) + column] = values[i];
     }
     return device_buffer<float>(memory);
@@ -85,9 +97,12 @@ TEST_P(attention_paged, takes_strided_views) {
     stream_ref{}.synchronize();
     return values;
   };
-  const auto out = spread(s.out(), std::vector<float>(std::size_t(s.out().size()), 0.0f)), q = spread(s.q(), values_of(s.q()));
-  const auto k = spread(s.k_pages(), values_of(s.k_pages())), v = spread(s.v_pages(), values_of(s.v_pages()));
-  EXPECT_SUCCESS(paged_attention(strided(s.out(), out), strided(s.q(), q), strided(s.k_pages(), k), strided(s.v_pages(), v), s.batch()));
+  const auto out = spread(s.out(), std::vector<float>(std::size_t(s.out().size()), 0.0f)),
+             q = spread(s.q(), values_of(s.q()));
+  const auto k = spread(s.k_pages(), values_of(s.k_pages())),
+             v = spread(s.v_pages(), values_of(s.v_pages()));
+  EXPECT_SUCCESS(paged_attention(strided(s.out(), out), strided(s.q(), q), strided(s.k_pages(), k),
+                                 strided(s.v_pages(), v), s.batch()));
   const auto memory = out.to_host(), expected = s.result(0);
   for (std::size_t i = 0; i < memory.size(); ++i) {
     const std::size_t row = i / head_dim, column = i % head_dim;
@@ -108,20 +123,33 @@ TEST_P(attention_paged, refuses_what_does_not_fit) {
     change(out, q, k, v, batch);
     EXPECT_REFUSED(paged_attention(out, q, k, v, batch), code, argument);
   };
-  refuse([](auto&, auto& q, auto&, auto&, auto&) { q.extent[0] = 3; }, status_code::invalid_shape, "q");
-  refuse([](auto&, auto& q, auto&, auto&, auto&) { q.stride[2] = 2; }, status_code::invalid_layout, "q");
-  refuse([](auto& out, auto&, auto&, auto&, auto&) { out.stride[2] = 2; }, status_code::invalid_layout, "out");
-  refuse([](auto&, auto&, auto& k, auto&, auto&) { k.extent[3] = 15; }, status_code::invalid_shape, "k_pages");
-  refuse([](auto&, auto&, auto&, auto& v, auto&) { v.extent[2] = 15; }, status_code::invalid_shape, "v_pages");
-  refuse([](auto&, auto&, auto&, auto& v, auto&) { v.stride[3] = 2; }, status_code::invalid_layout, "v_pages");
-  refuse([](auto&, auto&, auto& k, auto& v, auto&) { k.extent[1] = v.extent[1] = 3; }, status_code::invalid_shape, "k");
-  refuse([](auto&, auto&, auto& k, auto& v, auto&) { k.extent[2] = v.extent[2] = 0; }, status_code::invalid_shape, "k_pages");
-  refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.q_begin.extent[0] = 2; }, status_code::invalid_shape, "q_begin");
-  refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.kv_len.data = nullptr; }, status_code::invalid_argument, "kv_len");
-  refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.page_table.extent[0] = 1; }, status_code::invalid_shape, "page_table");
-  refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.max_q_len = -1; }, status_code::invalid_argument, "max_q_len");
+  refuse([](auto&, auto& q, auto&, auto&, auto&) { q.extent[0] = 3; }, status_code::invalid_shape,
+         "q");
+  refuse([](auto&, auto& q, auto&, auto&, auto&) { q.stride[2] = 2; }, status_code::invalid_layout,
+         "q");
+  refuse([](auto& out, auto&, auto&, auto&, auto&) { out.stride[2] = 2; },
+         status_code::invalid_layout, "out");
+  refuse([](auto&, auto&, auto& k, auto&, auto&) { k.extent[3] = 15; }, status_code::invalid_shape,
+         "k_pages");
+  refuse([](auto&, auto&, auto&, auto& v, auto&) { v.extent[2] = 15; }, status_code::invalid_shape,
+         "v_pages");
+  refuse([](auto&, auto&, auto&, auto& v, auto&) { v.stride[3] = 2; }, status_code::invalid_layout,
+         "v_pages");
+  refuse([](auto&, auto&, auto& k, auto& v, auto&) { k.extent[1] = v.extent[1] = 3; },
+         status_code::invalid_shape, "k");
+  refuse([](auto&, auto&, auto& k, auto& v, auto&) { k.extent[2] = v.extent[2] = 0; },
+         status_code::invalid_shape, "k_pages");
+  refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.q_begin.extent[0] = 2; },
+         status_code::invalid_shape, "q_begin");
+  refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.kv_len.data = nullptr; },
+         status_code::invalid_argument, "kv_len");
+  refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.page_table.extent[0] = 1; },
+         status_code::invalid_shape, "page_table");
+  refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.max_q_len = -1; },
+         status_code::invalid_argument, "max_q_len");
   const sequences nobody({}, 4, 2, 16, 16);
-  EXPECT_SUCCESS(paged_attention(nobody.out(), nobody.q(), nobody.k_pages(), nobody.v_pages(), nobody.batch()));
+  EXPECT_SUCCESS(paged_attention(nobody.out(), nobody.q(), nobody.k_pages(), nobody.v_pages(),
+                                 nobody.batch()));
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ result run(const problem& p, inputs& in) {
   device_buffer<float> lse(std::size_t(p.batch * p.num_heads * p.q_len));
   lse.fill_bytes(0xff);
   EXPECT_SUCCESS(rocmforge::attention(out.upload(), in.q.upload(), in.k.upload(), in.v.upload(),
-                                      {.softmax_scale = p.scale, .causal = p.causal}, lse.view(p.batch, p.num_heads, p.q_len)));
+                                      {.softmax_scale = p.scale, .causal = p.causal},
+                                      lse.view(p.batch, p.num_heads, p.q_len)));
   out.download();
   result result{{}, lse.to_host()};
   for (int b = 0; b < p.batch; ++b) result.out.push_back(out.values(b));
@@ -66,27 +67,29 @@ void expect_lse(const float* actual, const std::vector<double>& expected, double
 }
 
 void check(const problem& p) {
-  SCOPED_TRACE("batch " + std::to_string(p.batch) + ", heads " + std::to_string(p.num_heads) + "/" + std::to_string(p.num_kv_heads) +
-               ", q_len " + std::to_string(p.q_len) + ", kv_len " + std::to_string(p.kv_len) + ", head_dim " +
-               std::to_string(p.head_dim) + (p.causal ? ", causal" : "") + (p.seq_first ? ", seq first" : "") + ", gap " +
+  SCOPED_TRACE("batch " + std::to_string(p.batch) + ", heads " + std::to_string(p.num_heads) + "/" +
+               std::to_string(p.num_kv_heads) + ", q_len " + std::to_string(p.q_len) + ", kv_len " +
+               std::to_string(p.kv_len) + ", head_dim " + std::to_string(p.head_dim) +
+               (p.causal ? ", causal" : "") + (p.seq_first ? ", seq first" : "") + ", gap " +
                std::to_string(p.gap));
   inputs in(p);
   const result actual = run(p, in);
   for (int b = 0; b < p.batch; ++b) {
-    const auto expected =
-        reference::attention(to_double(in.q.values(b)), to_double(in.k.values(b)), to_double(in.v.values(b)),
-                             {p.num_heads, p.num_kv_heads, p.q_len, p.kv_len, p.head_dim, p.causal, double(p.scale)});
+    const auto expected = reference::attention(
+        to_double(in.q.values(b)), to_double(in.k.values(b)), to_double(in.v.values(b)),
+        {p.num_heads, p.num_kv_heads, p.q_len, p.kv_len, p.head_dim, p.causal, double(p.scale)});
     expect_close(actual.out[std::size_t(b)], expected.out, p.tolerance, 1.0);
     expect_lse(&actual.lse[std::size_t(b * p.num_heads * p.q_len)], expected.lse, p.tolerance);
   }
 }
 
-// One query for each kernel, one tile of queries and of keys, and their neighbours. With fewer keys than queries the first
-// rows of a causal mask see nothing.
+// One query for each kernel, one tile of queries and of keys, and their neighbours. With fewer keys
+// than queries the first rows of a causal mask see nothing.
 TEST_P(attention_contiguous, agrees_with_double_for_every_length) {
   for (const int q_len : {1, 3, 4, 5, 31, 64, 65, 130}) {
     for (const int kv_len : {1, 15, 16, 17, 63, 64, 65, 257}) {
-      for (const bool causal : {false, true}) check({.q_len = q_len, .kv_len = kv_len, .causal = causal});
+      for (const bool causal : {false, true})
+        check({.q_len = q_len, .kv_len = kv_len, .causal = causal});
     }
   }
 }
@@ -95,7 +98,13 @@ TEST_P(attention_contiguous, agrees_with_double_for_every_head_dim) {
   for (const int head_dim : {1, 7, 16, 31, 32, 33, 48, 64, 65, 80, 96, 127, 128, 160, 256}) {
     for (const int q_len : {2, 7}) {
       check({.batch = 2, .q_len = q_len, .kv_len = 67, .head_dim = head_dim});
-      check({.batch = 2, .q_len = q_len, .kv_len = 35, .head_dim = head_dim, .causal = false, .seq_first = true, .gap = 5});
+      check({.batch = 2,
+             .q_len = q_len,
+             .kv_len = 35,
+             .head_dim = head_dim,
+             .causal = false,
+             .seq_first = true,
+             .gap = 5});
     }
   }
 }
@@ -104,7 +113,10 @@ TEST_P(attention_contiguous, heads_of_a_group_share_their_keys) {
   for (const int group : {1, 3, 4, 7}) {
     for (const int num_kv_heads : {1, 2, 3}) {
       for (const int q_len : {1, 3, 6}) {
-        check({.num_heads = group * num_kv_heads, .num_kv_heads = num_kv_heads, .q_len = q_len, .kv_len = 40});
+        check({.num_heads = group * num_kv_heads,
+               .num_kv_heads = num_kv_heads,
+               .q_len = q_len,
+               .kv_len = 40});
       }
     }
   }
@@ -114,19 +126,31 @@ TEST_P(attention_contiguous, heads_of_a_group_share_their_keys) {
 TEST_P(attention_contiguous, shapes_of_real_models_large) {
   for (const int q_len : {1, 70}) {
     check({.num_heads = 9, .num_kv_heads = 3, .q_len = q_len, .kv_len = 300, .head_dim = 64});
-    check({.num_heads = 4, .num_kv_heads = 1, .q_len = q_len, .kv_len = 300, .head_dim = 128, .seq_first = true});
-    check({.num_heads = 2, .num_kv_heads = 1, .q_len = q_len, .kv_len = 130, .head_dim = 256, .causal = false});
+    check({.num_heads = 4,
+           .num_kv_heads = 1,
+           .q_len = q_len,
+           .kv_len = 300,
+           .head_dim = 128,
+           .seq_first = true});
+    check({.num_heads = 2,
+           .num_kv_heads = 1,
+           .q_len = q_len,
+           .kv_len = 130,
+           .head_dim = 256,
+           .causal = false});
   }
 }
 
 TEST_P(attention_contiguous, takes_any_scale) {
   for (const int q_len : {2, 9}) {
-    for (const float scale : {1.0f, 0.01f, -0.5f}) check({.q_len = q_len, .kv_len = 33, .scale = scale});
+    for (const float scale : {1.0f, 0.01f, -0.5f})
+      check({.q_len = q_len, .kv_len = 33, .scale = scale});
   }
 }
 
-// Scores of thousands: exponents that are not taken relative to the maximum overflow. The products themselves are rounded, by
-// up to 2^-24 of the score, and the error of a score is the relative error of a weight.
+// Scores of thousands: exponents that are not taken relative to the maximum overflow. The products
+// themselves are rounded, by up to 2^-24 of the score, and the error of a score is the relative
+// error of a weight.
 TEST_P(attention_contiguous, large_scores_do_not_overflow) {
   for (const int q_len : {1, 9}) {
     check({.q_len = q_len, .kv_len = 100, .scale = 1, .magnitude = 30, .tolerance = 5e-3});
@@ -163,7 +187,8 @@ TEST_P(attention_contiguous, the_order_of_memory_does_not_change_a_bit) {
   }
 }
 
-// Query i of a prompt and the same query in a later part of it: the same kernel must give the same bits.
+// Query i of a prompt and the same query in a later part of it: the same kernel must give the same
+// bits.
 TEST_P(attention_contiguous, a_query_does_not_depend_on_the_others) {
   for (const auto& [all, last] : {std::pair{4, 2}, std::pair{70, 37}}) {
     const problem p{.num_heads = 1, .num_kv_heads = 1, .q_len = all, .kv_len = 100};
@@ -171,7 +196,8 @@ TEST_P(attention_contiguous, a_query_does_not_depend_on_the_others) {
     const device_buffer<float> out(std::size_t(last * p.head_dim));
     const auto whole = run(p, in).out[0];
     const auto q = sub_view<2>(in.q.upload(), all - last, all);
-    EXPECT_SUCCESS(rocmforge::attention(out.view(1, 1, last, p.head_dim), q, in.k.upload(), in.v.upload()));
+    EXPECT_SUCCESS(
+        rocmforge::attention(out.view(1, 1, last, p.head_dim), q, in.k.upload(), in.v.upload()));
     EXPECT_EQ(out.to_host(), std::vector<float>(whole.end() - last * p.head_dim, whole.end()));
   }
 }
@@ -208,20 +234,28 @@ TEST_P(attention_contiguous, refuses_what_does_not_fit) {
   EXPECT_REFUSED(attention(q, q, buffer.view(1, 2, 5, 16), k), status_code::invalid_shape, "k");
   EXPECT_REFUSED(attention(q, q, buffer.view(2, 2, 5, 15), k), status_code::invalid_shape, "k");
   EXPECT_REFUSED(attention(q, q, k, buffer.view(2, 2, 6, 16)), status_code::invalid_shape, "v");
-  EXPECT_REFUSED(attention(q, q, buffer.view(2, 3, 5, 16), buffer.view(2, 3, 5, 16)), status_code::invalid_shape, "k");
-  EXPECT_REFUSED(attention(q, q, buffer.view(2, 0, 5, 16), buffer.view(2, 0, 5, 16)), status_code::invalid_shape, "k");
-  EXPECT_REFUSED(attention(q, permuted<0, 1, 3, 2>(buffer.view(2, 4, 16, 3)), k, k), status_code::invalid_layout, "q");
-  EXPECT_REFUSED(attention(permuted<0, 1, 3, 2>(buffer.view(2, 4, 16, 3)), q, k, k), status_code::invalid_layout, "out");
-  EXPECT_REFUSED(attention(q, q, k, permuted<0, 1, 3, 2>(buffer.view(2, 2, 16, 5))), status_code::invalid_layout, "v");
-  EXPECT_REFUSED(attention(q, q, k, k, {}, buffer.view(2, 4, 2)), status_code::invalid_shape, "lse");
-  EXPECT_REFUSED(attention(q, q, k, k, {}, permuted<0, 2, 1>(buffer.view(2, 3, 4))), status_code::invalid_layout, "lse");
+  EXPECT_REFUSED(attention(q, q, buffer.view(2, 3, 5, 16), buffer.view(2, 3, 5, 16)),
+                 status_code::invalid_shape, "k");
+  EXPECT_REFUSED(attention(q, q, buffer.view(2, 0, 5, 16), buffer.view(2, 0, 5, 16)),
+                 status_code::invalid_shape, "k");
+  EXPECT_REFUSED(attention(q, permuted<0, 1, 3, 2>(buffer.view(2, 4, 16, 3)), k, k),
+                 status_code::invalid_layout, "q");
+  EXPECT_REFUSED(attention(permuted<0, 1, 3, 2>(buffer.view(2, 4, 16, 3)), q, k, k),
+                 status_code::invalid_layout, "out");
+  EXPECT_REFUSED(attention(q, q, k, permuted<0, 1, 3, 2>(buffer.view(2, 2, 16, 5))),
+                 status_code::invalid_layout, "v");
+  EXPECT_REFUSED(attention(q, q, k, k, {}, buffer.view(2, 4, 2)), status_code::invalid_shape,
+                 "lse");
+  EXPECT_REFUSED(attention(q, q, k, k, {}, permuted<0, 2, 1>(buffer.view(2, 3, 4))),
+                 status_code::invalid_layout, "lse");
   auto nowhere = k;
   nowhere.data = nullptr;
   EXPECT_REFUSED(attention(q, q, nowhere, k), status_code::invalid_argument, "k");
-  EXPECT_REFUSED(attention(q, q, k, k, {.softmax_scale = std::numeric_limits<float>::infinity()}), status_code::invalid_argument,
-                 "softmax_scale");
+  EXPECT_REFUSED(attention(q, q, k, k, {.softmax_scale = std::numeric_limits<float>::infinity()}),
+                 status_code::invalid_argument, "softmax_scale");
   const auto long_rows = buffer.view(1, 1, 3, 257);
-  EXPECT_REFUSED(attention(long_rows, long_rows, long_rows, long_rows), status_code::unsupported, "q");
+  EXPECT_REFUSED(attention(long_rows, long_rows, long_rows, long_rows), status_code::unsupported,
+                 "q");
   EXPECT_EQ(attention(long_rows, long_rows, long_rows, long_rows).message(),
             "attention: q: head_dim 257 is too large; up to 256 are supported (unsupported)");
   const auto no_rows = buffer.view(1, 1, 3, 0);

@@ -14,10 +14,13 @@ template <class T, class TCache>
 void check_paged() {
   const int num_heads = 6, num_kv_heads = 2, head_dim = 56;
   for (const bool few_queries : {true, false}) {
-    const paged_sequences<T, TCache> s({{3, 70, 1}, {1, 1, 2}, {4, 2, 3}, {2, 90, 4}}, num_heads, num_kv_heads, head_dim, 16);
-    const attention_problem::paged<T, TCache> problem{s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch()};
+    const paged_sequences<T, TCache> s({{3, 70, 1}, {1, 1, 2}, {4, 2, 3}, {2, 90, 4}}, num_heads,
+                                       num_kv_heads, head_dim, 16);
+    const attention_problem::paged<T, TCache> problem{s.out(), s.q(), s.k_pages(), s.v_pages(),
+                                                      s.batch()};
     if (few_queries) {
-      EXPECT_SUCCESS((run_vector<64, 128>(problem, num_heads, num_kv_heads, head_dim, s.max_q_len, 4)));
+      EXPECT_SUCCESS(
+          (run_vector<64, 128>(problem, num_heads, num_kv_heads, head_dim, s.max_q_len, 4)));
     } else {
       EXPECT_SUCCESS((run_tiled<tile, 128>(problem, num_heads, head_dim, s.max_q_len, 4)));
     }
@@ -37,12 +40,24 @@ void check_plain() {
   }
 }
 
-TEST_P(attention_types, float_with_pages_of_half) { check_paged<float, half>(); }
-TEST_P(attention_types, float_with_pages_of_bfloat16) { check_paged<float, bfloat16>(); }
-TEST_P(attention_types, half_with_pages_of_half) { check_paged<half, half>(); }
-TEST_P(attention_types, float_with_half) { check_plain<float, half>(); }
-TEST_P(attention_types, float_with_bfloat16) { check_plain<float, bfloat16>(); }
-TEST_P(attention_types, half_with_half) { check_plain<half, half>(); }
+TEST_P(attention_types, float_with_pages_of_half) {
+  check_paged<float, half>();
+}
+TEST_P(attention_types, float_with_pages_of_bfloat16) {
+  check_paged<float, bfloat16>();
+}
+TEST_P(attention_types, half_with_pages_of_half) {
+  check_paged<half, half>();
+}
+TEST_P(attention_types, float_with_half) {
+  check_plain<float, half>();
+}
+TEST_P(attention_types, float_with_bfloat16) {
+  check_plain<float, bfloat16>();
+}
+TEST_P(attention_types, half_with_half) {
+  check_plain<half, half>();
+}
 
 }  // namespace
 }  // namespace rocmforge::testing

@@ -1,5 +1,5 @@
-// Products with dense and block-quantised weights against double loops over independently decoded weights: float activations.
-// Other activations: gemm_types_test.cpp.
+// Products with dense and block-quantised weights against double loops over independently decoded
+// weights: float activations. Other activations: gemm_types_test.cpp.
 #include <rocmforge/gemm.hpp>
 
 #include "reference/matmul_data.hpp"
@@ -9,10 +9,18 @@ namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(gemm);
 
-TEST_P(gemm, float_weights_agree_with_double) { check_matmul_shapes<float, float>(); }
-TEST_P(gemm, q4_0_weights_agree_with_double) { check_matmul_shapes<float, q4_0>(); }
-TEST_P(gemm, q4_1_weights_agree_with_double) { check_matmul_shapes<float, q4_1>(); }
-TEST_P(gemm, q8_0_weights_agree_with_double) { check_matmul_shapes<float, q8_0>(); }
+TEST_P(gemm, float_weights_agree_with_double) {
+  check_matmul_shapes<float, float>();
+}
+TEST_P(gemm, q4_0_weights_agree_with_double) {
+  check_matmul_shapes<float, q4_0>();
+}
+TEST_P(gemm, q4_1_weights_agree_with_double) {
+  check_matmul_shapes<float, q4_1>();
+}
+TEST_P(gemm, q8_0_weights_agree_with_double) {
+  check_matmul_shapes<float, q8_0>();
+}
 
 // More columns than a panel of the host has, and more tokens than one of its tiles.
 TEST_P(gemm, long_rows_agree_with_double) {
@@ -20,7 +28,8 @@ TEST_P(gemm, long_rows_agree_with_double) {
     check_matmul<float, float>({.num_tokens = num_tokens, .out_dim = 30, .in_dim = 2081});
     check_matmul<float, q4_1>({.num_tokens = num_tokens, .out_dim = 30, .in_dim = 1536});
     check_matmul<float, q4_0>({.num_tokens = num_tokens, .out_dim = 30, .in_dim = 2080});
-    check_matmul<float, q8_0>({.num_tokens = num_tokens, .out_dim = 30, .in_dim = 4160, .bias = true, .gap = 3});
+    check_matmul<float, q8_0>(
+        {.num_tokens = num_tokens, .out_dim = 30, .in_dim = 4160, .bias = true, .gap = 3});
   }
 }
 TEST_P(gemm, a_prompt_of_513_tokens_agrees_with_double_large) {
@@ -30,7 +39,8 @@ TEST_P(gemm, a_prompt_of_513_tokens_agrees_with_double_large) {
 
 template <class Type>
 void check_independence() {
-  for (const auto& [all, some] : {std::pair{8, 5}, std::pair{4, 2}, std::pair{130, 70}}) {  // on each device one kernel a pair
+  for (const auto& [all, some] : {std::pair{8, 5}, std::pair{4, 2},
+                                  std::pair{130, 70}}) {  // on each device one kernel a pair
     SCOPED_TRACE(std::to_string(all) + " tokens");
     const matmul_problem p{.num_tokens = all, .out_dim = 70, .in_dim = 96};
     matmul_problem part = p;
@@ -39,7 +49,8 @@ void check_independence() {
     auto last = in;
     last.x.erase(last.x.begin(), last.x.end() - some * p.in_dim);
     const auto whole = run_matmul(p, in);
-    EXPECT_EQ(run_matmul(part, last), std::vector<float>(whole.end() - some * p.out_dim, whole.end()));
+    EXPECT_EQ(run_matmul(part, last),
+              std::vector<float>(whole.end() - some * p.out_dim, whole.end()));
   }
 }
 TEST_P(gemm, a_token_does_not_depend_on_the_others) {
@@ -56,7 +67,8 @@ TEST_P(gemm, both_kernels_agree) {
     few.num_tokens = count;
     auto first = in;
     first.x.resize(std::size_t(count * many.in_dim));
-    expect_close(run_matmul(few, first), {expected.begin(), expected.begin() + count * many.out_dim}, 3e-6, 1.0);
+    expect_close(run_matmul(few, first),
+                 {expected.begin(), expected.begin() + count * many.out_dim}, 3e-6, 1.0);
   }
 }
 
@@ -89,8 +101,8 @@ TEST_P(gemm, a_product_over_nothing_is_the_bias) {
   const device_buffer<float> device_bias(bias), nothing(1);
   for (const int num_tokens : {1, 3, 9}) {
     const device_buffer<float> y(std::size_t(num_tokens * 3));
-    EXPECT_SUCCESS(matmul(y.view(num_tokens, 3), nothing.view(num_tokens, 0), tensor_view<const float, 2>(nothing.view(3, 0)),
-                          device_bias.view(3)));
+    EXPECT_SUCCESS(matmul(y.view(num_tokens, 3), nothing.view(num_tokens, 0),
+                          tensor_view<const float, 2>(nothing.view(3, 0)), device_bias.view(3)));
     const auto result = y.to_host();
     for (std::size_t i = 0; i < result.size(); ++i) EXPECT_EQ(result[i], bias[i % 3]);
   }
@@ -107,13 +119,20 @@ TEST_P(gemm, refuses_what_does_not_fit) {
   EXPECT_REFUSED(matmul(y, buffer.view(3, 65), weight), status_code::invalid_shape, "x");
   EXPECT_REFUSED(matmul(buffer.view(3, 9), x, weight), status_code::invalid_shape, "weight");
   EXPECT_REFUSED(matmul(y, x, weight, buffer.view(9)), status_code::invalid_shape, "bias");
-  EXPECT_REFUSED(matmul(permuted<1, 0>(buffer.view(8, 3)), x, weight), status_code::invalid_layout, "y");
-  EXPECT_REFUSED(matmul(y, permuted<1, 0>(buffer.view(64, 3)), weight), status_code::invalid_layout, "x");
-  EXPECT_REFUSED(matmul(y, x, permuted<1, 0>(tensor_view<const q4_0, 2>(blocks.view(2, 8)))), status_code::invalid_layout, "weight");
-  EXPECT_REFUSED(matmul(y, x, weight, tensor_view<const float, 1>{buffer.data(), {8}, {2}}), status_code::invalid_layout, "bias");
-  EXPECT_REFUSED(matmul(tensor_view<float, 2>{nullptr, {3, 8}, {8, 1}}, x, weight), status_code::invalid_argument, "y");
-  EXPECT_EQ(matmul(y, buffer.view(3, 65), weight).message(), "matmul: x: extent 1 is 65, expected 64 (invalid_shape)");
-  EXPECT_SUCCESS(matmul(buffer.view(0, 8), buffer.view(0, 64), weight));  // no tokens: nothing to do
+  EXPECT_REFUSED(matmul(permuted<1, 0>(buffer.view(8, 3)), x, weight), status_code::invalid_layout,
+                 "y");
+  EXPECT_REFUSED(matmul(y, permuted<1, 0>(buffer.view(64, 3)), weight), status_code::invalid_layout,
+                 "x");
+  EXPECT_REFUSED(matmul(y, x, permuted<1, 0>(tensor_view<const q4_0, 2>(blocks.view(2, 8)))),
+                 status_code::invalid_layout, "weight");
+  EXPECT_REFUSED(matmul(y, x, weight, tensor_view<const float, 1>{buffer.data(), {8}, {2}}),
+                 status_code::invalid_layout, "bias");
+  EXPECT_REFUSED(matmul(tensor_view<float, 2>{nullptr, {3, 8}, {8, 1}}, x, weight),
+                 status_code::invalid_argument, "y");
+  EXPECT_EQ(matmul(y, buffer.view(3, 65), weight).message(),
+            "matmul: x: extent 1 is 65, expected 64 (invalid_shape)");
+  EXPECT_SUCCESS(
+      matmul(buffer.view(0, 8), buffer.view(0, 64), weight));  // no tokens: nothing to do
 }
 
 }  // namespace

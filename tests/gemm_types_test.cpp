@@ -8,20 +8,32 @@ namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(gemm_types);
 
-TEST_P(gemm_types, float_with_half_agrees_with_double) { check_matmul_shapes<float, half>(); }
-TEST_P(gemm_types, float_with_bfloat16_agrees_with_double) { check_matmul_shapes<float, bfloat16>(); }
-TEST_P(gemm_types, half_with_half_agrees_with_double) { check_matmul_shapes<half, half>(); }
-TEST_P(gemm_types, half_with_q4_0_agrees_with_double) { check_matmul_shapes<half, q4_0>(); }
-TEST_P(gemm_types, bfloat16_with_bfloat16_agrees_with_double) { check_matmul_shapes<bfloat16, bfloat16>(); }
+TEST_P(gemm_types, float_with_half_agrees_with_double) {
+  check_matmul_shapes<float, half>();
+}
+TEST_P(gemm_types, float_with_bfloat16_agrees_with_double) {
+  check_matmul_shapes<float, bfloat16>();
+}
+TEST_P(gemm_types, half_with_half_agrees_with_double) {
+  check_matmul_shapes<half, half>();
+}
+TEST_P(gemm_types, half_with_q4_0_agrees_with_double) {
+  check_matmul_shapes<half, q4_0>();
+}
+TEST_P(gemm_types, bfloat16_with_bfloat16_agrees_with_double) {
+  check_matmul_shapes<bfloat16, bfloat16>();
+}
 
 TEST_P(gemm_types, blocks_of_64_give_the_same_bits) {
   for (const int num_tokens : {1, 4, 40}) {
     const matmul_problem p{.num_tokens = num_tokens, .out_dim = 70, .in_dim = 100};
     const matmul_inputs<half, half> in(p);
-    const padded_matrix<half> x(in.x, num_tokens, p.in_dim, 0), weight(in.weight, p.out_dim, p.in_dim, 0), y(num_tokens, p.out_dim, 0);
+    const padded_matrix<half> x(in.x, num_tokens, p.in_dim, 0),
+        weight(in.weight, p.out_dim, p.in_dim, 0), y(num_tokens, p.out_dim, 0);
     EXPECT_SUCCESS((matmul<half, half, 64>(y.view(), x.view(), weight.read())));
     const auto expected = run_matmul(p, in), actual = y.download();
-    for (std::size_t i = 0; i < actual.size(); ++i) ASSERT_EQ(actual[i].bits, expected[i].bits) << i;
+    for (std::size_t i = 0; i < actual.size(); ++i)
+      ASSERT_EQ(actual[i].bits, expected[i].bits) << i;
   }
 }
 

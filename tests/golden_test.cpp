@@ -53,6 +53,10 @@ double mean_nll(const std::vector<float>& logits, const std::vector<int>& tokens
   return sum / double(tokens.size() - 1);
 }
 
+std::string text_of(double number) {
+  return (::testing::Message() << number).GetString();
+}
+
 class golden : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -90,8 +94,8 @@ class golden : public ::testing::Test {
       EXPECT_NEAR(mean_nll(logits, p.tokens), p.mean_nll, limit.nll);
       largest.nll = std::max(largest.nll, std::fabs(mean_nll(logits, p.tokens) - p.mean_nll));
     }
-    RecordProperty("largest_logit_difference", std::to_string(largest.logits));
-    RecordProperty("largest_nll_difference", std::to_string(largest.nll));
+    RecordProperty("largest_logit_difference", text_of(largest.logits));
+    RecordProperty("largest_nll_difference", text_of(largest.nll));
   }
 
   std::unique_ptr<gguf::file> file_;
@@ -148,7 +152,7 @@ TEST_F(golden, greedy_tokens_of_all_prompts_side_by_side) {
     }
   }
   EXPECT_LE(largest, 1e-4);
-  RecordProperty("largest_difference", std::to_string(largest));
+  RecordProperty("largest_difference", text_of(largest));
 }
 
 TEST_F(golden, prefill_in_any_parts_agrees) {
@@ -163,7 +167,7 @@ TEST_F(golden, prefill_in_any_parts_agrees) {
       largest = std::max(largest, distance);
     }
   }
-  RecordProperty("largest_difference", std::to_string(largest));
+  RecordProperty("largest_difference", text_of(largest));
 }
 
 /// Logits of a prompt at once, and of one more token.

@@ -17,15 +17,17 @@ struct decode_row {
   static constexpr int wave_size = WaveSize;
   struct shared_storage {};
 
-  tensor_view<float, 1> weights;     // [whole groups]
+  tensor_view<float, 1> weights;      // [whole groups]
   tensor_view<const Type, 1> stored;  // [num_weights / elements]
   int num_weights;
 
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage&) const {
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage&) const {
     const int fragments = weights.extent[0] / (2 * N);
     for (int i = block.thread; i < fragments; i += BlockSize) {
       const int group = i / num_parts<N>, part = i % num_parts<N>, first = group * group_elements;
-      const auto values = block_traits<Type>::template decode<N>(stored.data, group, part, num_weights - first);
+      const auto values =
+          block_traits<Type>::template decode<N>(stored.data, group, part, num_weights - first);
       store_packet(weights.data + first + part * N, values.low);
       store_packet(weights.data + first + part * N + 16, values.high);
     }
@@ -40,7 +42,10 @@ std::vector<float> decoded(const std::vector<Type>& stored) {
   const device_buffer<float> weights(static_cast<std::size_t>(padded));
   EXPECT_SUCCESS(dispatch_wave_size("decode_row", {}, [&](auto wave) {
     using kernel = decode_row<Type, N, lanes<64, wave>, wave>;
-    return launch("decode_row", kernel{weights.view(padded), device_stored.view(static_cast<int>(stored.size())), num_weights}, {1}, {});
+    return launch("decode_row",
+                  kernel{weights.view(padded), device_stored.view(static_cast<int>(stored.size())),
+                         num_weights},
+                  {1}, {});
   }));
   return weights.to_host();
 }
@@ -50,15 +55,16 @@ template <class Type>
 void expect_decoded(const std::vector<Type>& stored) {
   const std::vector<double> expected = reference::decode(stored);
   const auto expect_same = [&](const std::vector<float>& actual) {
-    for (std::size_t i = 0; i < actual.size(); ++i) ASSERT_EQ(actual[i], i < expected.size() ? float(expected[i]) : 0.0f) << i;
+    for (std::size_t i = 0; i < actual.size(); ++i)
+      ASSERT_EQ(actual[i], i < expected.size() ? float(expected[i]) : 0.0f) << i;
   };
   expect_same(decoded<4>(stored));
   expect_same(decoded<8>(stored));
   expect_same(decoded<16>(stored));
 }
 
-/// 16 blocks of bytes from a linear congruential generator that starts at 12345 + the type's number in GGUF, with the scales
-/// 2^-6 and 2^-8.
+/// 16 blocks of bytes from a linear congruential generator that starts at 12345 + the type's number
+/// in GGUF, with the scales 2^-6 and 2^-8.
 template <class Type>
 std::vector<Type> published_blocks(unsigned type_number) {
   constexpr auto layout = reference::layout_of<Type>;

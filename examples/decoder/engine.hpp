@@ -1,5 +1,5 @@
-// What the decoder asks of a device. One translation unit per platform implements it (engine.cpp), so that one program can
-// hold its card's kernels and the host's.
+// What the decoder asks of a device. One translation unit per platform implements it (engine.cpp),
+// so that one program can hold its card's kernels and the host's.
 #pragma once
 
 #include <functional>
@@ -15,9 +15,9 @@ enum class cache_type { f32, f16, bf16 };
 enum class logits_of { last, all };
 
 struct engine_options {
-  int device = 0;          // index within the platform
-  int num_threads = 0;     // host only; 0: all
-  int context = 0;         // tokens the cache must hold; 0: the smaller of the file's context and 4096
+  int device = 0;       // index within the platform
+  int num_threads = 0;  // host only; 0: all
+  int context = 0;      // tokens the cache must hold; 0: the smaller of the file's context and 4096
   cache_type cache = cache_type::f32;
 };
 
@@ -32,8 +32,9 @@ class engine {
   [[nodiscard]] virtual int length() const = 0;
   /// Forgets all tokens from `length` on.
   virtual void truncate(int length) = 0;
-  /// Appends `tokens` (at least one) and copies logits to the host: of the last token (vocab_size floats), or of each
-  /// (tokens.size() rows). Throws rocmforge::error when the context is full or a token is out of range.
+  /// Appends `tokens` (at least one) and copies logits to the host: of the last token (vocab_size
+  /// floats), or of each (tokens.size() rows). Throws rocmforge::error when the context is full or
+  /// a token is out of range.
   virtual void append(std::span<const int> tokens, logits_of which, std::span<float> logits) = 0;
 };
 
@@ -46,7 +47,8 @@ struct device_description {
 using progress = std::function<void(double)>;
 
 std::vector<device_description> host_devices();
-std::unique_ptr<engine> make_host_engine(const rocmforge::gguf::file& file, const engine_options& options,
+std::unique_ptr<engine> make_host_engine(const rocmforge::gguf::file& file,
+                                         const engine_options& options,
                                          const progress& on_progress);
 
 }  // namespace decoder

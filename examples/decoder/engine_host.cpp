@@ -20,17 +20,22 @@ dtype type_of(cache_type type) {
 int context_of(const gguf::file& file, int wanted) {
   const int trained = read_model_config(file).context_length;
   if (wanted > trained) {
-    throw error(file.path(), error::no_offset, "--context " + std::to_string(wanted) + " is more than the model's context of " +
-                                                   std::to_string(trained) + " tokens");
+    throw error(file.path(), error::no_offset,
+                "--context " + std::to_string(wanted) + " is more than the model's context of " +
+                    std::to_string(trained) + " tokens");
   }
   return wanted != 0 ? wanted : std::min(trained, 4096);
 }
 
 class platform_engine final : public engine {
  public:
-  platform_engine(const gguf::file& file, const engine_options& options, const progress& on_progress)
+  platform_engine(const gguf::file& file, const engine_options& options,
+                  const progress& on_progress)
       : model_(file,
-               {.max_tokens = max_tokens, .max_sequences = 1, .max_logits = max_logits, .max_length = context_of(file, options.context)},
+               {.max_tokens = max_tokens,
+                .max_sequences = 1,
+                .max_logits = max_logits,
+                .max_length = context_of(file, options.context)},
                {}, on_progress),
         cache_(model_.cache_options(type_of(options.cache))),
         sequence_(cache_, model_.options().max_length) {}
@@ -44,7 +49,8 @@ class platform_engine final : public engine {
     const auto vocabulary = static_cast<std::size_t>(vocab_size());
     while (!tokens.empty()) {
       const bool all = which == logits_of::all;
-      const auto part = tokens.first(std::min<std::size_t>(tokens.size(), all ? max_logits : max_tokens));
+      const auto part =
+          tokens.first(std::min<std::size_t>(tokens.size(), all ? max_logits : max_tokens));
       const sequence_step step{&sequence_, part, all};
       const auto rows = model_.step(cache_, {&step, 1});
       tokens = tokens.subspan(part.size());
@@ -69,7 +75,8 @@ std::vector<device_description> host_devices() {
   return {{"host", devices()[0].name + ", " + std::to_string(num_threads()) + " threads"}};
 }
 
-std::unique_ptr<engine> make_host_engine(const gguf::file& file, const engine_options& options, const progress& on_progress) {
+std::unique_ptr<engine> make_host_engine(const gguf::file& file, const engine_options& options,
+                                         const progress& on_progress) {
   if (options.num_threads > 0) set_num_threads(options.num_threads);
   return std::make_unique<platform_engine>(file, options, on_progress);
 }

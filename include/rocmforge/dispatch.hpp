@@ -1,4 +1,5 @@
-// From values known at run time to template parameters: the device's wave size, element types, and named lists of integers.
+// From values known at run time to template parameters: the device's wave size, element types, and
+// named lists of integers.
 #pragma once
 
 #include <type_traits>
@@ -14,11 +15,14 @@ namespace rocmforge {
 ///
 /// Lists stand beside the op they belong to.
 ///
-/// @return what `f` returns, or unsupported with the refused value as {0}; `sentence` says which values there are
+/// @return what `f` returns, or unsupported with the refused value as {0}; `sentence` says which
+/// values there are
 template <int... Values, class F>
-status dispatch(int_list<Values...>, int value, const char* op, const char* argument, const char* sentence, F&& f) {
+status dispatch(int_list<Values...>, int value, const char* op, const char* argument,
+                const char* sentence, F&& f) {
   status result{status_code::unsupported, op, argument, sentence, {value}};
-  static_cast<void>(((value == Values && (result = f(std::integral_constant<int, Values>{}), true)) || ...));
+  static_cast<void>(
+      ((value == Values && (result = f(std::integral_constant<int, Values>{}), true)) || ...));
   return result;
 }
 
@@ -26,15 +30,19 @@ status dispatch(int_list<Values...>, int value, const char* op, const char* argu
 template <class F>
 decltype(auto) dispatch_dtype(dtype type, F&& f) {
   switch (type) {
-    case dtype::f16: return f(half{});
-    case dtype::bf16: return f(bfloat16{});
-    default: return f(float{});
+    case dtype::f16:
+      return f(half{});
+    case dtype::bf16:
+      return f(bfloat16{});
+    default:
+      return f(float{});
   }
 }
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Lanes that a block of `BlockSize` has on devices of this wave size: all of them, but one on the serial host.
+/// Lanes that a block of `BlockSize` has on devices of this wave size: all of them, but one on the
+/// serial host.
 template <int BlockSize, int WaveSize>
 inline constexpr int lanes = WaveSize == 1 ? 1 : BlockSize;
 
@@ -45,9 +53,11 @@ inline constexpr int default_block_size = 256;
 template <class F>
 status dispatch_wave_size(const char* op, stream_ref stream, F&& f) {
   if (devices().empty()) return {status_code::no_device, op, "", "there is no device", {}};
-  return dispatch(platform_wave_sizes{}, devices()[static_cast<std::size_t>(stream.device())].wave_size, op, "stream",
-                  "the device has waves of {0} lanes; this platform has kernels for 1 (host), 32 and 64",
-                  std::forward<F>(f));
+  return dispatch(
+      platform_wave_sizes{}, devices()[static_cast<std::size_t>(stream.device())].wave_size, op,
+      "stream",
+      "the device has waves of {0} lanes; this platform has kernels for 1 (host), 32 and 64",
+      std::forward<F>(f));
 }
 
 ROCMFORGE_PLATFORM_NAMESPACE_END

@@ -9,8 +9,8 @@
 
 namespace rocmforge {
 
-/// Bytes of an untrusted string made safe for one line of a terminal: anything outside printable ASCII becomes \xNN,
-/// and what is longer than `max_length` is cut with "...".
+/// Bytes of an untrusted string made safe for one line of a terminal: anything outside printable
+/// ASCII becomes \xNN, and what is longer than `max_length` is cut with "...".
 inline std::string printable(std::string_view text, std::size_t max_length = 80) {
   constexpr char digits[] = "0123456789abcdef";
   std::string result;
@@ -26,7 +26,8 @@ inline std::string printable(std::string_view text, std::size_t max_length = 80)
   return result;
 }
 
-/// Thrown for a file or a model that cannot be used. `what()` is one line: where, what is wrong, what was expected.
+/// Thrown for a file or a model that cannot be used. `what()` is one line: where, what is wrong,
+/// what was expected.
 class error : public std::runtime_error {
  public:
   static constexpr std::uint64_t no_offset = ~std::uint64_t{0};
@@ -37,7 +38,9 @@ class error : public std::runtime_error {
   /// @param offset   byte offset of the fault in the file, or `no_offset`
   /// @param message  what is wrong and what was expected
   error(std::string file, std::uint64_t offset, const std::string& message)
-      : std::runtime_error(file + (offset == no_offset ? "" : ": offset " + std::to_string(offset)) + ": " + message),
+      : std::runtime_error(file +
+                           (offset == no_offset ? "" : ": offset " + std::to_string(offset)) +
+                           ": " + message),
         file_(std::move(file)),
         offset_(offset) {}
 

@@ -1,5 +1,6 @@
-// Products with a weight matrix: y = x W^T + bias, with W dense or block-quantised (quant.hpp). Weights are decoded in
-// registers and meet activations that nobody rounded: the product is that of the stored values.
+// Products with a weight matrix: y = x W^T + bias, with W dense or block-quantised (quant.hpp).
+// Weights are decoded in registers and meet activations that nobody rounded: the product is that of
+// the stored values.
 #pragma once
 
 #include "rocmforge/block/checks.hpp"
@@ -13,9 +14,11 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Up to this many tokens the weights are multiplied as they are read (kernels::matvec), above they are decoded into a panel
-/// first (kernels::matmul).
-constexpr int max_matvec_tokens(int wave_size) { return wave_size == 1 ? 4 : 8; }
+/// Up to this many tokens the weights are multiplied as they are read (kernels::matvec), above they
+/// are decoded into a panel first (kernels::matmul).
+constexpr int max_matvec_tokens(int wave_size) {
+  return wave_size == 1 ? 4 : 8;
+}
 
 /// y = x W^T + bias. Accumulates in float.
 /// Asynchronous on `stream`; allocates nothing.
@@ -27,15 +30,18 @@ constexpr int max_matvec_tokens(int wave_size) { return wave_size == 1 ? 4 : 8; 
 /// @param bias     [out_dim], or an empty view for none
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
 template <class T, class Type, int BlockSize = default_block_size>
-[[nodiscard]] status matmul(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x, tensor_view<const Type, 2> weight,
+[[nodiscard]] status matmul(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
+                            tensor_view<const Type, 2> weight,
                             tensor_view<const float, 1> bias = {}, stream_ref stream = {}) {
   constexpr const char* op = "matmul";
   if (status s = checks::all(
           checks::view(op, "y", y), checks::view(op, "x", x), checks::view(op, "weight", weight),
           checks::view(op, "bias", bias), checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
           checks::extent(op, "weight", 0, weight.extent[0], y.extent[1]),
-          checks::extent(op, "x", 1, x.extent[1], std::int64_t{weight.extent[1]} * block_traits<Type>::elements),
-          bias.data == nullptr ? status{} : checks::extent(op, "bias", 0, bias.extent[0], y.extent[1]));
+          checks::extent(op, "x", 1, x.extent[1],
+                         std::int64_t{weight.extent[1]} * block_traits<Type>::elements),
+          bias.data == nullptr ? status{}
+                               : checks::extent(op, "bias", 0, bias.extent[0], y.extent[1]));
       !s) {
     return s;
   }
@@ -45,15 +51,19 @@ template <class T, class Type, int BlockSize = default_block_size>
     const auto blocks = [](int size, int per_block) { return (size + per_block - 1) / per_block; };
     if (num_tokens == 1) {
       using kernel = kernels::matvec<T, Type, 1, block_lanes, wave>;
-      return launch(op, kernel{y, x, weight, bias}, {blocks(out_dim, kernel::rows_per_block)}, stream);
+      return launch(op, kernel{y, x, weight, bias}, {blocks(out_dim, kernel::rows_per_block)},
+                    stream);
     }
     if (num_tokens <= max_matvec_tokens(wave)) {
       using kernel = kernels::matvec<T, Type, 4, block_lanes, wave>;
-      return launch(op, kernel{y, x, weight, bias}, {blocks(out_dim, kernel::rows_per_block), blocks(num_tokens, 4)}, stream);
+      return launch(op, kernel{y, x, weight, bias},
+                    {blocks(out_dim, kernel::rows_per_block), blocks(num_tokens, 4)}, stream);
     }
     using kernel = kernels::matmul<T, Type, block_lanes, wave>;
-    return launch(op, kernel{y, x, weight, bias},
-                  {blocks(out_dim, kernel::tile.block_rows), blocks(num_tokens, kernel::tile.block_tokens)}, stream);
+    return launch(
+        op, kernel{y, x, weight, bias},
+        {blocks(out_dim, kernel::tile.block_rows), blocks(num_tokens, kernel::tile.block_tokens)},
+        stream);
   });
 }
 

@@ -1,5 +1,5 @@
-// Device memory, pinned host memory, streams, events and graphs, each owned by one object. (stream, event, graph and
-// stream_ref themselves are the platform's: platform/host.hpp, platform/gpu.hpp.)
+// Device memory, pinned host memory, streams, events and graphs, each owned by one object. (stream,
+// event, graph and stream_ref themselves are the platform's: platform/host.hpp, platform/gpu.hpp.)
 #pragma once
 
 #include <cstddef>
@@ -17,14 +17,15 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Device memory that all device buffers together may hold, in bytes; no limit until one is set. Allocations beyond it fail
-/// as they do when the device is full.
+/// Device memory that all device buffers together may hold, in bytes; no limit until one is set.
+/// Allocations beyond it fail as they do when the device is full.
 inline std::size_t& device_memory_limit() {
   static std::size_t bytes = std::numeric_limits<std::size_t>::max();
   return bytes;
 }
 
-/// `size()` elements of device memory. Move-only. The contents are indeterminate until they are written.
+/// `size()` elements of device memory. Move-only. The contents are indeterminate until they are
+/// written.
 template <class T>
 class device_buffer {
  public:
@@ -39,13 +40,15 @@ class device_buffer {
     data_ = fits ? static_cast<T*>(platform_memory::allocate(size * sizeof(T))) : nullptr;
     if (data_ == nullptr) {
       size_ = 0;
-      throw error("out of device memory: " + std::to_string(size) + " elements of " + std::to_string(sizeof(T)) +
-                  " bytes were asked for, " + std::to_string(in_use) + " bytes are in use");
+      throw error("out of device memory: " + std::to_string(size) + " elements of " +
+                  std::to_string(sizeof(T)) + " bytes were asked for, " + std::to_string(in_use) +
+                  " bytes are in use");
     }
   }
 
   /// A buffer with a copy of `values`.
-  explicit device_buffer(std::span<const T> values, stream_ref stream = {}) : device_buffer(values.size()) {
+  explicit device_buffer(std::span<const T> values, stream_ref stream = {})
+      : device_buffer(values.size()) {
     copy_from_host(values, stream);
     stream.synchronize();
   }
@@ -67,7 +70,8 @@ class device_buffer {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t size_bytes() const { return size_ * sizeof(T); }
 
-  /// A contiguous view of the first elements. @throws error if the extents ask for more than there are
+  /// A contiguous view of the first elements. @throws error if the extents ask for more than there
+  /// are
   template <class... Extent>
   [[nodiscard]] tensor_view<T, sizeof...(Extent)> view(Extent... extent) const {
     const auto result = make_view(data_, extent...);
@@ -78,12 +82,14 @@ class device_buffer {
   /// Copies `values` to elements `first`, `first` + 1, ... @throws error if they do not fit
   void copy_from_host(std::span<const T> values, stream_ref stream = {}, std::size_t first = 0) {
     require_range(first, values.size(), "copy_from_host");
-    if (!values.empty()) platform_memory::upload(data_ + first, values.data(), values.size_bytes(), stream);
+    if (!values.empty())
+      platform_memory::upload(data_ + first, values.data(), values.size_bytes(), stream);
   }
   /// Copies elements `first`, `first` + 1, ... to `values`. @throws error if there are not as many
   void copy_to_host(std::span<T> values, stream_ref stream = {}, std::size_t first = 0) const {
     require_range(first, values.size(), "copy_to_host");
-    if (!values.empty()) platform_memory::download(values.data(), data_ + first, values.size_bytes(), stream);
+    if (!values.empty())
+      platform_memory::download(values.data(), data_ + first, values.size_bytes(), stream);
   }
   /// All elements, on the host, now.
   [[nodiscard]] std::vector<T> to_host(stream_ref stream = {}) const {
@@ -101,8 +107,9 @@ class device_buffer {
   void require(std::size_t size, const char* what) const { require_range(0, size, what); }
   void require_range(std::size_t first, std::size_t count, const char* what) const {
     if (first <= size_ && count <= size_ - first) return;
-    throw error(std::string("device_buffer: ") + what + " of " + std::to_string(count) + " elements at " +
-                std::to_string(first) + ", but the buffer has " + std::to_string(size_));
+    throw error(std::string("device_buffer: ") + what + " of " + std::to_string(count) +
+                " elements at " + std::to_string(first) + ", but the buffer has " +
+                std::to_string(size_));
   }
 
   T* data_ = nullptr;
@@ -122,8 +129,8 @@ class pinned_buffer {
     }
     if (data_ == nullptr) {
       size_ = 0;
-      throw error("out of pinned memory: " + std::to_string(size) + " elements of " + std::to_string(sizeof(T)) +
-                  " bytes were asked for");
+      throw error("out of pinned memory: " + std::to_string(size) + " elements of " +
+                  std::to_string(sizeof(T)) + " bytes were asked for");
     }
   }
   pinned_buffer(pinned_buffer&& other) noexcept
@@ -141,6 +148,7 @@ class pinned_buffer {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] T& operator[](std::size_t i) const { return data_[i]; }
   operator std::span<T>() const { return {data_, size_}; }
+  operator std::span<const T>() const { return {data_, size_}; }
 
  private:
   T* data_ = nullptr;

@@ -1,4 +1,5 @@
-// Models: a GGUF file's weights and metadata, and the steps that run them, composed of the kernel headers alone.
+// Models: a GGUF file's weights and metadata, and the steps that run them, composed of the kernel
+// headers alone.
 //
 //   const gguf::file file("model.gguf");
 //   transformer model(file);

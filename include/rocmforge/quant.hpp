@@ -1,5 +1,6 @@
-// Weight formats: dense (float, half, bfloat16) and ggml's block-quantised ones. A further type is one more struct with its
-// `block_traits`. Layouts: ggml-common.h of ggml, restated in docs/quant.md.
+// Weight formats: dense (float, half, bfloat16) and ggml's block-quantised ones. A further type is
+// one more struct with its `block_traits`. Layouts: ggml-common.h of ggml, restated in
+// docs/quant.md.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@
 
 namespace rocmforge {
 
-/// 32 weights of 4 bits: (q - 8) * d. Byte i holds element i in its low and element i + 16 in its high four bits.
+/// 32 weights of 4 bits: (q - 8) * d. Byte i holds element i in its low and element i + 16 in its
+/// high four bits.
 struct q4_0 {
   half d;
   std::uint8_t qs[16];
@@ -34,8 +36,9 @@ inline constexpr int group_elements = 32;
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// What a lane decodes at once: elements N*part to N*part + N - 1 of a group, and the same 16 further on. (Four-bit formats
-/// hold such a pair in the same bytes.) `part` counts from 0 to 16/N - 1.
+/// What a lane decodes at once: elements N*part to N*part + N - 1 of a group, and the same 16
+/// further on. (Four-bit formats hold such a pair in the same bytes.) `part` counts from 0 to 16/N
+/// - 1.
 template <int N>
 struct fragment {
   packet<float, N> low, high;
@@ -45,21 +48,24 @@ inline constexpr int num_parts = 16 / N;
 
 /// The values (q + shift) * d + m of the low and of the high four bits q of each byte.
 template <int N>
-ROCMFORGE_DEVICE fragment<N> decode_nibbles(const packet<int, N>& bytes, float shift, const packet<float, N>& d,
-                                            const packet<float, N>& m) {
+ROCMFORGE_DEVICE fragment<N> decode_nibbles(const packet<int, N>& bytes, float shift,
+                                            const packet<float, N>& d, const packet<float, N>& m) {
   if constexpr (has_lookup && N == 16) {  // all sixteen values at once, then one look-up a weight
     const packet<float, N> values = fma(iota<N>() + packet<float, N>(shift), d, m);
     return {lookup(values, bytes), lookup(values, bytes >> packet<int, N>(4))};
   } else {
     const packet<float, N> offset(shift);
-    return {fma(to_float(bytes & packet<int, N>(15)) + offset, d, m), fma(to_float(bytes >> packet<int, N>(4)) + offset, d, m)};
+    return {fma(to_float(bytes & packet<int, N>(15)) + offset, d, m),
+            fma(to_float(bytes >> packet<int, N>(4)) + offset, d, m)};
   }
 }
 
 /// How a row of weights is stored as an array of `Type`:
 /// - `elements`: weights in one `Type`;
-/// - `decode<N>(row, group, part, count)`: a fragment of group `group` of the row as floats. `count` is the number of elements
-///   from the group's first to the row's end; those beyond it are 0 and not read. (A row of blocks is a whole number of groups.)
+/// - `decode<N>(row, group, part, count)`: a fragment of group `group` of the row as floats.
+/// `count` is the number of elements
+///   from the group's first to the row's end; those beyond it are 0 and not read. (A row of blocks
+///   is a whole number of groups.)
 template <class Type>
 struct block_traits;
 
@@ -80,7 +86,8 @@ struct block_traits<q4_0> {
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q4_0* row, int group, int part, int /*count*/) {
     const auto d = broadcast<N>(row[group].d);
-    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), -8.0f, d, packet<float, N>(0.0f));
+    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), -8.0f, d,
+                          packet<float, N>(0.0f));
   }
 };
 
@@ -89,7 +96,8 @@ struct block_traits<q4_1> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q4_1* row, int group, int part, int /*count*/) {
-    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), 0.0f, broadcast<N>(row[group].d), broadcast<N>(row[group].m));
+    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), 0.0f, broadcast<N>(row[group].d),
+                          broadcast<N>(row[group].m));
   }
 };
 
@@ -99,7 +107,8 @@ struct block_traits<q8_0> {
   template <int N>
   ROCMFORGE_DEVICE static fragment<N> decode(const q8_0* row, int group, int part, int /*count*/) {
     const auto d = broadcast<N>(row[group].d);
-    return {to_float(load_bytes<N>(row[group].qs + part * N)) * d, to_float(load_bytes<N>(row[group].qs + part * N + 16)) * d};
+    return {to_float(load_bytes<N>(row[group].qs + part * N)) * d,
+            to_float(load_bytes<N>(row[group].qs + part * N + 16)) * d};
   }
 };
 

@@ -19,18 +19,26 @@ enum class status_code : int {
 /// Name of a status code as it is spelled in the source.
 constexpr const char* name_of(status_code code) {
   switch (code) {
-    case status_code::success: return "success";
-    case status_code::invalid_shape: return "invalid_shape";
-    case status_code::invalid_layout: return "invalid_layout";
-    case status_code::invalid_argument: return "invalid_argument";
-    case status_code::unsupported: return "unsupported";
-    case status_code::no_device: return "no_device";
-    case status_code::device_error: return "device_error";
+    case status_code::success:
+      return "success";
+    case status_code::invalid_shape:
+      return "invalid_shape";
+    case status_code::invalid_layout:
+      return "invalid_layout";
+    case status_code::invalid_argument:
+      return "invalid_argument";
+    case status_code::unsupported:
+      return "unsupported";
+    case status_code::no_device:
+      return "no_device";
+    case status_code::device_error:
+      return "device_error";
   }
   return "unknown";
 }
 
-/// Result of a launch. Small and trivially copyable; the sentence is written only when it is asked for.
+/// Result of a launch. Small and trivially copyable; the sentence is written only when it is asked
+/// for.
 struct [[nodiscard]] status {
   status_code code = status_code::success;
   const char* op = "";        // the function that refused

@@ -1,4 +1,5 @@
-// A non-owning view of a tensor: where its elements are, how many there are along each axis, and how far apart.
+// A non-owning view of a tensor: where its elements are, how many there are along each axis, and
+// how far apart.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,9 @@ namespace rocmforge {
 
 /// View of a tensor with explicit strides. Trivially copyable, so that a kernel takes it by value.
 ///
-/// The axes are named by the function that takes the view, for example [batch, heads, seq, dim], whatever their order in
-/// memory is: kernels never ask for the layout. Ops want stride 1 along the last axis and say `invalid_layout` otherwise.
-/// Offsets are computed in 64 bits.
+/// The axes are named by the function that takes the view, for example [batch, heads, seq, dim],
+/// whatever their order in memory is: kernels never ask for the layout. Ops want stride 1 along the
+/// last axis and say `invalid_layout` otherwise. Offsets are computed in 64 bits.
 template <class T, int Rank>
 struct tensor_view {
   static_assert(Rank >= 1, "tensor_view: a view has at least one axis");
@@ -41,8 +42,8 @@ struct tensor_view {
 
   /// A view to read through converts from a view to write through.
   template <class U = T>
-    requires(!std::is_const_v<U>)
-  ROCMFORGE_HOST_DEVICE constexpr operator tensor_view<const U, Rank>() const {
+  requires(!std::is_const_v<U>) ROCMFORGE_HOST_DEVICE constexpr
+  operator tensor_view<const U, Rank>() const {
     tensor_view<const U, Rank> view;
     view.data = data;
     for (int axis = 0; axis < Rank; ++axis) {
@@ -58,7 +59,8 @@ struct tensor_view {
 /// @param data    first element
 /// @param extent  elements along each axis, outermost first
 template <class T, class... Extent>
-ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, sizeof...(Extent)> make_view(T* data, Extent... extent) {
+ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, sizeof...(Extent)> make_view(T* data,
+                                                                            Extent... extent) {
   tensor_view<T, sizeof...(Extent)> view{data, {static_cast<int>(extent)...}, {}};
   std::int64_t stride = 1;
   for (int axis = static_cast<int>(sizeof...(Extent)) - 1; axis >= 0; --axis) {
@@ -68,7 +70,8 @@ ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, sizeof...(Extent)> make_view(T* d
   return view;
 }
 
-/// The part of `view` at fixed indices of its first axes: `slice(q, b, h)` of a [batch, heads, seq, dim] is a [seq, dim].
+/// The part of `view` at fixed indices of its first axes: `slice(q, b, h)` of a [batch, heads, seq,
+/// dim] is a [seq, dim].
 template <class T, int Rank, class... Index>
 ROCMFORGE_HOST_DEVICE constexpr auto slice(const tensor_view<T, Rank>& view, Index... index) {
   constexpr int fixed = sizeof...(Index);
@@ -85,8 +88,9 @@ ROCMFORGE_HOST_DEVICE constexpr auto slice(const tensor_view<T, Rank>& view, Ind
   return part;
 }
 
-/// The same elements with the axes in another order: axis i of the result is axis `Axes[i]` of `view`. A
-/// [batch, seq, heads, dim] buffer is seen as [batch, heads, seq, dim] by `permuted<0, 2, 1, 3>(view)`.
+/// The same elements with the axes in another order: axis i of the result is axis `Axes[i]` of
+/// `view`. A [batch, seq, heads, dim] buffer is seen as [batch, heads, seq, dim] by `permuted<0, 2,
+/// 1, 3>(view)`.
 template <int... Axes, class T, int Rank>
 ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, Rank> permuted(const tensor_view<T, Rank>& view) {
   static_assert(sizeof...(Axes) == Rank, "permuted: name each axis once");
@@ -111,15 +115,16 @@ ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, Rank> permuted(const tensor_view<
 
 /// Elements `begin` to `end` (exclusive) along `Axis`.
 template <int Axis, class T, int Rank>
-ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, Rank> sub_view(tensor_view<T, Rank> view, int begin, int end) {
+ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, Rank> sub_view(tensor_view<T, Rank> view, int begin,
+                                                              int end) {
   static_assert(Axis >= 0 && Axis < Rank, "sub_view: no such axis");
   view.data += begin * view.stride[Axis];
   view.extent[Axis] = end - begin;
   return view;
 }
 
-/// Keeps a parameter out of template argument deduction, so that a view to write through can be passed where one to read
-/// through is wanted.
+/// Keeps a parameter out of template argument deduction, so that a view to write through can be
+/// passed where one to read through is wanted.
 template <class T>
 using identity_t = std::type_identity_t<T>;
 

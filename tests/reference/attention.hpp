@@ -25,8 +25,8 @@ struct attention_result {
 /// @param q  [num_heads, q_len, head_dim]
 /// @param k  [num_kv_heads, kv_len, head_dim]
 /// @param v  [num_kv_heads, kv_len, head_dim]
-inline attention_result attention(const std::vector<double>& q, const std::vector<double>& k, const std::vector<double>& v,
-                                  const attention_shape& shape) {
+inline attention_result attention(const std::vector<double>& q, const std::vector<double>& k,
+                                  const std::vector<double>& v, const attention_shape& shape) {
   const auto [num_heads, num_kv_heads, q_len, kv_len, head_dim, causal, given_scale] = shape;
   const double scale = given_scale != 0 ? given_scale : 1 / std::sqrt(double(head_dim));
   const auto row = [](int head, int length, int position, int dim) {

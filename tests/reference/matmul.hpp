@@ -10,8 +10,9 @@ namespace rocmforge::testing::reference {
 /// @param weight  [out_dim, in_dim]
 /// @param bias    [out_dim], or empty
 /// @return [num_tokens, out_dim]
-inline std::vector<double> matmul(const std::vector<double>& x, const std::vector<double>& weight, const std::vector<double>& bias,
-                                  int num_tokens, int out_dim, int in_dim) {
+inline std::vector<double> matmul(const std::vector<double>& x, const std::vector<double>& weight,
+                                  const std::vector<double>& bias, int num_tokens, int out_dim,
+                                  int in_dim) {
   std::vector<double> y;
   for (int token = 0; token < num_tokens; ++token) {
     for (int out = 0; out < out_dim; ++out) {

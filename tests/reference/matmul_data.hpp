@@ -1,4 +1,5 @@
-// Matrices of matmul tests, with NaN or bytes 0xff wherever no kernel may look, and the comparison with double.
+// Matrices of matmul tests, with NaN or bytes 0xff wherever no kernel may look, and the comparison
+// with double.
 #pragma once
 
 #include <cstring>
@@ -16,13 +17,16 @@ namespace rocmforge::testing {
 template <class T>
 class padded_matrix {
  public:
-  padded_matrix(int rows, int columns, int gap) : stride_(columns + gap), memory_(std::size_t(rows * stride_ + 1)) {
+  padded_matrix(int rows, int columns, int gap)
+      : stride_(columns + gap), memory_(std::size_t(rows * stride_ + 1)) {
     std::memset(static_cast<void*>(memory_.data()), 0xff, memory_.size() * sizeof(T));
     device_ = device_buffer<T>(memory_);
     view_ = {device_.data(), {rows, columns}, {stride_, 1}};
   }
-  padded_matrix(const std::vector<T>& values, int rows, int columns, int gap) : padded_matrix(rows, columns, gap) {
-    for (int row = 0; row < rows; ++row) std::copy_n(values.begin() + row * columns, columns, memory_.begin() + row * stride_);
+  padded_matrix(const std::vector<T>& values, int rows, int columns, int gap)
+      : padded_matrix(rows, columns, gap) {
+    for (int row = 0; row < rows; ++row)
+      std::copy_n(values.begin() + row * columns, columns, memory_.begin() + row * stride_);
     device_.copy_from_host(memory_);
     stream_ref{}.synchronize();
   }
@@ -38,7 +42,8 @@ class padded_matrix {
       if (i / stride_ < view_.extent[0] && i % stride_ < view_.extent[1]) {
         result.push_back(element);
       } else {
-        EXPECT_TRUE(std::isnan(float(element))) << "element " << i << ", between the rows, was written";
+        EXPECT_TRUE(std::isnan(float(element)))
+            << "element " << i << ", between the rows, was written";
       }
     }
     return result;
@@ -72,31 +77,38 @@ struct matmul_inputs {
 template <class T, class Type>
 std::vector<T> run_matmul(const matmul_problem& p, const matmul_inputs<T, Type>& in) {
   const padded_matrix<T> x(in.x, p.num_tokens, p.in_dim, p.gap), y(p.num_tokens, p.out_dim, p.gap);
-  const padded_matrix<Type> weight(in.weight, p.out_dim, p.in_dim / block_traits<Type>::elements, p.gap);
+  const padded_matrix<Type> weight(in.weight, p.out_dim, p.in_dim / block_traits<Type>::elements,
+                                   p.gap);
   const device_buffer<float> bias(in.bias);
-  EXPECT_SUCCESS(matmul(y.view(), x.read(), weight.read(), p.bias ? bias.view(p.out_dim) : tensor_view<float, 1>{}));
+  EXPECT_SUCCESS(matmul(y.view(), x.read(), weight.read(),
+                        p.bias ? bias.view(p.out_dim) : tensor_view<float, 1>{}));
   return y.download();
 }
 
 /// Compares with double: sums of up to 2080 products, and one rounding to T.
 template <class T, class Type>
 void check_matmul(const matmul_problem& p) {
-  SCOPED_TRACE(std::to_string(p.num_tokens) + " tokens, " + std::to_string(p.out_dim) + " x " + std::to_string(p.in_dim) +
-               (p.bias ? ", bias" : "") + ", gap " + std::to_string(p.gap));
+  SCOPED_TRACE(std::to_string(p.num_tokens) + " tokens, " + std::to_string(p.out_dim) + " x " +
+               std::to_string(p.in_dim) + (p.bias ? ", bias" : "") + ", gap " +
+               std::to_string(p.gap));
   const matmul_inputs<T, Type> in(p);
-  const auto expected = reference::matmul(to_double(in.x), reference::decode(in.weight), to_double(in.bias), p.num_tokens,
-                                          p.out_dim, p.in_dim);
+  const auto expected = reference::matmul(to_double(in.x), reference::decode(in.weight),
+                                          to_double(in.bias), p.num_tokens, p.out_dim, p.in_dim);
   expect_close(run_matmul(p, in), expected, rounding<T> + 3e-6, 1.0);
 }
 
-/// Every tail of a row, every number of tokens and of rows about the edges of tiles and kernels, with and without a bias and
-/// gaps, for one pair of element types.
+/// Every tail of a row, every number of tokens and of rows about the edges of tiles and kernels,
+/// with and without a bias and gaps, for one pair of element types.
 template <class T, class Type>
 void check_matmul_shapes() {
   int i = 0;
   const auto check = [&i](int num_tokens, int out_dim, int in_dim) {
     ++i;
-    check_matmul<T, Type>({.num_tokens = num_tokens, .out_dim = out_dim, .in_dim = in_dim, .bias = i % 2 == 0, .gap = i % 3});
+    check_matmul<T, Type>({.num_tokens = num_tokens,
+                           .out_dim = out_dim,
+                           .in_dim = in_dim,
+                           .bias = i % 2 == 0,
+                           .gap = i % 3});
   };
   for (const int in_dim : {1, 7, 32, 33, 64, 96, 100, 288, 576}) {
     if (in_dim % block_traits<Type>::elements != 0) continue;

@@ -12,7 +12,8 @@
 
 namespace rocmforge::testing::reference {
 
-/// Where the fields of a format lie in a block, in bytes, and what its values are: (q - zero) * d + m.
+/// Where the fields of a format lie in a block, in bytes, and what its values are: (q - zero) * d +
+/// m.
 struct block_layout {
   std::size_t block_bytes, d, m, qs;  // m = 0: there is none
   int bits, zero;
@@ -32,7 +33,8 @@ inline constexpr bool is_quantised = layout_of<Type>.block_bytes != 0;
 inline double half_at(const unsigned char* bytes) {
   const int bits = bytes[0] | bytes[1] << 8;
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-  const double magnitude = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25);
+  const double magnitude =
+      exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25);
   return bits & 0x8000 ? -magnitude : magnitude;
 }
 
@@ -52,7 +54,9 @@ std::vector<double> decode(const std::vector<Type>& stored) {
       const double d = half_at(at + layout.d), m = layout.m != 0 ? half_at(at + layout.m) : 0;
       for (int e = 0; e < 32; ++e) {
         const int byte = at[layout.qs + std::size_t(layout.bits == 4 ? e % 16 : e)];
-        const int q = layout.bits == 8 ? (byte < 128 ? byte : byte - 256) : e < 16 ? byte % 16 : byte / 16;
+        const int q = layout.bits == 8 ? (byte < 128 ? byte : byte - 256)
+                      : e < 16         ? byte % 16
+                                       : byte / 16;
         weights.push_back((q - layout.zero) * d + m);
       }
     }
@@ -60,7 +64,8 @@ std::vector<double> decode(const std::vector<Type>& stored) {
   return weights;
 }
 
-/// Storage of `count` weights: dense ones in [-1, 1), blocks with random bits and scales of random size and sign.
+/// Storage of `count` weights: dense ones in [-1, 1), blocks with random bits and scales of random
+/// size and sign.
 template <class Type>
 std::vector<Type> random_weights(std::size_t count, unsigned seed) {
   std::mt19937 engine(seed);
@@ -74,7 +79,8 @@ std::vector<Type> random_weights(std::size_t count, unsigned seed) {
     std::vector<unsigned char> bytes(count / 32 * layout.block_bytes);
     for (unsigned char& byte : bytes) byte = static_cast<unsigned char>(engine() >> 24);
     const auto set_scale = [&](std::size_t at) {  // between 2^-8 and 2^-4 in magnitude
-      bytes[at + 1] = static_cast<unsigned char>((bytes[at + 1] & 0x80) | (0x1c + (bytes[at + 1] & 15)));
+      bytes[at + 1] =
+          static_cast<unsigned char>((bytes[at + 1] & 0x80) | (0x1c + (bytes[at + 1] & 15)));
     };
     for (std::size_t block = 0; block < bytes.size(); block += layout.block_bytes) {
       set_scale(block + layout.d);

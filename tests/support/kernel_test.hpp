@@ -1,5 +1,5 @@
-// What every kernel test needs: a fixture that runs each test on every device of the platform, seeded random data, device
-// copies of it, and a comparison that says where and by how much.
+// What every kernel test needs: a fixture that runs each test on every device of the platform,
+// seeded random data, device copies of it, and a comparison that says where and by how much.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,49 +17,57 @@
 
 namespace rocmforge::testing {
 
-#define EXPECT_SUCCESS(expression)                                     \
-  do {                                                                 \
-    const ::rocmforge::status status_of_call = (expression);           \
-    EXPECT_TRUE(status_of_call.ok()) << status_of_call.message();      \
+#define EXPECT_SUCCESS(expression)                                \
+  do {                                                            \
+    const ::rocmforge::status status_of_call = (expression);      \
+    EXPECT_TRUE(status_of_call.ok()) << status_of_call.message(); \
   } while (false)
 
 /// The call is refused with this code, and the message names the argument.
-#define EXPECT_REFUSED(expression, expected_code, expected_argument)                              \
-  do {                                                                                            \
-    const ::rocmforge::status status_of_call = (expression);                                      \
-    EXPECT_EQ(name_of(status_of_call.code), name_of(expected_code)) << status_of_call.message();  \
-    EXPECT_EQ(std::string(status_of_call.argument), expected_argument) << status_of_call.message(); \
+#define EXPECT_REFUSED(expression, expected_code, expected_argument)                             \
+  do {                                                                                           \
+    const ::rocmforge::status status_of_call = (expression);                                     \
+    EXPECT_EQ(name_of(status_of_call.code), name_of(expected_code)) << status_of_call.message(); \
+    EXPECT_EQ(std::string(status_of_call.argument), expected_argument)                           \
+        << status_of_call.message();                                                             \
   } while (false)
 
-/// Runs on each device of the platform: host, emulated32 and emulated64 on the host; the cards elsewhere.
+/// Runs on each device of the platform: host, emulated32 and emulated64 on the host; the cards
+/// elsewhere.
 class kernel_test : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    if (devices().empty()) GTEST_SKIP() << "there is no device of this platform: compiled, not executed";
+    if (devices().empty())
+      GTEST_SKIP() << "there is no device of this platform: compiled, not executed";
     set_device(GetParam());
   }
   void TearDown() override {
     if (!devices().empty()) set_device(0);
   }
-  [[nodiscard]] static const device_properties& device() { return devices()[static_cast<std::size_t>(current_device())]; }
+  [[nodiscard]] static const device_properties& device() {
+    return devices()[static_cast<std::size_t>(current_device())];
+  }
 };
 
 inline std::vector<int> device_numbers() {
   std::vector<int> numbers;
   for (int i = 0; i < static_cast<int>(devices().size()); ++i) numbers.push_back(i);
-  if (numbers.empty()) numbers.push_back(0);  // so that the tests are there, and say why they are skipped
+  if (numbers.empty())
+    numbers.push_back(0);  // so that the tests are there, and say why they are skipped
   return numbers;
 }
 
 inline std::string device_name(const ::testing::TestParamInfo<int>& info) {
   if (devices().empty()) return "no_device";
   const device_properties& device = devices()[static_cast<std::size_t>(info.param)];
-  return device.architecture == "emulated" ? "emulated" + std::to_string(device.wave_size) : device.architecture;
+  return device.architecture == "emulated" ? "emulated" + std::to_string(device.wave_size)
+                                           : device.architecture;
 }
 
-#define ROCMFORGE_KERNEL_TEST_SUITE(name)                  \
-  class name : public ::rocmforge::testing::kernel_test {}; \
-  INSTANTIATE_TEST_SUITE_P(devices, name, ::testing::ValuesIn(::rocmforge::testing::device_numbers()), \
+#define ROCMFORGE_KERNEL_TEST_SUITE(name)                                               \
+  class name : public ::rocmforge::testing::kernel_test {};                             \
+  INSTANTIATE_TEST_SUITE_P(devices, name,                                               \
+                           ::testing::ValuesIn(::rocmforge::testing::device_numbers()), \
                            ::rocmforge::testing::device_name)
 
 /// Uniform values in [low, high), rounded to T.
@@ -82,28 +90,33 @@ std::vector<double> to_double(const std::vector<T>& values) {
 
 /// Half a unit in the last place of T, relative: what one rounding to T may cost.
 template <class T>
-inline constexpr double rounding = std::is_same_v<T, float> ? 0x1p-24 : std::is_same_v<T, half> ? 0x1p-11 : 0x1p-8;
+inline constexpr double rounding = std::is_same_v<T, float>  ? 0x1p-24
+                                   : std::is_same_v<T, half> ? 0x1p-11
+                                                             : 0x1p-8;
 
-/// Every element is within `relative` * max(|expected|, scale) of what is expected, where scale is the largest expected
-/// magnitude times `floor`; NaN equals nothing.
+/// Every element is within `relative` * max(|expected|, scale) of what is expected, where scale is
+/// the largest expected magnitude times `floor`; NaN equals nothing.
 template <class T>
-void expect_close(const std::vector<T>& actual, const std::vector<double>& expected, double relative, double floor = 1e-3) {
+void expect_close(const std::vector<T>& actual, const std::vector<double>& expected,
+                  double relative, double floor = 1e-3) {
   ASSERT_EQ(actual.size(), expected.size());
   double largest = 0;
   for (const double value : expected) largest = std::max(largest, std::fabs(value));
   double worst = -1;
   std::size_t where = 0;
   for (std::size_t i = 0; i < actual.size(); ++i) {
-    const double difference = std::fabs(static_cast<double>(static_cast<float>(actual[i])) - expected[i]);
-    const double ratio = difference / (relative * std::max({std::fabs(expected[i]), largest * floor, 1e-30}));
+    const double difference =
+        std::fabs(static_cast<double>(static_cast<float>(actual[i])) - expected[i]);
+    const double ratio =
+        difference / (relative * std::max({std::fabs(expected[i]), largest * floor, 1e-30}));
     if (!(ratio <= worst)) {  // also NaN
       worst = std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
       where = i;
     }
   }
   EXPECT_LE(worst, 1.0) << "element " << where << " of " << actual.size() << " is "
-                        << static_cast<double>(static_cast<float>(actual[where])) << ", expected " << expected[where]
-                        << " within a relative " << relative;
+                        << static_cast<double>(static_cast<float>(actual[where])) << ", expected "
+                        << expected[where] << " within a relative " << relative;
 }
 
 /// The element types of a typed part of a test: calls `f(T{})` for float, half and bfloat16.

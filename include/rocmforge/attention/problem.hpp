@@ -1,4 +1,5 @@
-// Where an attention kernel finds its queries, keys and values: in plain tensors, or in pages. A kernel sees rows only.
+// Where an attention kernel finds its queries, keys and values: in plain tensors, or in pages. A
+// kernel sees rows only.
 #pragma once
 
 #include "rocmforge/platform/macros.hpp"
@@ -9,16 +10,19 @@ namespace rocmforge {
 /// Options of `attention` and `paged_attention`.
 struct attention_options {
   float softmax_scale = 0;  // 0: 1 / sqrt(head_dim)
-  bool causal = true;       // query i of q_len sees keys 0 to kv_len - q_len + i: the last query sees the last key
+  bool causal =
+      true;  // query i of q_len sees keys 0 to kv_len - q_len + i: the last query sees the last key
 };
 
-/// The sequences of one step, side by side: their queries follow each other in one [num_tokens, ...] tensor, and their keys
-/// and values lie in pages. All arrays are in device memory.
+/// The sequences of one step, side by side: their queries follow each other in one [num_tokens,
+/// ...] tensor, and their keys and values lie in pages. All arrays are in device memory.
 struct paged_batch {
-  tensor_view<const int, 1> q_begin;     // [batch + 1]  first token of each sequence, then the number of tokens
-  tensor_view<const int, 1> kv_len;      // [batch]  keys of each sequence, those of this step included
-  tensor_view<const int, 2> page_table;  // [batch, max_pages]  page p holds keys p * page_size and on
-  int max_q_len = 0;                     // the longest sequence's queries; sizes the launch
+  tensor_view<const int, 1>
+      q_begin;  // [batch + 1]  first token of each sequence, then the number of tokens
+  tensor_view<const int, 1> kv_len;  // [batch]  keys of each sequence, those of this step included
+  tensor_view<const int, 2>
+      page_table;     // [batch, max_pages]  page p holds keys p * page_size and on
+  int max_q_len = 0;  // the longest sequence's queries; sizes the launch
 };
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
@@ -39,10 +43,18 @@ struct contiguous {
   ROCMFORGE_DEVICE int num_heads() const { return q.extent[1]; }
   ROCMFORGE_DEVICE int num_kv_heads() const { return k.extent[1]; }
   ROCMFORGE_DEVICE int head_dim() const { return q.extent[3]; }
-  ROCMFORGE_DEVICE const T* query(int batch, int head, int row) const { return slice(q, batch, head, row).data; }
-  ROCMFORGE_DEVICE T* output(int batch, int head, int row) const { return slice(out, batch, head, row).data; }
-  ROCMFORGE_DEVICE const TCache* key(int batch, int kv_head, int position) const { return slice(k, batch, kv_head, position).data; }
-  ROCMFORGE_DEVICE const TCache* value(int batch, int kv_head, int position) const { return slice(v, batch, kv_head, position).data; }
+  ROCMFORGE_DEVICE const T* query(int batch, int head, int row) const {
+    return slice(q, batch, head, row).data;
+  }
+  ROCMFORGE_DEVICE T* output(int batch, int head, int row) const {
+    return slice(out, batch, head, row).data;
+  }
+  ROCMFORGE_DEVICE const TCache* key(int batch, int kv_head, int position) const {
+    return slice(k, batch, kv_head, position).data;
+  }
+  ROCMFORGE_DEVICE const TCache* value(int batch, int kv_head, int position) const {
+    return slice(v, batch, kv_head, position).data;
+  }
   ROCMFORGE_DEVICE float* lse_at(int batch, int head, int row) const {
     return lse.data != nullptr ? &lse(batch, head, row) : nullptr;
   }
@@ -58,7 +70,9 @@ struct paged {
   tensor_view<const TCache, 4> v_pages;  // [num_pages, num_kv_heads, page_size, head_dim]
   paged_batch batch;
 
-  ROCMFORGE_DEVICE int q_len(int sequence) const { return batch.q_begin(sequence + 1) - batch.q_begin(sequence); }
+  ROCMFORGE_DEVICE int q_len(int sequence) const {
+    return batch.q_begin(sequence + 1) - batch.q_begin(sequence);
+  }
   ROCMFORGE_DEVICE int kv_len(int sequence) const { return batch.kv_len(sequence); }
   ROCMFORGE_DEVICE int num_heads() const { return q.extent[1]; }
   ROCMFORGE_DEVICE int num_kv_heads() const { return k_pages.extent[1]; }
@@ -78,9 +92,12 @@ struct paged {
   ROCMFORGE_DEVICE float* lse_at(int, int, int) const { return nullptr; }
 
  private:
-  ROCMFORGE_DEVICE const TCache* row_of(const tensor_view<const TCache, 4>& pages, int sequence, int kv_head, int position) const {
+  ROCMFORGE_DEVICE const TCache* row_of(const tensor_view<const TCache, 4>& pages, int sequence,
+                                        int kv_head, int position) const {
     const int page_size = pages.extent[2];
-    return slice(pages, batch.page_table(sequence, position / page_size), kv_head, position % page_size).data;
+    return slice(pages, batch.page_table(sequence, position / page_size), kv_head,
+                 position % page_size)
+        .data;
   }
 };
 

@@ -38,10 +38,14 @@ ROCMFORGE_DEVICE int visible_keys(int row, int q_len, int kv_len, bool causal) {
   return count < 0 ? 0 : count < kv_len ? count : kv_len;
 }
 
-/// What exponents are taken relative to: the maximum, or 0 where every key is masked (-inf - -inf would be NaN).
-ROCMFORGE_DEVICE float finite_maximum(float maximum) { return maximum == minus_infinity ? 0.0f : maximum; }
+/// What exponents are taken relative to: the maximum, or 0 where every key is masked (-inf - -inf
+/// would be NaN).
+ROCMFORGE_DEVICE float finite_maximum(float maximum) {
+  return maximum == minus_infinity ? 0.0f : maximum;
+}
 
-/// Natural logarithm of the sum of e^score, from the maximum and the sum in powers of two; -inf where every key is masked.
+/// Natural logarithm of the sum of e^score, from the maximum and the sum in powers of two; -inf
+/// where every key is masked.
 ROCMFORGE_DEVICE float log_sum_exp(float maximum, float sum) {
   return sum > 0 ? (maximum + log2f(sum)) * 0.693147181f : minus_infinity;
 }

@@ -1,5 +1,6 @@
-// Attention for many queries: a block holds a tile of queries and walks over tiles of keys and values with an online softmax,
-// so that no row of scores is ever in memory. Dao et al., "FlashAttention", 2022, and "FlashAttention-2", 2023.
+// Attention for many queries: a block holds a tile of queries and walks over tiles of keys and
+// values with an online softmax, so that no row of scores is ever in memory. Dao et al.,
+// "FlashAttention", 2022, and "FlashAttention-2", 2023.
 #pragma once
 
 #include "rocmforge/attention/problem.hpp"
@@ -20,21 +21,23 @@ struct attention_config {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 constexpr attention_config attention_config_for(int head_dim, int block_size, int wave_size) {
-  if (wave_size == 1) return {head_dim, 64, 64};  // a tile of keys and the queries stay in a first-level cache
+  if (wave_size == 1)
+    return {head_dim, 64, 64};  // a tile of keys and the queries stay in a first-level cache
   // Queries, one tile of keys or values, and weights as floats in 64 KiB of shared memory.
   attention_config config = head_dim <= 64    ? attention_config{head_dim, 64, 64}
                             : head_dim <= 128 ? attention_config{head_dim, 32, 32}
                                               : attention_config{head_dim, 16, 32};
-  // A block of fewer lanes gets fewer queries: four for each 16 lanes are what their registers hold.
+  // A block of fewer lanes gets fewer queries: four for each 16 lanes are what their registers
+  // hold.
   if (config.block_q > block_size / 4) config.block_q = block_size / 4;
   return config;
 }
 
 namespace kernels {
 
-/// Lanes form a grid: `lanes_kv` along keys (and, for the output, along head_dim), the rest along queries. A lane computes
-/// `lane_q` rows of scores at a time, packets of neighbouring keys each, as outer products over head_dim from a transposed
-/// tile of keys.
+/// Lanes form a grid: `lanes_kv` along keys (and, for the output, along head_dim), the rest along
+/// queries. A lane computes `lane_q` rows of scores at a time, packets of neighbouring keys each,
+/// as outer products over head_dim from a transposed tile of keys.
 template <class Problem, attention_config Config, int BlockSize, int WaveSize>
 struct attention {
   static constexpr int block_size = BlockSize;
@@ -43,17 +46,25 @@ struct attention {
   static constexpr int lanes_q = BlockSize / lanes_kv;
   static constexpr int lane_q = Config.block_q / lanes_q < 4 ? Config.block_q / lanes_q : 4;
   static constexpr int rounds = Config.block_q / (lanes_q * lane_q);
-  static constexpr int score_elements = attention_rows::widest_packet<WaveSize>(Config.block_kv / lanes_kv);
+  static constexpr int score_elements =
+      attention_rows::widest_packet<WaveSize>(Config.block_kv / lanes_kv);
   static constexpr int score_packets = Config.block_kv / (lanes_kv * score_elements);
-  static constexpr int output_elements = attention_rows::widest_packet<WaveSize>(Config.head_dim / lanes_kv);
+  static constexpr int output_elements =
+      attention_rows::widest_packet<WaveSize>(Config.head_dim / lanes_kv);
   static constexpr int output_packets = Config.head_dim / (lanes_kv * output_elements);
   // Packets of output in registers while values are added.
-  static constexpr int columns_at_once = output_packets % 4 == 0 ? 4 : output_packets % 3 == 0 ? 3 : output_packets % 2 == 0 ? 2 : 1;
+  static constexpr int columns_at_once = output_packets % 4 == 0   ? 4
+                                         : output_packets % 3 == 0 ? 3
+                                         : output_packets % 2 == 0 ? 2
+                                                                   : 1;
   static constexpr int pad = 4;  // puts neighbouring rows into different banks
-  static_assert(BlockSize % lanes_kv == 0 && lane_q > 0 && rounds * lanes_q * lane_q == Config.block_q,
+  static_assert(BlockSize % lanes_kv == 0 && lane_q > 0 &&
+                    rounds * lanes_q * lane_q == Config.block_q,
                 "attention: block_q must be a multiple of BlockSize / 16");
-  static_assert(Config.block_kv > 0 && Config.block_kv % 16 == 0, "attention: block_kv must be a multiple of 16");
-  static_assert(Config.head_dim > 0 && Config.head_dim % 16 == 0, "attention: head_dim must be a multiple of 16");
+  static_assert(Config.block_kv > 0 && Config.block_kv % 16 == 0,
+                "attention: block_kv must be a multiple of 16");
+  static_assert(Config.head_dim > 0 && Config.head_dim % 16 == 0,
+                "attention: head_dim must be a multiple of 16");
 
   struct shared_storage {
     alignas(64) float query[Config.block_q][Config.head_dim + pad];
@@ -69,10 +80,12 @@ struct attention {
   bool causal;
 
   // Grid: x over tiles of queries, y over heads, z over sequences.
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage& shared) const {
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage& shared) const {
     const int sequence = block.index.z, head = block.index.y;
     const int kv_head = head / (problem.num_heads() / problem.num_kv_heads());
-    const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence), head_dim = problem.head_dim();
+    const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence),
+              head_dim = problem.head_dim();
     const int first_query = block.index.x * Config.block_q;
     if (first_query >= q_len) return;  // the whole block
     const int lane_kv = block.thread % lanes_kv, lane_row = block.thread / lanes_kv * lane_q;
@@ -87,11 +100,13 @@ struct attention {
         maximum[round][r] = attention_rows::minus_infinity;
         sum[round][r] = 0;
         ROCMFORGE_UNROLL
-        for (int c = 0; c < output_packets; ++c) output[round][r][c] = packet<float, output_elements>(0.0f);
+        for (int c = 0; c < output_packets; ++c)
+          output[round][r][c] = packet<float, output_elements>(0.0f);
       }
     }
 
-    const int last_query = first_query + Config.block_q <= q_len ? first_query + Config.block_q - 1 : q_len - 1;
+    const int last_query =
+        first_query + Config.block_q <= q_len ? first_query + Config.block_q - 1 : q_len - 1;
     const int end = attention_rows::visible_keys(last_query, q_len, kv_len, causal);
     for (int first_key = 0; first_key < end; first_key += Config.block_kv) {
       stage_keys(block, shared, sequence, kv_head, first_key, end, head_dim);
@@ -99,7 +114,8 @@ struct attention {
       for (int round = 0; round < rounds; ++round) {
         const int row = lane_row + round * lanes_q * lane_q;
         if (first_query + row >= q_len && lanes_kv == 1) break;
-        score_rows(block, shared, row, lane_kv, first_query, first_key, q_len, kv_len, maximum[round], sum[round], output[round]);
+        score_rows(block, shared, row, lane_kv, first_query, first_key, q_len, kv_len,
+                   maximum[round], sum[round], output[round]);
       }
       block.barrier();
       stage_values(block, shared, sequence, kv_head, first_key, end, head_dim);
@@ -121,7 +137,8 @@ struct attention {
         for (int c = 0; c < output_packets; ++c) {
           const int first = (c * lanes_kv + lane_kv) * output_elements;
           if (first < head_dim) {
-            attention_rows::store(problem.output(sequence, head, query), first, head_dim, output[round][r][c] * inverse);
+            attention_rows::store(problem.output(sequence, head, query), first, head_dim,
+                                  output[round][r][c] * inverse);
           }
         }
         if (float* lse = problem.lse_at(sequence, head, query); lse != nullptr && lane_kv == 0) {
@@ -136,45 +153,60 @@ struct attention {
   template <class T>
   static constexpr int staged = packet_size<T, WaveSize>;
 
-  ROCMFORGE_DEVICE void stage_queries(block_context<BlockSize, WaveSize> block, shared_storage& shared, int sequence, int head,
+  ROCMFORGE_DEVICE void stage_queries(block_context<BlockSize, WaveSize> block,
+                                      shared_storage& shared, int sequence, int head,
                                       int first_query, int q_len, int head_dim) const {
     constexpr int n = staged<typename Problem::element>;
     constexpr int row_packets = Config.head_dim / n;
     for (int i = block.thread; i < Config.block_q * row_packets; i += BlockSize) {
       const int row = i / row_packets, first = i % row_packets * n;
-      const int query = first_query + row < q_len ? first_query + row : q_len - 1;  // rows beyond the end repeat the last
-      store_packet(&shared.query[row][first], attention_rows::load<n>(problem.query(sequence, head, query), first, head_dim) * scale);
+      const int query = first_query + row < q_len
+                            ? first_query + row
+                            : q_len - 1;  // rows beyond the end repeat the last
+      store_packet(
+          &shared.query[row][first],
+          attention_rows::load<n>(problem.query(sequence, head, query), first, head_dim) * scale);
     }
   }
 
-  ROCMFORGE_DEVICE void stage_keys(block_context<BlockSize, WaveSize> block, shared_storage& shared, int sequence, int kv_head,
-                                   int first_key, int end, int head_dim) const {
+  ROCMFORGE_DEVICE void stage_keys(block_context<BlockSize, WaveSize> block, shared_storage& shared,
+                                   int sequence, int kv_head, int first_key, int end,
+                                   int head_dim) const {
     constexpr int n = staged<typename Problem::cache_element>;
     for (int i = block.thread; i < Config.block_kv * (Config.head_dim / n); i += BlockSize) {
       const int key = i % Config.block_kv, first = i / Config.block_kv * n;
       packet<float, n> values(0.0f);
-      if (first_key + key < end) values = attention_rows::load<n>(problem.key(sequence, kv_head, first_key + key), first, head_dim);
+      if (first_key + key < end)
+        values = attention_rows::load<n>(problem.key(sequence, kv_head, first_key + key), first,
+                                         head_dim);
       ROCMFORGE_UNROLL
       for (int d = 0; d < n; ++d) shared.key[first + d][key] = values[d];
     }
   }
 
-  ROCMFORGE_DEVICE void stage_values(block_context<BlockSize, WaveSize> block, shared_storage& shared, int sequence, int kv_head,
+  ROCMFORGE_DEVICE void stage_values(block_context<BlockSize, WaveSize> block,
+                                     shared_storage& shared, int sequence, int kv_head,
                                      int first_key, int end, int head_dim) const {
     constexpr int n = staged<typename Problem::cache_element>;
     constexpr int row_packets = Config.head_dim / n;
     for (int i = block.thread; i < Config.block_kv * row_packets; i += BlockSize) {
       const int key = i / row_packets, first = i % row_packets * n;
-      packet<float, n> values(0.0f);  // a weight of zero times what lies beyond the end must be zero
-      if (first_key + key < end) values = attention_rows::load<n>(problem.value(sequence, kv_head, first_key + key), first, head_dim);
+      packet<float, n> values(
+          0.0f);  // a weight of zero times what lies beyond the end must be zero
+      if (first_key + key < end)
+        values = attention_rows::load<n>(problem.value(sequence, kv_head, first_key + key), first,
+                                         head_dim);
       store_packet(&shared.value[key][first], values);
     }
   }
 
-  /// Scores of `lane_q` rows with the tile's keys, their weights (left in shared memory), and the step of the online softmax.
-  ROCMFORGE_DEVICE void score_rows(block_context<BlockSize, WaveSize> block, shared_storage& shared, int row, int lane_kv, int first_query,
-                                   int first_key, int q_len, int kv_len, float (&maximum)[lane_q], float (&sum)[lane_q],
-                                   packet<float, output_elements> (&output)[lane_q][output_packets]) const {
+  /// Scores of `lane_q` rows with the tile's keys, their weights (left in shared memory), and the
+  /// step of the online softmax.
+  ROCMFORGE_DEVICE void score_rows(
+      block_context<BlockSize, WaveSize> block, shared_storage& shared, int row, int lane_kv,
+      int first_query, int first_key, int q_len, int kv_len, float (&maximum)[lane_q],
+      float (&sum)[lane_q],
+      packet<float, output_elements> (&output)[lane_q][output_packets]) const {
     using scores = packet<float, score_elements>;
     scores score[lane_q][score_packets];
     ROCMFORGE_UNROLL
@@ -185,7 +217,9 @@ struct attention {
     for (int d = 0; d < Config.head_dim; ++d) {
       scores key[score_packets];
       ROCMFORGE_UNROLL
-      for (int c = 0; c < score_packets; ++c) key[c] = load_packet<score_elements>(&shared.key[d][(c * lanes_kv + lane_kv) * score_elements]);
+      for (int c = 0; c < score_packets; ++c)
+        key[c] =
+            load_packet<score_elements>(&shared.key[d][(c * lanes_kv + lane_kv) * score_elements]);
       ROCMFORGE_UNROLL
       for (int r = 0; r < lane_q; ++r) {
         const scores query(shared.query[row + r][d]);
@@ -207,7 +241,8 @@ struct attention {
       scores largest = score[r][0];
       ROCMFORGE_UNROLL
       for (int c = 1; c < score_packets; ++c) largest = rocmforge::maximum(largest, score[r][c]);
-      const float tile_maximum = reduce_lanes<lanes_kv>(horizontal_maximum(largest), max_op{}, block);
+      const float tile_maximum =
+          reduce_lanes<lanes_kv>(horizontal_maximum(largest), max_op{}, block);
       const float new_maximum = rocmforge::maximum(maximum[r], tile_maximum);
       const float reference = attention_rows::finite_maximum(new_maximum);
       const float keep = exp2_of(maximum[r] - reference);
@@ -224,8 +259,9 @@ struct attention {
     }
   }
 
-  ROCMFORGE_DEVICE void add_values(const shared_storage& shared, int row, int lane_kv,
-                                   packet<float, output_elements> (&output)[lane_q][output_packets]) const {
+  ROCMFORGE_DEVICE void add_values(
+      const shared_storage& shared, int row, int lane_kv,
+      packet<float, output_elements> (&output)[lane_q][output_packets]) const {
     using values = packet<float, output_elements>;
     for (int first = 0; first < output_packets; first += columns_at_once) {
       values total[lane_q][columns_at_once];
@@ -238,13 +274,15 @@ struct attention {
         values value[columns_at_once];
         ROCMFORGE_UNROLL
         for (int c = 0; c < columns_at_once; ++c) {
-          value[c] = load_packet<output_elements>(&shared.value[key][((first + c) * lanes_kv + lane_kv) * output_elements]);
+          value[c] = load_packet<output_elements>(
+              &shared.value[key][((first + c) * lanes_kv + lane_kv) * output_elements]);
         }
         ROCMFORGE_UNROLL
         for (int r = 0; r < lane_q; ++r) {
           const values weight(shared.weight[row + r][key]);
           ROCMFORGE_UNROLL
-          for (int c = 0; c < columns_at_once; ++c) total[r][c] = fma(weight, value[c], total[r][c]);
+          for (int c = 0; c < columns_at_once; ++c)
+            total[r][c] = fma(weight, value[c], total[r][c]);
         }
       }
       ROCMFORGE_UNROLL

@@ -1,6 +1,6 @@
-// Attention for a few queries, as in generation: every key and value is read once for all queries of its group of heads, and
-// the lanes of a block share the keys. Online softmax: Milakov and Gimelshein, 2018; the merge at the end as in
-// Dao et al., "Flash-Decoding", 2023.
+// Attention for a few queries, as in generation: every key and value is read once for all queries
+// of its group of heads, and the lanes of a block share the keys. Online softmax: Milakov and
+// Gimelshein, 2018; the merge at the end as in Dao et al., "Flash-Decoding", 2023.
 #pragma once
 
 #include "rocmforge/attention/problem.hpp"
@@ -12,25 +12,30 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Queries (heads of one group times rows) that a block of kernels::attention_vector serves at once.
+/// Queries (heads of one group times rows) that a block of kernels::attention_vector serves at
+/// once.
 inline constexpr int attention_vector_rows = 4;
 
 namespace kernels {
 
-/// `lanes_per_key` lanes hold one key: the block's lanes form teams of that size. A team takes `keys_at_once` keys at a time,
-/// keeps its own maximum, sum and output, and at the end the teams' results are merged through shared memory.
+/// `lanes_per_key` lanes hold one key: the block's lanes form teams of that size. A team takes
+/// `keys_at_once` keys at a time, keeps its own maximum, sum and output, and at the end the teams'
+/// results are merged through shared memory.
 template <class Problem, int HeadDim, int BlockSize, int WaveSize>
 struct attention_vector {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int num_rows = attention_vector_rows;
   using cache_element = typename Problem::cache_element;
-  static constexpr int packet_elements = packet_size<cache_element, WaveSize> < HeadDim ? packet_size<cache_element, WaveSize> : HeadDim;
+  static constexpr int packet_elements = packet_size<cache_element, WaveSize> < HeadDim
+                                             ? packet_size<cache_element, WaveSize>
+                                             : HeadDim;
   static constexpr int packets = HeadDim / packet_elements;
   static constexpr int lanes_per_key = packets < WaveSize ? packets : WaveSize;
   static constexpr int lane_packets = packets / lanes_per_key;
   static constexpr int num_teams = BlockSize / lanes_per_key;
-  static constexpr int keys_at_once = WaveSize == 1 ? packet_size<float, WaveSize> : 4;  // the host's exponentials fill a register
+  static constexpr int keys_at_once =
+      WaveSize == 1 ? packet_size<float, WaveSize> : 4;  // the host's exponentials fill a register
 
   struct shared_storage {
     alignas(64) float output[num_teams][num_rows][HeadDim];
@@ -42,12 +47,15 @@ struct attention_vector {
   float scale;  // softmax_scale * log2(e)
   bool causal;
 
-  // Grid: x over the rows of a group of heads (head by head within a query), y over kv heads, z over sequences.
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage& shared) const {
+  // Grid: x over the rows of a group of heads (head by head within a query), y over kv heads, z
+  // over sequences.
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage& shared) const {
     using attention_rows::minus_infinity;
     const int sequence = block.index.z, kv_head = block.index.y;
     const int group = problem.num_heads() / problem.num_kv_heads();
-    const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence), head_dim = problem.head_dim();
+    const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence),
+              head_dim = problem.head_dim();
     const int first_row = block.index.x * num_rows, rows_left = group * q_len - first_row;
     if (rows_left <= 0) return;  // the whole block
     const int team = block.thread / lanes_per_key, lane = block.thread % lanes_per_key;
@@ -57,11 +65,14 @@ struct attention_vector {
     int visible[num_rows], most_visible = 0;
     ROCMFORGE_UNROLL
     for (int r = 0; r < num_rows; ++r) {
-      const int row = first_row + (r < rows_left ? r : rows_left - 1);  // rows beyond the end repeat the last
+      const int row =
+          first_row + (r < rows_left ? r : rows_left - 1);  // rows beyond the end repeat the last
       ROCMFORGE_UNROLL
       for (int i = 0; i < lane_packets; ++i) {
-        query[r][i] = attention_rows::load<packet_elements>(problem.query(sequence, kv_head * group + row % group, row / group),
-                                                            element(lane, i), head_dim) * scale;
+        query[r][i] = attention_rows::load<packet_elements>(
+                          problem.query(sequence, kv_head * group + row % group, row / group),
+                          element(lane, i), head_dim) *
+                      scale;
         output[r][i] = packet<float, packet_elements>(0.0f);
       }
       maximum[r] = minus_infinity;
@@ -71,28 +82,31 @@ struct attention_vector {
     }
 
     for (int base = 0; base < most_visible; base += num_teams * keys_at_once) {
-      packet<float, keys_at_once> score[num_rows];
-      ROCMFORGE_UNROLL
-      for (int r = 0; r < num_rows; ++r) score[r] = packet<float, keys_at_once>(0.0f);
+      dot_accumulator<packet_elements, WaveSize> dot[num_rows][keys_at_once];
       for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
-        const cache_element* key = problem.key(sequence, kv_head, position < most_visible ? position : most_visible - 1);
-        dot_accumulator<packet_elements, WaveSize> dot[num_rows];
+        const cache_element* key =
+            problem.key(sequence, kv_head, position < most_visible ? position : most_visible - 1);
+        prefetch_row(problem.value(sequence, kv_head,
+                                   position < most_visible ? position : most_visible - 1));
         ROCMFORGE_UNROLL
         for (int i = 0; i < lane_packets; ++i) {
-          const auto values = attention_rows::load<packet_elements>(key, element(lane, i), head_dim);
+          const auto values =
+              attention_rows::load<packet_elements>(key, element(lane, i), head_dim);
           ROCMFORGE_UNROLL
           for (int r = 0; r < num_rows; ++r) {
-            if (i == 0) dot[r] = 0.0f;
-            dot[r] = dot_add(query[r][i], values, dot[r]);
+            if (i == 0) dot[r][c] = 0.0f;
+            dot[r][c] = dot_add(query[r][i], values, dot[r][c]);
           }
         }
-        ROCMFORGE_UNROLL
-        for (int r = 0; r < num_rows; ++r) {
-          const float value = reduce_lanes<lanes_per_key>(dot_fold(dot[r]), add_op{}, block);
-          score[r].set(c, position < visible[r] ? value : minus_infinity);
-        }
       });
+      packet<float, keys_at_once> score[num_rows];
+      ROCMFORGE_UNROLL
+      for (int r = 0; r < num_rows; ++r) {
+        score[r] =
+            keep_first(whole_scores(dot[r], block),
+                       (visible[r] - base - team + num_teams - 1) / num_teams, minus_infinity);
+      }
       ROCMFORGE_UNROLL
       for (int r = 0; r < num_rows; ++r) {
         const float new_maximum = maximum_of(maximum[r], horizontal_maximum(score[r]));
@@ -106,10 +120,14 @@ struct attention_vector {
       }
       for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
-        const cache_element* value = problem.value(sequence, kv_head, position < most_visible ? position : most_visible - 1);
+        const cache_element* value =
+            problem.value(sequence, kv_head, position < most_visible ? position : most_visible - 1);
+        const int next = position + num_teams * keys_at_once;
+        if (next < most_visible) prefetch_row(problem.key(sequence, kv_head, next));
         ROCMFORGE_UNROLL
         for (int i = 0; i < lane_packets; ++i) {
-          const auto values = attention_rows::load<packet_elements>(value, element(lane, i), head_dim);
+          const auto values =
+              attention_rows::load<packet_elements>(value, element(lane, i), head_dim);
           ROCMFORGE_UNROLL
           for (int r = 0; r < num_rows; ++r) {
             output[r][i] = fma(packet<float, packet_elements>(score[r][c]), values, output[r][i]);
@@ -121,18 +139,45 @@ struct attention_vector {
     ROCMFORGE_UNROLL
     for (int r = 0; r < num_rows; ++r) {
       ROCMFORGE_UNROLL
-      for (int i = 0; i < lane_packets; ++i) store_packet(&shared.output[team][r][element(lane, i)], output[r][i]);
+      for (int i = 0; i < lane_packets; ++i)
+        store_packet(&shared.output[team][r][element(lane, i)], output[r][i]);
       if (lane == 0) {
         shared.maximum[team][r] = maximum[r];
         shared.sum[team][r] = sum[r];
       }
     }
     block.barrier();
-    merge_teams(block, shared, sequence, kv_head, group, first_row, rows_left < num_rows ? rows_left : num_rows);
+    merge_teams(block, shared, sequence, kv_head, group, first_row,
+                rows_left < num_rows ? rows_left : num_rows);
   }
 
  private:
-  /// A loop over the keys at once: unrolled on a GPU, where scores must stay in registers; a real loop on the host.
+  /// The dot products of the keys at once from what their lanes hold.
+  ROCMFORGE_DEVICE static packet<float, keys_at_once> whole_scores(
+      const dot_accumulator<packet_elements, WaveSize> (&dot)[keys_at_once],
+      block_context<BlockSize, WaveSize> block) {
+    if constexpr (WaveSize == 1) {
+      return fold_all(dot);
+    } else {
+      packet<float, keys_at_once> score(0.0f);
+      ROCMFORGE_UNROLL
+      for (int c = 0; c < keys_at_once; ++c)
+        score.set(c, reduce_lanes<lanes_per_key>(dot[c], add_op{}, block));
+      return score;
+    }
+  }
+
+  /// Asks for a row that is needed after the present keys: on the host their pages come from memory
+  /// one after the other.
+  ROCMFORGE_DEVICE static void prefetch_row(const cache_element* row) {
+    if constexpr (WaveSize == 1) {
+      constexpr int line = 64 / static_cast<int>(sizeof(cache_element));
+      for (int i = 0; i < HeadDim; i += line) prefetch(row + i);
+    }
+  }
+
+  /// A loop over the keys at once: unrolled on a GPU, where scores must stay in registers; a real
+  /// loop on the host.
   template <class F>
   ROCMFORGE_DEVICE static void for_each_key(F&& f) {
     if constexpr (WaveSize == 1) {
@@ -145,16 +190,20 @@ struct attention_vector {
 
   ROCMFORGE_DEVICE static float maximum_of(float a, float b) { return a > b ? a : b; }
   /// First element of packet i of a lane.
-  ROCMFORGE_DEVICE static int element(int lane, int i) { return (i * lanes_per_key + lane) * packet_elements; }
+  ROCMFORGE_DEVICE static int element(int lane, int i) {
+    return (i * lanes_per_key + lane) * packet_elements;
+  }
 
-  ROCMFORGE_DEVICE void merge_teams(block_context<BlockSize, WaveSize> block, const shared_storage& shared, int sequence, int kv_head,
+  ROCMFORGE_DEVICE void merge_teams(block_context<BlockSize, WaveSize> block,
+                                    const shared_storage& shared, int sequence, int kv_head,
                                     int group, int first_row, int rows) const {
     const int head_dim = problem.head_dim();
     for (int i = block.thread; i < rows * packets; i += BlockSize) {
       const int r = i / packets, first = i % packets * packet_elements;
       const int head = kv_head * group + (first_row + r) % group, row = (first_row + r) / group;
       float maximum = attention_rows::minus_infinity;
-      for (int team = 0; team < num_teams; ++team) maximum = maximum_of(maximum, shared.maximum[team][r]);
+      for (int team = 0; team < num_teams; ++team)
+        maximum = maximum_of(maximum, shared.maximum[team][r]);
       const float reference = attention_rows::finite_maximum(maximum);
       packet<float, packet_elements> output(0.0f);
       float sum = 0;
@@ -164,7 +213,8 @@ struct attention_vector {
         output += load_packet<packet_elements>(&shared.output[team][r][first]) * weight;
       }
       if (first < head_dim) {
-        attention_rows::store(problem.output(sequence, head, row), first, head_dim, output * (sum > 0 ? 1.0f / sum : 0.0f));
+        attention_rows::store(problem.output(sequence, head, row), first, head_dim,
+                              output * (sum > 0 ? 1.0f / sum : 0.0f));
       }
       if (float* lse = problem.lse_at(sequence, head, row); lse != nullptr && first == 0) {
         *lse = attention_rows::log_sum_exp(maximum, sum);

@@ -1,5 +1,6 @@
-// Dot products packet by packet. On the serial host the running sum is a packet of partial sums that is folded once at the
-// end; a GPU lane has its neighbours to fill the machine and keeps one float.
+// Dot products packet by packet. On the serial host the running sum is a packet of partial sums
+// that is folded once at the end; a GPU lane has its neighbours to fill the machine and keeps one
+// float.
 #pragma once
 
 #include <type_traits>
@@ -13,7 +14,8 @@ template <int N, int WaveSize>
 using dot_accumulator = std::conditional_t<WaveSize == 1, packet<float, N>, float>;
 
 template <int N>
-ROCMFORGE_DEVICE packet<float, N> dot_add(const packet<float, N>& a, const packet<float, N>& b, const packet<float, N>& sum) {
+ROCMFORGE_DEVICE packet<float, N> dot_add(const packet<float, N>& a, const packet<float, N>& b,
+                                          const packet<float, N>& sum) {
   return fma(a, b, sum);
 }
 template <int N>
@@ -23,7 +25,9 @@ ROCMFORGE_DEVICE float dot_add(const packet<float, N>& a, const packet<float, N>
   return sum;
 }
 
-ROCMFORGE_DEVICE float dot_fold(float sum) { return sum; }
+ROCMFORGE_DEVICE float dot_fold(float sum) {
+  return sum;
+}
 template <int N>
 ROCMFORGE_DEVICE float dot_fold(const packet<float, N>& sum) {
   return horizontal_sum(sum);

@@ -8,8 +8,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Where a packet lies in its row, and how many of its elements are in the row. `slot` counts the packets that are in flight
-/// at once: with an accumulator a slot, sums do not wait for each other.
+/// Where a packet lies in its row, and how many of its elements are in the row. `slot` counts the
+/// packets that are in flight at once: with an accumulator a slot, sums do not wait for each other.
 template <int N, int Slot, bool Whole>
 struct packet_position {
   static constexpr int slot = Slot;
@@ -27,7 +27,8 @@ ROCMFORGE_DEVICE packet<float, N> load(const T* row, packet_position<N, Slot, Wh
 }
 
 template <int N, int Slot, bool Whole, class T>
-ROCMFORGE_DEVICE void store(T* row, packet_position<N, Slot, Whole> at, const packet<float, N>& value) {
+ROCMFORGE_DEVICE void store(T* row, packet_position<N, Slot, Whole> at,
+                            const packet<float, N>& value) {
   if constexpr (Whole) {
     store_packet(row + at.index, value);
   } else {
@@ -37,7 +38,8 @@ ROCMFORGE_DEVICE void store(T* row, packet_position<N, Slot, Whole> at, const pa
 
 /// `value` with `outside` in place of the elements that are beyond the row.
 template <int N, int Slot, bool Whole>
-ROCMFORGE_DEVICE packet<float, N> masked(packet<float, N> value, packet_position<N, Slot, Whole> at, float outside) {
+ROCMFORGE_DEVICE packet<float, N> masked(packet<float, N> value, packet_position<N, Slot, Whole> at,
+                                         float outside) {
   if constexpr (!Whole) {
     ROCMFORGE_UNROLL
     for (int i = 0; i < N; ++i) {
@@ -50,8 +52,9 @@ ROCMFORGE_DEVICE packet<float, N> masked(packet<float, N> value, packet_position
 /// Packets in flight a lane.
 inline constexpr int num_packet_slots = 4;
 
-/// Calls `f(packet_position)` for the packets of a row of `size` elements that are lane `thread`'s of `num_threads`. Slots
-/// are filled in order, so that the same row always adds up in the same order.
+/// Calls `f(packet_position)` for the packets of a row of `size` elements that are lane `thread`'s
+/// of `num_threads`. Slots are filled in order, so that the same row always adds up in the same
+/// order.
 template <int N, class F>
 ROCMFORGE_DEVICE void for_each_packet(int thread, int num_threads, int size, F&& f) {
   const int step = num_threads * N;

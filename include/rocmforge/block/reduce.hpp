@@ -1,4 +1,5 @@
-// Sums and maxima over the lanes of a wave and of a block, in a fixed order: the same values give the same bits.
+// Sums and maxima over the lanes of a wave and of a block, in a fixed order: the same values give
+// the same bits.
 #pragma once
 
 #include "rocmforge/platform/platform.hpp"
@@ -13,8 +14,9 @@ struct max_op {
   ROCMFORGE_DEVICE float operator()(float a, float b) const { return maximum(a, b); }
 };
 
-/// Combines the values of `Width` neighbouring lanes (a power of two, at most the wave); each of them gets the result.
-/// A butterfly: as many steps as `Width` has bits, and every lane computes the same expression.
+/// Combines the values of `Width` neighbouring lanes (a power of two, at most the wave); each of
+/// them gets the result. A butterfly: as many steps as `Width` has bits, and every lane computes
+/// the same expression.
 template <int Width, int Mask = Width / 2, int BlockSize, int WaveSize, class T, class Op>
 ROCMFORGE_DEVICE T reduce_lanes(T value, Op op, block_context<BlockSize, WaveSize> block) {
   static_assert(Width <= WaveSize && (Width & (Width - 1)) == 0);
@@ -22,7 +24,8 @@ ROCMFORGE_DEVICE T reduce_lanes(T value, Op op, block_context<BlockSize, WaveSiz
     return value;
   } else {
     const T other = block.template shuffle_xor<Mask>(value);
-    // The lower lane's value comes first, so that both compute the same bits even if op(a, b) != op(b, a).
+    // The lower lane's value comes first, so that both compute the same bits even if op(a, b) !=
+    // op(b, a).
     const T combined = (block.lane() & Mask) == 0 ? op(value, other) : op(other, value);
     return reduce_lanes<Width, Mask / 2>(combined, op, block);
   }
@@ -31,7 +34,8 @@ ROCMFORGE_DEVICE T reduce_lanes(T value, Op op, block_context<BlockSize, WaveSiz
 /// Combines one value a lane over the whole block; every lane gets the result.
 template <int BlockSize, int WaveSize, class T = float>
 struct block_reduce {
-  static_assert(BlockSize % WaveSize == 0, "block_reduce: BlockSize must be a multiple of WaveSize");
+  static_assert(BlockSize % WaveSize == 0,
+                "block_reduce: BlockSize must be a multiple of WaveSize");
   static_assert(BlockSize / WaveSize <= WaveSize, "block_reduce: at most WaveSize waves");
   static constexpr int num_waves = BlockSize / WaveSize;
 
@@ -39,9 +43,11 @@ struct block_reduce {
     T of_wave[num_waves];
   };
 
-  /// The storage can be used again after the call: the last thing that reads it is followed by a barrier.
+  /// The storage can be used again after the call: the last thing that reads it is followed by a
+  /// barrier.
   template <class Op>
-  ROCMFORGE_DEVICE static T reduce(T value, Op op, block_context<BlockSize, WaveSize> block, storage& shared) {
+  ROCMFORGE_DEVICE static T reduce(T value, Op op, block_context<BlockSize, WaveSize> block,
+                                   storage& shared) {
     value = reduce_lanes<WaveSize>(value, op, block);
     if constexpr (num_waves > 1) {
       if (block.lane() == 0) shared.of_wave[block.wave()] = value;

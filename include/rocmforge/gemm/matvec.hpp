@@ -1,5 +1,5 @@
-// y = x W^T for a few tokens: the weights are read once from memory and that is what it costs, so they are decoded in
-// registers and multiplied at once.
+// y = x W^T for a few tokens: the weights are read once from memory and that is what it costs, so
+// they are decoded in registers and multiplied at once.
 #pragma once
 
 #include "rocmforge/block/dot.hpp"
@@ -17,14 +17,15 @@ struct matvec_tile {
   int repeats;
 };
 constexpr matvec_tile matvec_tile_for(int wave_size) {
-  // Host: four rows hide the latency of the multiply-adds; 16 rows a block are enough work to hand out.
+  // Host: four rows hide the latency of the multiply-adds; 16 rows a block are enough work to hand
+  // out.
   return wave_size == 1 ? matvec_tile{4, 4} : matvec_tile{2, 1};
 }
 
 namespace kernels {
 
-/// Each wave computes the products of its rows of W with `Tokens` rows of x: lanes stride along the row, then add up. Tokens
-/// and rows beyond the end are computed from the last one and dropped.
+/// Each wave computes the products of its rows of W with `Tokens` rows of x: lanes stride along the
+/// row, then add up. Tokens and rows beyond the end are computed from the last one and dropped.
 template <class T, class Type, int Tokens, int BlockSize, int WaveSize>
 struct matvec {
   static_assert(BlockSize % WaveSize == 0, "matvec: BlockSize must be a multiple of WaveSize");
@@ -32,19 +33,22 @@ struct matvec {
   static constexpr int wave_size = WaveSize;
   static constexpr matvec_tile tile = matvec_tile_for(WaveSize);
   static constexpr int rows_per_block = BlockSize / WaveSize * tile.rows * tile.repeats;
-  static constexpr int packet_elements = packet_size<float, WaveSize> < 16 ? packet_size<float, WaveSize> : 16;
+  static constexpr int packet_elements =
+      packet_size<float, WaveSize> < 16 ? packet_size<float, WaveSize> : 16;
   struct shared_storage {};
 
-  tensor_view<T, 2> y;               // [num_tokens, out_dim]
-  tensor_view<const T, 2> x;         // [num_tokens, in_dim]
-  tensor_view<const Type, 2> weight; // [out_dim, in_dim / elements]
-  tensor_view<const float, 1> bias;  // [out_dim] or empty
+  tensor_view<T, 2> y;                // [num_tokens, out_dim]
+  tensor_view<const T, 2> x;          // [num_tokens, in_dim]
+  tensor_view<const Type, 2> weight;  // [out_dim, in_dim / elements]
+  tensor_view<const float, 1> bias;   // [out_dim] or empty
 
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage&) const {
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage&) const {
     const int first_token = block.index.y * Tokens;
     const T* tokens[Tokens];
     ROCMFORGE_UNROLL
-    for (int t = 0; t < Tokens; ++t) tokens[t] = slice(x, first_row(first_token + t, x.extent[0])).data;
+    for (int t = 0; t < Tokens; ++t)
+      tokens[t] = slice(x, first_row(first_token + t, x.extent[0])).data;
     for (int repeat = 0; repeat < tile.repeats; ++repeat) {
       const int wave = block.wave() + BlockSize / WaveSize * repeat;
       const int first = block.index.x * rows_per_block + wave * tile.rows;
@@ -53,19 +57,23 @@ struct matvec {
   }
 
  private:
-  ROCMFORGE_DEVICE static int first_row(int row, int num_rows) { return row < num_rows ? row : num_rows - 1; }
+  ROCMFORGE_DEVICE static int first_row(int row, int num_rows) {
+    return row < num_rows ? row : num_rows - 1;
+  }
 
-  ROCMFORGE_DEVICE void multiply_rows(block_context<BlockSize, WaveSize> block, int first, int first_token,
-                                      const T* const (&tokens)[Tokens]) const {
+  ROCMFORGE_DEVICE void multiply_rows(block_context<BlockSize, WaveSize> block, int first,
+                                      int first_token, const T* const (&tokens)[Tokens]) const {
     constexpr int parts = num_parts<packet_elements>;
     constexpr int lanes_per_group = parts < WaveSize ? parts : WaveSize;
     constexpr int groups_per_step = WaveSize / lanes_per_group;
     const int in_dim = x.extent[1];
     const Type* rows[tile.rows];
     ROCMFORGE_UNROLL
-    for (int r = 0; r < tile.rows; ++r) rows[r] = slice(weight, first_row(first + r, y.extent[1])).data;
+    for (int r = 0; r < tile.rows; ++r)
+      rows[r] = slice(weight, first_row(first + r, y.extent[1])).data;
 
-    const std::int64_t ahead = tile.rows * weight.stride[0];  // the rows that come next, for a host's caches
+    const std::int64_t ahead =
+        tile.rows * weight.stride[0];  // the rows that come next, for a host's caches
 
     dot_accumulator<packet_elements, WaveSize> sums[tile.rows][Tokens];
     ROCMFORGE_UNROLL
@@ -76,19 +84,24 @@ struct matvec {
     const auto multiply_group = [&](int group, int part, int count) {
       fragment<packet_elements> values[Tokens];
       ROCMFORGE_UNROLL
-      for (int t = 0; t < Tokens; ++t) values[t] = block_traits<T>::template decode<packet_elements>(tokens[t], group, part, count);
+      for (int t = 0; t < Tokens; ++t)
+        values[t] =
+            block_traits<T>::template decode<packet_elements>(tokens[t], group, part, count);
       ROCMFORGE_UNROLL
       for (int r = 0; r < tile.rows; ++r) {
         prefetch(rows[r] + ahead + group * (group_elements / block_traits<Type>::elements));
-        const auto weights = block_traits<Type>::template decode<packet_elements>(rows[r], group, part, count);
+        const auto weights =
+            block_traits<Type>::template decode<packet_elements>(rows[r], group, part, count);
         ROCMFORGE_UNROLL
         for (int t = 0; t < Tokens; ++t) {
-          sums[r][t] = dot_add(weights.high, values[t].high, dot_add(weights.low, values[t].low, sums[r][t]));
+          sums[r][t] = dot_add(weights.high, values[t].high,
+                               dot_add(weights.low, values[t].low, sums[r][t]));
         }
       }
     };
     const int whole_groups = in_dim / group_elements;
-    for (int group = block.lane() / lanes_per_group; group < whole_groups; group += groups_per_step) {
+    for (int group = block.lane() / lanes_per_group; group < whole_groups;
+         group += groups_per_step) {
       ROCMFORGE_UNROLL
       for (int part = block.lane() % lanes_per_group; part < parts; part += lanes_per_group) {
         multiply_group(group, part, group_elements);
@@ -96,7 +109,8 @@ struct matvec {
     }
     const int rest = in_dim - whole_groups * group_elements;
     if (rest > 0 && block.lane() < lanes_per_group) {
-      for (int part = block.lane(); part < parts; part += lanes_per_group) multiply_group(whole_groups, part, rest);
+      for (int part = block.lane(); part < parts; part += lanes_per_group)
+        multiply_group(whole_groups, part, rest);
     }
 
     ROCMFORGE_UNROLL

@@ -1,5 +1,5 @@
-// y = x W^T for many tokens: a block decodes a panel of W once, as floats, and multiplies it with a tile of tokens; each lane
-// keeps a small tile of sums in registers.
+// y = x W^T for many tokens: a block decodes a panel of W once, as floats, and multiplies it with a
+// tile of tokens; each lane keeps a small tile of sums in registers.
 #pragma once
 
 #include "rocmforge/block/dot.hpp"
@@ -10,17 +10,20 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Shape of the work of one block: tokens (rows of x) by rows (of W), `k` columns at a time; and the tile of one lane.
+/// Shape of the work of one block: tokens (rows of x) by rows (of W), `k` columns at a time; and
+/// the tile of one lane.
 struct matmul_tile {
   int block_tokens, block_rows, block_k;
   int lane_tokens, lane_rows;
 };
 constexpr matmul_tile matmul_tile_for(int block_size, int wave_size) {
   if (wave_size == 1) {
-    // One lane walks over the block's tile. 4 x 6 sums leave room for their operands in the 32 registers that processors with
-    // packets of 16 have, 3 x 3 in the 16 of the others. A panel of 24 rows x 2048 columns stays in a second-level cache of
-    // 256 KiB or more, for all tokens of a prompt's part.
-    return packet_size<float, 1> == 16 ? matmul_tile{512, 24, 2048, 4, 6} : matmul_tile{510, 24, 2048, 3, 3};
+    // One lane walks over the block's tile. 4 x 6 sums leave room for their operands in the 32
+    // registers that processors with packets of 16 have, 3 x 3 in the 16 of the others. A panel of
+    // 24 rows x 2048 columns stays in a second-level cache of 256 KiB or more, for all tokens of a
+    // prompt's part.
+    return packet_size<float, 1> == 16 ? matmul_tile{512, 24, 2048, 4, 6}
+                                       : matmul_tile{510, 24, 2048, 3, 3};
   }
   // 16 lanes along the rows of W, the others along the tokens, 4 x 4 sums a lane.
   return {block_size / 16 * 4, 64, 32, 4, 4};
@@ -33,16 +36,19 @@ struct matmul {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr matmul_tile tile = matmul_tile_for(BlockSize, WaveSize);
-  static constexpr int packet_elements = packet_size<float, WaveSize> < 16 ? packet_size<float, WaveSize> : 16;
-  // Lanes along the two axes, and how many lane tiles each lane has. One more packet a row of the panel than is needed puts
-  // neighbouring rows into different banks.
+  static constexpr int packet_elements =
+      packet_size<float, WaveSize> < 16 ? packet_size<float, WaveSize> : 16;
+  // Lanes along the two axes, and how many lane tiles each lane has. One more packet a row of the
+  // panel than is needed puts neighbouring rows into different banks.
   static constexpr int lanes_rows = WaveSize == 1 ? 1 : tile.block_rows / tile.lane_rows;
   static constexpr int lanes_tokens = BlockSize / lanes_rows;
   static constexpr int rounds_rows = tile.block_rows / (lanes_rows * tile.lane_rows);
   static constexpr int rounds_tokens = tile.block_tokens / (lanes_tokens * tile.lane_tokens);
   static constexpr int panel_stride = tile.block_k + packet_elements;
-  static constexpr bool stages_tokens = WaveSize > 1;  // a host reads them where they are, through its caches
-  static_assert(BlockSize % lanes_rows == 0 && lanes_tokens * tile.lane_tokens * rounds_tokens == tile.block_tokens,
+  static constexpr bool stages_tokens =
+      WaveSize > 1;  // a host reads them where they are, through its caches
+  static_assert(BlockSize % lanes_rows == 0 &&
+                    lanes_tokens * tile.lane_tokens * rounds_tokens == tile.block_tokens,
                 "matmul: the lanes must cover the block's tile");
 
   struct shared_storage {
@@ -50,13 +56,15 @@ struct matmul {
     float tokens[stages_tokens ? tile.block_tokens : 1][panel_stride];
   };
 
-  tensor_view<T, 2> y;               // [num_tokens, out_dim]
-  tensor_view<const T, 2> x;         // [num_tokens, in_dim]
-  tensor_view<const Type, 2> weight; // [out_dim, in_dim / elements]
-  tensor_view<const float, 1> bias;  // [out_dim] or empty
+  tensor_view<T, 2> y;                // [num_tokens, out_dim]
+  tensor_view<const T, 2> x;          // [num_tokens, in_dim]
+  tensor_view<const Type, 2> weight;  // [out_dim, in_dim / elements]
+  tensor_view<const float, 1> bias;   // [out_dim] or empty
 
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block, shared_storage& shared) const {
-    const int first_row = block.index.x * tile.block_rows, first_token = block.index.y * tile.block_tokens;
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage& shared) const {
+    const int first_row = block.index.x * tile.block_rows,
+              first_token = block.index.y * tile.block_tokens;
     const int lane_row = block.thread % lanes_rows, lane_token = block.thread / lanes_rows;
     const int in_dim = x.extent[1];
     const int tokens_left = y.extent[0] - first_token;
@@ -64,15 +72,18 @@ struct matmul {
     float sums[rounds_tokens][rounds_rows][tile.lane_tokens][tile.lane_rows] = {};
     for (int k = 0; k < in_dim; k += tile.block_k) {
       const int columns = in_dim - k < tile.block_k ? in_dim - k : tile.block_k;
-      stage(block, &shared.weights[0][0], weight, first_row, tile.block_rows, y.extent[1], k, columns);
+      stage(block, &shared.weights[0][0], weight, first_row, tile.block_rows, y.extent[1], k,
+            columns);
       if constexpr (stages_tokens) {
-        stage(block, &shared.tokens[0][0], x, first_token, tile.block_tokens, y.extent[0], k, columns);
+        stage(block, &shared.tokens[0][0], x, first_token, tile.block_tokens, y.extent[0], k,
+              columns);
       }
       block.barrier();
       for (int round = 0; round < rounds_tokens; ++round) {
         if (round * lanes_tokens * tile.lane_tokens >= tokens_left) break;
         for (int round_row = 0; round_row < rounds_rows; ++round_row) {
-          multiply(shared, sums[round][round_row], first_token, lane_token + round * lanes_tokens * tile.lane_tokens,
+          multiply(shared, sums[round][round_row], first_token,
+                   lane_token + round * lanes_tokens * tile.lane_tokens,
                    lane_row + round_row * lanes_rows * tile.lane_rows, k, columns);
         }
       }
@@ -99,18 +110,19 @@ struct matmul {
   }
 
  private:
-  /// Rows `first` to `first + num_rows` of `from`, columns k to k + columns, as floats; rows beyond the end repeat the last, and
-  /// columns are filled up with zeros to a whole number of packets.
+  /// Rows `first` to `first + num_rows` of `from`, columns k to k + columns, as floats; rows beyond
+  /// the end repeat the last, and columns are filled up with zeros to a whole number of packets.
   template <class From>
-  ROCMFORGE_DEVICE static void stage(block_context<BlockSize, WaveSize> block, float* panel, const tensor_view<const From, 2>& from,
-                                     int first, int num_rows, int rows_end, int k, int columns) {
+  ROCMFORGE_DEVICE static void stage(block_context<BlockSize, WaveSize> block, float* panel,
+                                     const tensor_view<const From, 2>& from, int first,
+                                     int num_rows, int rows_end, int k, int columns) {
     constexpr int parts = num_parts<packet_elements>;
     const int groups = (columns + group_elements - 1) / group_elements;
     for (int i = block.thread; i < num_rows * groups * parts; i += BlockSize) {
       const int part = i % parts, group = i / parts % groups, row = i / parts / groups;
       const From* data = slice(from, first + row < rows_end ? first + row : rows_end - 1).data;
-      const auto values = block_traits<From>::template decode<packet_elements>(data, k / group_elements + group, part,
-                                                                               columns - group * group_elements);
+      const auto values = block_traits<From>::template decode<packet_elements>(
+          data, k / group_elements + group, part, columns - group * group_elements);
       float* to = panel + row * panel_stride + group * group_elements + part * packet_elements;
       store_packet(to, values.low);
       store_packet(to + 16, values.high);
@@ -118,7 +130,8 @@ struct matmul {
   }
 
   /// Adds the products of `columns` columns to the sums of one lane tile.
-  ROCMFORGE_DEVICE void multiply(const shared_storage& shared, float (&sums)[tile.lane_tokens][tile.lane_rows], int first_token,
+  ROCMFORGE_DEVICE void multiply(const shared_storage& shared,
+                                 float (&sums)[tile.lane_tokens][tile.lane_rows], int first_token,
                                  int token, int row, int k, int columns) const {
     using accumulator = dot_accumulator<packet_elements, WaveSize>;
     accumulator acc[tile.lane_tokens][tile.lane_rows];
@@ -143,12 +156,15 @@ struct matmul {
         auto weights = load_packet<packet_elements>(panel + j * lanes_rows * panel_stride + column);
         if constexpr (WaveSize == 1) hold(weights);
         ROCMFORGE_UNROLL
-        for (int i = 0; i < tile.lane_tokens; ++i) acc[i][j] = dot_add(weights, values[i], acc[i][j]);
+        for (int i = 0; i < tile.lane_tokens; ++i)
+          acc[i][j] = dot_add(weights, values[i], acc[i][j]);
       }
     };
     if constexpr (stages_tokens) {
       for (int column = 0; column < columns; column += packet_elements) {
-        step(column, [&](int i) { return load_packet<packet_elements>(&shared.tokens[token + i * lanes_tokens][column]); });
+        step(column, [&](int i) {
+          return load_packet<packet_elements>(&shared.tokens[token + i * lanes_tokens][column]);
+        });
       }
     } else {
       int column = 0;
@@ -156,7 +172,9 @@ struct matmul {
         step(column, [&](int i) { return load_packet<packet_elements>(direct[i] + column); });
       }
       if (column < columns) {
-        step(column, [&](int i) { return load_packet<packet_elements>(direct[i] + column, columns - column); });
+        step(column, [&](int i) {
+          return load_packet<packet_elements>(direct[i] + column, columns - column);
+        });
       }
     }
     ROCMFORGE_UNROLL

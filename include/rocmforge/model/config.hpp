@@ -14,7 +14,8 @@
 
 namespace rocmforge {
 
-/// Hyper-parameters of a decoder of the llama family. Every extent is checked against the others and against sane limits.
+/// Hyper-parameters of a decoder of the llama family. Every extent is checked against the others
+/// and against sane limits.
 struct model_config {
   std::string architecture;  // "llama" or "qwen2"
   int num_layers = 0;
@@ -41,16 +42,19 @@ namespace model_config_reader {
 
 class reader {
  public:
-  explicit reader(const gguf::file& file) : file_(file), architecture_(file.get<std::string_view>("general.architecture")) {}
+  explicit reader(const gguf::file& file)
+      : file_(file), architecture_(file.get<std::string_view>("general.architecture")) {}
 
   [[nodiscard]] model_config read() const {
     model_config config;
     config.architecture = architecture_;
     if (architecture_ != "llama" && architecture_ != "qwen2") {
-      fail("general.architecture is '" + printable(architecture_) + "', expected 'llama' or 'qwen2'");
+      fail("general.architecture is '" + printable(architecture_) +
+           "', expected 'llama' or 'qwen2'");
     }
     config.rope_half_split = config.requires_qkv_bias = architecture_ == "qwen2";
-    if (integer("expert_count", 0, 1 << 20, 0) != 0) fail(key("expert_count") + " is not 0: mixtures of experts are not supported");
+    if (integer("expert_count", 0, 1 << 20, 0) != 0)
+      fail(key("expert_count") + " is not 0: mixtures of experts are not supported");
 
     config.num_layers = integer("block_count", 1, 512);
     config.hidden_dim = integer("embedding_length", 1, 1 << 20);
@@ -58,32 +62,36 @@ class reader {
     config.num_heads = integer("attention.head_count", 1, 1024);
     config.num_kv_heads = integer("attention.head_count_kv", 1, config.num_heads, config.num_heads);
     if (config.num_heads % config.num_kv_heads != 0) {
-      fail(key("attention.head_count") + " is " + std::to_string(config.num_heads) + ", expected a multiple of head_count_kv, " +
-           std::to_string(config.num_kv_heads));
+      fail(key("attention.head_count") + " is " + std::to_string(config.num_heads) +
+           ", expected a multiple of head_count_kv, " + std::to_string(config.num_kv_heads));
     }
     config.head_dim = integer("attention.key_length", 2, 256, config.hidden_dim / config.num_heads);
     if (config.head_dim < 2 || config.head_dim > 256 || config.head_dim % 2 != 0) {
-      fail("head_dim is " + std::to_string(config.head_dim) + ", expected an even number from 2 to 256");
+      fail("head_dim is " + std::to_string(config.head_dim) +
+           ", expected an even number from 2 to 256");
     }
     if (integer("attention.value_length", 1, 1024, config.head_dim) != config.head_dim) {
-      fail(key("attention.value_length") + " differs from the keys' length, " + std::to_string(config.head_dim) +
-           "; they must be equal");
+      fail(key("attention.value_length") + " differs from the keys' length, " +
+           std::to_string(config.head_dim) + "; they must be equal");
     }
     config.context_length = integer("context_length", 1, 1 << 24);
     // Attention here sees everything: a sliding window changes nothing up to its length.
-    config.context_length = std::min(config.context_length,
-                                     integer("attention.sliding_window", 1, std::numeric_limits<int>::max(), config.context_length));
+    config.context_length = std::min(
+        config.context_length, integer("attention.sliding_window", 1,
+                                       std::numeric_limits<int>::max(), config.context_length));
     config.epsilon = number("attention.layer_norm_rms_epsilon", 0, 1, std::nullopt);
     if (config.epsilon == 0) fail(key("attention.layer_norm_rms_epsilon") + " is 0, expected more");
     read_rope(config);
     config.softmax_scale = number("attention.scale", 0, 1e6, 0.0f);
-    if (config.softmax_scale == 0) config.softmax_scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
+    if (config.softmax_scale == 0)
+      config.softmax_scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
 
     const gguf::tensor_info& embedding = file_.tensor("token_embd.weight");
-    if (embedding.rank != 2 || embedding.extent[0] != config.hidden_dim || embedding.extent[1] < 1 ||
-        embedding.extent[1] > (1 << 24)) {
-      fail("token_embd.weight has shape " + std::to_string(embedding.extent[0]) + " x " + std::to_string(embedding.extent[1]) +
-           ", expected " + std::to_string(config.hidden_dim) + " (" + key("embedding_length") + ") x vocabulary");
+    if (embedding.rank != 2 || embedding.extent[0] != config.hidden_dim ||
+        embedding.extent[1] < 1 || embedding.extent[1] > (1 << 24)) {
+      fail("token_embd.weight has shape " + std::to_string(embedding.extent[0]) + " x " +
+           std::to_string(embedding.extent[1]) + ", expected " + std::to_string(config.hidden_dim) +
+           " (" + key("embedding_length") + ") x vocabulary");
     }
     config.vocab_size = static_cast<int>(embedding.extent[1]);
     check_vocabulary(config.vocab_size);
@@ -91,12 +99,15 @@ class reader {
   }
 
  private:
-  /// A vocabulary may be shorter than the embedding, whose rows are often padded; a longer one has tokens that no row stands for.
+  /// A vocabulary may be shorter than the embedding, whose rows are often padded; a longer one has
+  /// tokens that no row stands for.
   void check_vocabulary(int num_rows) const {
     const std::string rows = ", but token_embd.weight has " + std::to_string(num_rows) + " rows";
-    if (integer("vocab_size", 1, 1 << 24, num_rows) != num_rows) fail(key("vocab_size") + " is another number" + rows);
+    if (integer("vocab_size", 1, 1 << 24, num_rows) != num_rows)
+      fail(key("vocab_size") + " is another number" + rows);
     for (const gguf::metadata_entry& entry : file_.metadata()) {
-      if (entry.key == "tokenizer.ggml.tokens" && entry.count > static_cast<std::uint64_t>(num_rows)) {
+      if (entry.key == "tokenizer.ggml.tokens" &&
+          entry.count > static_cast<std::uint64_t>(num_rows)) {
         fail("tokenizer.ggml.tokens has " + std::to_string(entry.count) + " tokens" + rows);
       }
     }
@@ -109,9 +120,12 @@ class reader {
     if (config.rope_theta <= 0) fail(key("rope.freq_base") + " is 0, expected more");
     const auto scaling = file_.find<std::string_view>(key("rope.scaling.type")).value_or("linear");
     if (scaling != "none" && scaling != "linear") {
-      fail(key("rope.scaling.type") + " is '" + printable(scaling) + "', expected 'none' or 'linear'");
+      fail(key("rope.scaling.type") + " is '" + printable(scaling) +
+           "', expected 'none' or 'linear'");
     }
-    const float factor = scaling == "none" ? 0.0f : number("rope.scaling.factor", 0, 1e6, number("rope.scale_linear", 0, 1e6, 0.0f));
+    const float factor = scaling == "none" ? 0.0f
+                                           : number("rope.scaling.factor", 0, 1e6,
+                                                    number("rope.scale_linear", 0, 1e6, 0.0f));
     if (factor != 0) config.position_scale = 1 / factor;
     if (!std::isfinite(config.position_scale)) fail(key("rope.scaling.factor") + " is too small");
     if (number("rope.scaling.attn_factor", -1e6, 1e6, 1.0f) != 1) {
@@ -119,7 +133,9 @@ class reader {
     }
   }
 
-  [[nodiscard]] std::string key(std::string_view name) const { return architecture_ + "." + std::string(name); }
+  [[nodiscard]] std::string key(std::string_view name) const {
+    return architecture_ + "." + std::string(name);
+  }
 
   [[nodiscard]] int integer(std::string_view name, std::int64_t low, std::int64_t high,
                             std::optional<std::int64_t> absent = std::nullopt) const {
@@ -127,20 +143,25 @@ class reader {
     if (!found && !absent) fail("has no " + key(name) + ", which the architecture needs");
     const std::int64_t value = found ? *found : *absent;
     if (found && (value < low || value > high)) {
-      fail(key(name) + " is " + std::to_string(value) + ", expected " + std::to_string(low) + " to " + std::to_string(high));
+      fail(key(name) + " is " + std::to_string(value) + ", expected " + std::to_string(low) +
+           " to " + std::to_string(high));
     }
     return static_cast<int>(value);
   }
-  [[nodiscard]] float number(std::string_view name, double low, double high, std::optional<float> absent) const {
+  [[nodiscard]] float number(std::string_view name, double low, double high,
+                             std::optional<float> absent) const {
     const auto found = file_.find<float>(key(name));
     if (!found && !absent) fail("has no " + key(name) + ", which the architecture needs");
     const float value = found ? *found : *absent;
     if (!(value >= low && value <= high)) {
-      fail(key(name) + " is " + std::to_string(value) + ", expected " + std::to_string(low) + " to " + std::to_string(high));
+      fail(key(name) + " is " + std::to_string(value) + ", expected " + std::to_string(low) +
+           " to " + std::to_string(high));
     }
     return value;
   }
-  [[noreturn]] void fail(const std::string& message) const { throw error(file_.path(), error::no_offset, message); }
+  [[noreturn]] void fail(const std::string& message) const {
+    throw error(file_.path(), error::no_offset, message);
+  }
 
   const gguf::file& file_;
   std::string architecture_;
@@ -148,7 +169,10 @@ class reader {
 
 }  // namespace model_config_reader
 
-/// Reads and checks the hyper-parameters. @throws error naming the key, its value and what was expected
-inline model_config read_model_config(const gguf::file& file) { return model_config_reader::reader(file).read(); }
+/// Reads and checks the hyper-parameters. @throws error naming the key, its value and what was
+/// expected
+inline model_config read_model_config(const gguf::file& file) {
+  return model_config_reader::reader(file).read();
+}
 
 }  // namespace rocmforge

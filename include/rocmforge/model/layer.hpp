@@ -1,4 +1,5 @@
-// A transformer layer, composed of the library's public ops: what a paper's figure shows, one line a box.
+// A transformer layer, composed of the library's public ops: what a paper's figure shows, one line
+// a box.
 #pragma once
 
 #include "rocmforge/activation.hpp"
@@ -22,30 +23,37 @@ struct step_inputs {
 
 /// Activations of one step, in device memory.
 struct layer_activations {
-  tensor_view<float, 2> residual;   // [num_tokens, hidden_dim]  the stream that every layer adds to
-  tensor_view<float, 2> normed;     // [num_tokens, hidden_dim]  the layer's input; then the next layer's
-  tensor_view<float, 2> qkv;        // [num_tokens, q_dim + 2 kv_dim]
+  tensor_view<float, 2> residual;  // [num_tokens, hidden_dim]  the stream that every layer adds to
+  tensor_view<float, 2>
+      normed;                 // [num_tokens, hidden_dim]  the layer's input; then the next layer's
+  tensor_view<float, 2> qkv;  // [num_tokens, q_dim + 2 kv_dim]
   tensor_view<float, 2> attended;   // [num_tokens, q_dim]
   tensor_view<float, 2> projected;  // [num_tokens, hidden_dim]
   tensor_view<float, 2> gate_up;    // [num_tokens, 2 ffn_dim]
 };
 
-/// The columns `first` to `first` + num_heads * head_dim of [num_tokens, columns] as [num_tokens, num_heads, head_dim].
-inline tensor_view<float, 3> heads_of(const tensor_view<float, 2>& x, int first, int num_heads, int head_dim) {
+/// The columns `first` to `first` + num_heads * head_dim of [num_tokens, columns] as [num_tokens,
+/// num_heads, head_dim].
+inline tensor_view<float, 3> heads_of(const tensor_view<float, 2>& x, int first, int num_heads,
+                                      int head_dim) {
   return {x.data + first, {x.extent[0], num_heads, head_dim}, {x.stride[0], head_dim, 1}};
 }
 
-/// One layer: attention and feed-forward network, each added to the residual stream. Reads `normed`, which the step before left
-/// there, and leaves there the stream normalised with `next_norm` (the next layer's first norm, or the output's).
-/// Asynchronous on `stream`; allocates nothing, copies nothing between host and device.
+/// One layer: attention and feed-forward network, each added to the residual stream. Reads
+/// `normed`, which the step before left there, and leaves there the stream normalised with
+/// `next_norm` (the next layer's first norm, or the output's). Asynchronous on `stream`; allocates
+/// nothing, copies nothing between host and device.
 ///
 /// @tparam TCache  element type of the cache's pages
 /// @throws error with the status of an op that refuses
 template <class TCache>
-void transformer_layer(const layer_activations& a, const layer_weights& w, tensor_view<const float, 1> next_norm,
-                       tensor_view<TCache, 4> k_pages, tensor_view<TCache, 4> v_pages, const step_inputs& step,
-                       const model_config& config, const rope_options& rotation, stream_ref stream) {
-  const int num_heads = config.num_heads, num_kv_heads = config.num_kv_heads, head_dim = config.head_dim;
+void transformer_layer(const layer_activations& a, const layer_weights& w,
+                       tensor_view<const float, 1> next_norm, tensor_view<TCache, 4> k_pages,
+                       tensor_view<TCache, 4> v_pages, const step_inputs& step,
+                       const model_config& config, const rope_options& rotation,
+                       stream_ref stream) {
+  const int num_heads = config.num_heads, num_kv_heads = config.num_kv_heads,
+            head_dim = config.head_dim;
   const auto q = heads_of(a.qkv, 0, num_heads, head_dim);
   const auto k = heads_of(a.qkv, config.q_dim(), num_kv_heads, head_dim);
   const auto v = heads_of(a.qkv, config.q_dim() + config.kv_dim(), num_kv_heads, head_dim);
@@ -54,16 +62,19 @@ void transformer_layer(const layer_activations& a, const layer_weights& w, tenso
   check(w.qkv.multiply(a.qkv, a.normed, stream));
   check(rope(q_and_k, q_and_k, step.positions, rotation, stream));
   check(kv_append(k_pages, v_pages, k, v, step.slots, stream));
-  check(paged_attention(heads_of(a.attended, 0, num_heads, head_dim), q, k_pages, v_pages, step.batch,
-                        {.softmax_scale = config.softmax_scale}, stream));
+  check(paged_attention(heads_of(a.attended, 0, num_heads, head_dim), q, k_pages, v_pages,
+                        step.batch, {.softmax_scale = config.softmax_scale}, stream));
   check(w.attention_output.multiply(a.projected, a.attended, stream));
-  check(add_rms_norm(a.normed, a.residual, a.projected, a.residual, w.ffn_norm.view(config.hidden_dim), config.epsilon, stream));
+  check(add_rms_norm(a.normed, a.residual, a.projected, a.residual,
+                     w.ffn_norm.view(config.hidden_dim), config.epsilon, stream));
 
-  const auto gate = sub_view<1>(a.gate_up, 0, config.ffn_dim), up = sub_view<1>(a.gate_up, config.ffn_dim, 2 * config.ffn_dim);
+  const auto gate = sub_view<1>(a.gate_up, 0, config.ffn_dim),
+             up = sub_view<1>(a.gate_up, config.ffn_dim, 2 * config.ffn_dim);
   check(w.gate_up.multiply(a.gate_up, a.normed, stream));
   check(swiglu(gate, gate, up, stream));
   check(w.down.multiply(a.projected, gate, stream));
-  check(add_rms_norm(a.normed, a.residual, a.projected, a.residual, next_norm, config.epsilon, stream));
+  check(add_rms_norm(a.normed, a.residual, a.projected, a.residual, next_norm, config.epsilon,
+                     stream));
 }
 
 ROCMFORGE_PLATFORM_NAMESPACE_END

@@ -1,5 +1,6 @@
-// Keys and values of all layers in pages of a fixed number of tokens, handed out to sequences as they grow.
-// Kwon et al., "Efficient Memory Management for Large Language Model Serving with PagedAttention", 2023.
+// Keys and values of all layers in pages of a fixed number of tokens, handed out to sequences as
+// they grow. Kwon et al., "Efficient Memory Management for Large Language Model Serving with
+// PagedAttention", 2023.
 #pragma once
 
 #include <cstddef>
@@ -28,25 +29,32 @@ struct paged_cache_options {
   dtype type = dtype::f32;
 };
 
-/// The pages, and which of them are free. Pages belong to the cache; sequences borrow them and must not outlive it. It stays
-/// where it is, because its sequences know it by its address.
+/// The pages, and which of them are free. Pages belong to the cache; sequences borrow them and must
+/// not outlive it. It stays where it is, because its sequences know it by its address.
 class paged_cache {
  public:
-  /// @throws error if an option is not positive, the tokens or bytes are too many to count, or the device has not enough memory
+  /// @throws error if an option is not positive, the tokens or bytes are too many to count, or the
+  /// device has not enough memory
   explicit paged_cache(const paged_cache_options& options) : options_(options) {
     const auto& o = options;
-    if (o.num_layers < 1 || o.num_kv_heads < 1 || o.head_dim < 1 || o.page_size < 1 || o.num_pages < 1) {
+    if (o.num_layers < 1 || o.num_kv_heads < 1 || o.head_dim < 1 || o.page_size < 1 ||
+        o.num_pages < 1) {
       throw error("paged_cache: every option must be 1 or more");
     }
-    if (capacity() > std::numeric_limits<int>::max() || o.num_kv_heads > max_row_elements / o.head_dim) {
-      throw error("paged_cache: " + std::to_string(o.num_pages) + " pages of " + std::to_string(o.page_size) + " tokens with " +
-                  std::to_string(o.num_kv_heads) + " heads of " + std::to_string(o.head_dim) +
-                  " elements are too many, expected at most 2^31 - 1 tokens of at most 2^24 elements");
+    if (capacity() > std::numeric_limits<int>::max() ||
+        o.num_kv_heads > max_row_elements / o.head_dim) {
+      throw error(
+          "paged_cache: " + std::to_string(o.num_pages) + " pages of " +
+          std::to_string(o.page_size) + " tokens with " + std::to_string(o.num_kv_heads) +
+          " heads of " + std::to_string(o.head_dim) +
+          " elements are too many, expected at most 2^31 - 1 tokens of at most 2^24 elements");
     }
-    for (int layer = 0; layer < o.num_layers; ++layer) {
-      keys_.emplace_back(layer_bytes());
-      values_.emplace_back(layer_bytes());
+    const auto num_buffers = 2 * static_cast<std::size_t>(o.num_layers);
+    if (layer_bytes() > std::numeric_limits<std::size_t>::max() / num_buffers) {
+      throw error("paged_cache: " + std::to_string(o.num_layers) + " layers of " +
+                  std::to_string(layer_bytes()) + " bytes are too many to count");
     }
+    pages_ = device_buffer<std::byte>(num_buffers * layer_bytes());
     free_.resize(static_cast<std::size_t>(o.num_pages));
     std::iota(free_.rbegin(), free_.rend(), 0);  // page 0 is handed out first
   }
@@ -57,46 +65,60 @@ class paged_cache {
   [[nodiscard]] const paged_cache_options& options() const { return options_; }
   [[nodiscard]] int num_free_pages() const { return static_cast<int>(free_.size()); }
   /// Tokens that all pages together hold.
-  [[nodiscard]] std::int64_t capacity() const { return std::int64_t{options_.num_pages} * options_.page_size; }
+  [[nodiscard]] std::int64_t capacity() const {
+    return std::int64_t{options_.num_pages} * options_.page_size;
+  }
 
   /// [num_pages, num_kv_heads, page_size, head_dim]. `T` must be the cache's type.
   template <class T>
   [[nodiscard]] tensor_view<T, 4> keys(int layer) const {
-    return pages<T>(keys_[static_cast<std::size_t>(layer)]);
+    return pages<T>(2 * layer);
   }
   template <class T>
   [[nodiscard]] tensor_view<T, 4> values(int layer) const {
-    return pages<T>(values_[static_cast<std::size_t>(layer)]);
+    return pages<T>(2 * layer + 1);
   }
 
  private:
   friend class cached_sequence;
 
-  static constexpr int max_row_elements = 1 << 24;  // of a token's keys, so that a layer's bytes fit in 64 bits
+  static constexpr int max_row_elements =
+      1 << 24;  // of a token's keys, so that a layer's bytes fit in 64 bits
 
   [[nodiscard]] std::size_t layer_bytes() const {
-    return static_cast<std::size_t>(options_.num_pages) * static_cast<std::size_t>(options_.num_kv_heads) *
-           static_cast<std::size_t>(options_.page_size) * static_cast<std::size_t>(options_.head_dim) *
+    return static_cast<std::size_t>(options_.num_pages) *
+           static_cast<std::size_t>(options_.num_kv_heads) *
+           static_cast<std::size_t>(options_.page_size) *
+           static_cast<std::size_t>(options_.head_dim) *
            static_cast<std::size_t>(bytes_of(options_.type));
   }
   template <class T>
-  [[nodiscard]] tensor_view<T, 4> pages(const device_buffer<std::byte>& buffer) const {
-    if (dtype_of<T> != options_.type) throw error(std::string("paged_cache: asked for pages of another type than ") + name_of(options_.type));
-    return make_view(reinterpret_cast<T*>(buffer.data()), options_.num_pages, options_.num_kv_heads, options_.page_size, options_.head_dim);
+  [[nodiscard]] tensor_view<T, 4> pages(int buffer) const {
+    if (dtype_of<T> != options_.type)
+      throw error(std::string("paged_cache: asked for pages of another type than ") +
+                  name_of(options_.type));
+    return make_view(
+        reinterpret_cast<T*>(pages_.data() + static_cast<std::size_t>(buffer) * layer_bytes()),
+        options_.num_pages, options_.num_kv_heads, options_.page_size, options_.head_dim);
   }
 
   paged_cache_options options_;
-  std::vector<device_buffer<std::byte>> keys_, values_;  // one a layer
+  device_buffer<std::byte> pages_;  // keys and values of each layer in turn: one allocation, which
+                                    // a host backs with huge pages
   std::vector<int> free_;
 };
 
-/// The tokens of one sequence in a paged cache. Gives its pages back when it is destroyed. Move-only.
+/// The tokens of one sequence in a paged cache. Gives its pages back when it is destroyed.
+/// Move-only.
 class cached_sequence {
  public:
   /// @param max_length  tokens that it may grow to
   cached_sequence(paged_cache& cache, int max_length) : cache_(&cache), max_length_(max_length) {}
   cached_sequence(cached_sequence&& other) noexcept
-      : cache_(other.cache_), max_length_(other.max_length_), length_(std::exchange(other.length_, 0)), pages_(std::exchange(other.pages_, {})) {}
+      : cache_(other.cache_),
+        max_length_(other.max_length_),
+        length_(std::exchange(other.length_, 0)),
+        pages_(std::exchange(other.pages_, {})) {}
   cached_sequence& operator=(cached_sequence&& other) noexcept {
     std::swap(cache_, other.cache_);
     std::swap(max_length_, other.max_length_);
@@ -112,18 +134,21 @@ class cached_sequence {
   [[nodiscard]] const std::vector<int>& pages() const { return pages_; }
 
   /// Makes room for `count` more tokens and counts them in.
-  /// @throws error if the sequence would exceed its maximum or the cache has no page left; nothing has changed then
+  /// @throws error if the sequence would exceed its maximum or the cache has no page left; nothing
+  /// has changed then
   void grow(int count) {
-    if (count < 0) throw error("cached_sequence: cannot grow by " + std::to_string(count) + " tokens");
+    if (count < 0)
+      throw error("cached_sequence: cannot grow by " + std::to_string(count) + " tokens");
     if (count > max_length_ - length_) {
-      throw error("the context of " + std::to_string(max_length_) + " tokens is full: it holds " + std::to_string(length_) + ", and " +
-                  std::to_string(count) + " more were given");
+      throw error("the context of " + std::to_string(max_length_) + " tokens is full: it holds " +
+                  std::to_string(length_) + ", and " + std::to_string(count) + " more were given");
     }
     const std::size_t needed = pages_for(length_ + count);
     const std::size_t missing = needed > pages_.size() ? needed - pages_.size() : 0;
     if (missing > cache_->free_.size()) {
-      throw error("the key-value cache has no page left: " + std::to_string(missing) + " are needed, " +
-                  std::to_string(cache_->free_.size()) + " of " + std::to_string(cache_->options_.num_pages) + " are free");
+      throw error("the key-value cache has no page left: " + std::to_string(missing) +
+                  " are needed, " + std::to_string(cache_->free_.size()) + " of " +
+                  std::to_string(cache_->options_.num_pages) + " are free");
     }
     pages_.reserve(needed);  // may throw; from here on nothing does
     for (std::size_t i = 0; i < missing; ++i) {
@@ -146,7 +171,8 @@ class cached_sequence {
   /// Where token `position` lies: page * page_size + row.
   [[nodiscard]] int slot(int position) const {
     const int page_size = cache_->options_.page_size;
-    return pages_[static_cast<std::size_t>(position / page_size)] * page_size + position % page_size;
+    return pages_[static_cast<std::size_t>(position / page_size)] * page_size +
+           position % page_size;
   }
 
  private:

@@ -21,10 +21,10 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 /// The largest step that buffers are made for.
 struct transformer_options {
-  int max_tokens = 512;    // tokens of a step, all sequences together
-  int max_sequences = 1;   // sequences of a step
-  int max_logits = 1;      // rows of logits of a step
-  int max_length = 0;      // tokens of a sequence; 0: the model's context_length
+  int max_tokens = 512;   // tokens of a step, all sequences together
+  int max_sequences = 1;  // sequences of a step
+  int max_logits = 1;     // rows of logits of a step
+  int max_length = 0;     // tokens of a sequence; 0: the model's context_length
 };
 
 /// New tokens of one sequence in a step.
@@ -38,17 +38,19 @@ struct sequence_step {
 class transformer {
  public:
   /// @throws error if the file is not a model that can be run, or does not fit
-  explicit transformer(const gguf::file& file, const transformer_options& options = {}, stream_ref stream = {},
-                       std::function<void(double)> on_progress = {})
+  explicit transformer(const gguf::file& file, const transformer_options& options = {},
+                       stream_ref stream = {}, std::function<void(double)> on_progress = {})
       : config_(read_model_config(file)),
         options_(checked(options, config_)),
         weights_(weight_loader(file, config_, stream, std::move(on_progress)).load()),
-        rotation_{.theta = config_.rope_theta,
-                  .layout = config_.rope_half_split ? rope_layout::half_split : rope_layout::interleaved,
-                  .rotary_dim = config_.rotary_dim,
-                  .position_scale = config_.position_scale,
-                  .frequency_factors = weights_.rope_factors.size() == 0 ? tensor_view<const float, 1>{}
-                                                                         : weights_.rope_factors.view(config_.rotary_dim / 2)} {
+        rotation_{
+            .theta = config_.rope_theta,
+            .layout = config_.rope_half_split ? rope_layout::half_split : rope_layout::interleaved,
+            .rotary_dim = config_.rotary_dim,
+            .position_scale = config_.position_scale,
+            .frequency_factors = weights_.rope_factors.size() == 0
+                                     ? tensor_view<const float, 1>{}
+                                     : weights_.rope_factors.view(config_.rotary_dim / 2)} {
     const auto tokens = static_cast<std::size_t>(options_.max_tokens);
     const auto columns = [](int count) { return static_cast<std::size_t>(count); };
     residual_ = device_buffer<float>(tokens * columns(config_.hidden_dim));
@@ -68,10 +70,14 @@ class transformer {
 
   /// Options of a cache that holds `max_length` tokens for each of `num_sequences` sequences.
   /// @throws error if there is no such cache
-  [[nodiscard]] paged_cache_options cache_options(dtype type = dtype::f32, int num_sequences = 1, int page_size = 32) const {
-    if (num_sequences < 1 || page_size < 1 || options_.max_length > std::numeric_limits<int>::max() - page_size ||
-        (options_.max_length + page_size - 1) / page_size > std::numeric_limits<int>::max() / num_sequences) {
-      throw error("transformer: " + std::to_string(num_sequences) + " sequences in pages of " + std::to_string(page_size) +
+  [[nodiscard]] paged_cache_options cache_options(dtype type = dtype::f32, int num_sequences = 1,
+                                                  int page_size = 32) const {
+    if (num_sequences < 1 || page_size < 1 ||
+        options_.max_length > std::numeric_limits<int>::max() - page_size ||
+        (options_.max_length + page_size - 1) / page_size >
+            std::numeric_limits<int>::max() / num_sequences) {
+      throw error("transformer: " + std::to_string(num_sequences) + " sequences in pages of " +
+                  std::to_string(page_size) +
                   " tokens, expected 1 or more and at most 2^31 - 1 pages");
     }
     return {.num_layers = config_.num_layers,
@@ -82,20 +88,27 @@ class transformer {
             .type = type};
   }
 
-  /// Appends tokens to sequences of `cache`, side by side, and computes logits of the last token of each (or of all). The
-  /// sequences' keys and values, but not each other's, are what a token sees.
+  /// Appends tokens to sequences of `cache`, side by side, and computes logits of the last token of
+  /// each (or of all). The sequences' keys and values, but not each other's, are what a token sees.
   ///
-  /// @return [num_rows, vocab_size] in device memory, row by row in the order of `steps`; valid until the next step
-  /// @throws error if a token is out of range, the step is larger than the options said, a sequence is of another cache or given
-  ///         twice, the cache of another model, a context or the cache full; the sequences are as before then
-  tensor_view<const float, 2> step(paged_cache& cache, std::span<const sequence_step> steps, stream_ref stream = {}) {
+  /// @return [num_rows, vocab_size] in device memory, row by row in the order of `steps`; valid
+  /// until the next step
+  /// @throws error if a token is out of range, the step is larger than the options said, a sequence
+  /// is of another cache or given
+  ///         twice, the cache of another model, a context or the cache full; the sequences are as
+  ///         before then
+  tensor_view<const float, 2> step(paged_cache& cache, std::span<const sequence_step> steps,
+                                   stream_ref stream = {}) {
     int num_tokens = 0, num_rows = 0;
     check_step(cache, steps, num_tokens, num_rows);
     std::size_t grown = 0;
     try {
-      for (; grown < steps.size(); ++grown) steps[grown].sequence->grow(static_cast<int>(steps[grown].tokens.size()));
+      for (; grown < steps.size(); ++grown)
+        steps[grown].sequence->grow(static_cast<int>(steps[grown].tokens.size()));
       const inputs in = upload_inputs(steps, num_tokens, num_rows, stream);
-      dispatch_dtype(cache.options().type, [&]<class TCache>(TCache) { run<TCache>(cache, in, num_tokens, num_rows, stream); });
+      dispatch_dtype(cache.options().type, [&]<class TCache>(TCache) {
+        run<TCache>(cache, in, num_tokens, num_rows, stream);
+      });
     } catch (...) {
       for (std::size_t i = 0; i < grown; ++i) {
         cached_sequence& sequence = *steps[i].sequence;
@@ -114,36 +127,45 @@ class transformer {
 
   static transformer_options checked(transformer_options options, const model_config& config) {
     if (options.max_length == 0) options.max_length = config.context_length;
-    if (options.max_tokens < 1 || options.max_sequences < 1 || options.max_logits < 1 || options.max_length < 1) {
+    if (options.max_tokens < 1 || options.max_sequences < 1 || options.max_logits < 1 ||
+        options.max_length < 1) {
       throw error("transformer: every option must be 1 or more");
     }
     return options;
   }
 
-  void check_step(const paged_cache& cache, std::span<const sequence_step> steps, int& num_tokens, int& num_rows) const {
+  void check_step(const paged_cache& cache, std::span<const sequence_step> steps, int& num_tokens,
+                  int& num_rows) const {
     const paged_cache_options& o = cache.options();
-    if (o.num_layers != config_.num_layers || o.num_kv_heads != config_.num_kv_heads || o.head_dim != config_.head_dim) {
-      throw error("transformer: a cache for " + std::to_string(o.num_layers) + " layers, " + std::to_string(o.num_kv_heads) +
-                  " heads of " + std::to_string(o.head_dim) + " elements, expected " + std::to_string(config_.num_layers) + ", " +
+    if (o.num_layers != config_.num_layers || o.num_kv_heads != config_.num_kv_heads ||
+        o.head_dim != config_.head_dim) {
+      throw error("transformer: a cache for " + std::to_string(o.num_layers) + " layers, " +
+                  std::to_string(o.num_kv_heads) + " heads of " + std::to_string(o.head_dim) +
+                  " elements, expected " + std::to_string(config_.num_layers) + ", " +
                   std::to_string(config_.num_kv_heads) + " of " + std::to_string(config_.head_dim));
     }
     if (steps.empty() || steps.size() > static_cast<std::size_t>(options_.max_sequences)) {
-      throw error("transformer: a step of " + std::to_string(steps.size()) + " sequences, expected 1 to " +
-                  std::to_string(options_.max_sequences));
+      throw error("transformer: a step of " + std::to_string(steps.size()) +
+                  " sequences, expected 1 to " + std::to_string(options_.max_sequences));
     }
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const sequence_step& s = steps[i];
-      if (s.sequence == nullptr || &s.sequence->cache() != &cache) throw error("transformer: a sequence of another cache, or none");
+      if (s.sequence == nullptr || &s.sequence->cache() != &cache)
+        throw error("transformer: a sequence of another cache, or none");
       for (const sequence_step& other : steps.first(i)) {
-        if (other.sequence == s.sequence) throw error("transformer: a sequence twice in a step, expected each once");
+        if (other.sequence == s.sequence)
+          throw error("transformer: a sequence twice in a step, expected each once");
       }
-      if (s.tokens.empty()) throw error("transformer: a sequence without new tokens, expected at least one");
+      if (s.tokens.empty())
+        throw error("transformer: a sequence without new tokens, expected at least one");
       if (s.tokens.size() > static_cast<std::size_t>(options_.max_tokens - num_tokens)) {
-        throw error("transformer: a step of more than " + std::to_string(options_.max_tokens) + " tokens; feed them in parts");
+        throw error("transformer: a step of more than " + std::to_string(options_.max_tokens) +
+                    " tokens; feed them in parts");
       }
       for (const int token : s.tokens) {
         if (token < 0 || token >= config_.vocab_size) {
-          throw error("transformer: token " + std::to_string(token) + " is not in the vocabulary, expected 0 to " +
+          throw error("transformer: token " + std::to_string(token) +
+                      " is not in the vocabulary, expected 0 to " +
                       std::to_string(config_.vocab_size - 1));
         }
       }
@@ -151,16 +173,18 @@ class transformer {
       num_rows += s.all_logits ? static_cast<int>(s.tokens.size()) : 1;
     }
     if (num_rows > options_.max_logits) {
-      throw error("transformer: a step with " + std::to_string(num_rows) + " rows of logits, expected at most " +
-                  std::to_string(options_.max_logits));
+      throw error("transformer: a step with " + std::to_string(num_rows) +
+                  " rows of logits, expected at most " + std::to_string(options_.max_logits));
     }
   }
 
   /// Everything a step must know, as one copy of integers.
-  inputs upload_inputs(std::span<const sequence_step> steps, int num_tokens, int num_rows, stream_ref stream) {
+  inputs upload_inputs(std::span<const sequence_step> steps, int num_tokens, int num_rows,
+                       stream_ref stream) {
     const int batch = static_cast<int>(steps.size());
     std::size_t max_pages = 1;
-    for (const sequence_step& s : steps) max_pages = std::max(max_pages, s.sequence->pages().size());
+    for (const sequence_step& s : steps)
+      max_pages = std::max(max_pages, s.sequence->pages().size());
     std::vector<int> tokens, positions, slots, rows, q_begin{0}, kv_len, pages;
     int max_q_len = 0;
     for (const sequence_step& s : steps) {
@@ -178,7 +202,8 @@ class transformer {
       max_q_len = std::max(max_q_len, count);
     }
     std::vector<int> all;
-    for (const auto* list : {&tokens, &positions, &slots, &rows, &q_begin, &kv_len, &pages}) all.insert(all.end(), list->begin(), list->end());
+    for (const auto* list : {&tokens, &positions, &slots, &rows, &q_begin, &kv_len, &pages})
+      all.insert(all.end(), list->begin(), list->end());
     stream.synchronize();  // the step before may still read what is replaced
     if (integers_.size() < all.size()) {
       staging_ = pinned_buffer<int>(2 * all.size());
@@ -188,7 +213,9 @@ class transformer {
     integers_.copy_from_host(std::span<const int>(staging_.data(), all.size()), stream);
 
     const int* at = integers_.data();
-    const auto next = [&](int count) { return tensor_view<const int, 1>(make_view(std::exchange(at, at + count), count)); };
+    const auto next = [&](int count) {
+      return tensor_view<const int, 1>(make_view(std::exchange(at, at + count), count));
+    };
     inputs in;
     in.tokens = next(num_tokens);
     in.step.positions = next(num_tokens);
@@ -202,21 +229,31 @@ class transformer {
   }
 
   template <class TCache>
-  void run(const paged_cache& cache, const inputs& in, int num_tokens, int num_rows, stream_ref stream) {
+  void run(const paged_cache& cache, const inputs& in, int num_tokens, int num_rows,
+           stream_ref stream) {
     const model_config& c = config_;
-    const layer_activations a{residual_.view(num_tokens, c.hidden_dim), normed_.view(num_tokens, c.hidden_dim),
-                              qkv_.view(num_tokens, c.q_dim() + 2 * c.kv_dim()), attended_.view(num_tokens, c.q_dim()),
-                              projected_.view(num_tokens, c.hidden_dim), gate_up_.view(num_tokens, 2 * c.ffn_dim)};
+    const layer_activations a{residual_.view(num_tokens, c.hidden_dim),
+                              normed_.view(num_tokens, c.hidden_dim),
+                              qkv_.view(num_tokens, c.q_dim() + 2 * c.kv_dim()),
+                              attended_.view(num_tokens, c.q_dim()),
+                              projected_.view(num_tokens, c.hidden_dim),
+                              gate_up_.view(num_tokens, 2 * c.ffn_dim)};
     check(weights_.embedding.look_up(a.residual, in.tokens, stream));
-    check(rms_norm(a.normed, a.residual, weights_.layers.front().attention_norm.view(c.hidden_dim), c.epsilon, stream));
+    check(rms_norm(a.normed, a.residual, weights_.layers.front().attention_norm.view(c.hidden_dim),
+                   c.epsilon, stream));
     for (int layer = 0; layer < c.num_layers; ++layer) {
-      const auto& next = layer + 1 < c.num_layers ? weights_.layers[static_cast<std::size_t>(layer + 1)].attention_norm : weights_.output_norm;
-      transformer_layer<TCache>(a, weights_.layers[static_cast<std::size_t>(layer)], next.view(c.hidden_dim),
-                                cache.keys<TCache>(layer), cache.values<TCache>(layer), in.step, c, rotation_, stream);
+      const auto& next = layer + 1 < c.num_layers
+                             ? weights_.layers[static_cast<std::size_t>(layer + 1)].attention_norm
+                             : weights_.output_norm;
+      transformer_layer<TCache>(a, weights_.layers[static_cast<std::size_t>(layer)],
+                                next.view(c.hidden_dim), cache.keys<TCache>(layer),
+                                cache.values<TCache>(layer), in.step, c, rotation_, stream);
     }
-    const auto wanted = last_.view(num_rows, c.hidden_dim);  // the rows whose logits are asked for, gathered
+    const auto wanted =
+        last_.view(num_rows, c.hidden_dim);  // the rows whose logits are asked for, gathered
     check(embedding<float>(wanted, a.normed, in.rows, stream));
-    check(weights_.output_or_embedding().multiply(logits_.view(num_rows, c.vocab_size), wanted, stream));
+    check(weights_.output_or_embedding().multiply(logits_.view(num_rows, c.vocab_size), wanted,
+                                                  stream));
   }
 
   model_config config_;

@@ -1,4 +1,5 @@
-// A model's weights in device memory: matrices in the file's own formats, products that share their input joined into one.
+// A model's weights in device memory: matrices in the file's own formats, products that share their
+// input joined into one.
 #pragma once
 
 #include <algorithm>
@@ -29,25 +30,36 @@ inline void check(const status& result) {
   if (!result) throw error(result.message());
 }
 
-/// Calls `f(Type{})` for the weight format with this number in a GGUF file; unsupported for one that no kernel takes.
+/// Calls `f(Type{})` for the weight format with this number in a GGUF file; unsupported for one
+/// that no kernel takes.
 template <class F>
 status dispatch_weight_type(gguf::tensor_type type, const char* op, F&& f) {
   switch (type) {
-    case gguf::tensor_type::f32: return f(float{});
-    case gguf::tensor_type::f16: return f(half{});
-    case gguf::tensor_type::bf16: return f(bfloat16{});
-    case gguf::tensor_type::q4_0: return f(q4_0{});
-    case gguf::tensor_type::q4_1: return f(q4_1{});
-    case gguf::tensor_type::q8_0: return f(q8_0{});
-    default: break;
+    case gguf::tensor_type::f32:
+      return f(float{});
+    case gguf::tensor_type::f16:
+      return f(half{});
+    case gguf::tensor_type::bf16:
+      return f(bfloat16{});
+    case gguf::tensor_type::q4_0:
+      return f(q4_0{});
+    case gguf::tensor_type::q4_1:
+      return f(q4_1{});
+    case gguf::tensor_type::q8_0:
+      return f(q8_0{});
+    default:
+      break;
   }
-  return {status_code::unsupported, op, "weight",
-          "there is no kernel for weights of GGUF type {0}; there is for f32, f16, bf16, q4_0, q4_1 and q8_0",
+  return {status_code::unsupported,
+          op,
+          "weight",
+          "there is no kernel for weights of GGUF type {0}; there is for f32, f16, bf16, q4_0, "
+          "q4_1 and q8_0",
           {static_cast<std::int64_t>(type)}};
 }
 
-/// One matrix [out_dim, in_dim], or several with the same input stacked along out_dim. Parts that follow each other in the
-/// same format are one product.
+/// One matrix [out_dim, in_dim], or several with the same input stacked along out_dim. Parts that
+/// follow each other in the same format are one product.
 class weight_matrix {
  public:
   weight_matrix() = default;
@@ -57,13 +69,16 @@ class weight_matrix {
   [[nodiscard]] std::size_t num_products() const { return segments_.size(); }
 
   /// y = x W^T + bias. @param y [num_tokens, out_dim] @param x [num_tokens, in_dim]
-  [[nodiscard]] status multiply(tensor_view<float, 2> y, tensor_view<const float, 2> x, stream_ref stream) const {
+  [[nodiscard]] status multiply(tensor_view<float, 2> y, tensor_view<const float, 2> x,
+                                stream_ref stream) const {
     status result;
     for (const segment& part : segments_) {
       result = dispatch_weight_type(part.type, "matmul", [&]<class Type>(Type) {
         const auto bias = bias_.size() == 0 ? tensor_view<const float, 1>{}
-                                            : tensor_view<const float, 1>(make_view(bias_.data() + part.first_row, part.num_rows));
-        return matmul(sub_view<1>(y, part.first_row, part.first_row + part.num_rows), x, view_as<Type>(part), bias, stream);
+                                            : tensor_view<const float, 1>(make_view(
+                                                  bias_.data() + part.first_row, part.num_rows));
+        return matmul(sub_view<1>(y, part.first_row, part.first_row + part.num_rows), x,
+                      view_as<Type>(part), bias, stream);
       });
       if (!result) break;
     }
@@ -71,7 +86,8 @@ class weight_matrix {
   }
 
   /// y[t] = row tokens[t]. @param y [num_tokens, in_dim] @param tokens [num_tokens]
-  [[nodiscard]] status look_up(tensor_view<float, 2> y, tensor_view<const int, 1> tokens, stream_ref stream) const {
+  [[nodiscard]] status look_up(tensor_view<float, 2> y, tensor_view<const int, 1> tokens,
+                               stream_ref stream) const {
     return dispatch_weight_type(segments_.front().type, "embedding", [&]<class Type>(Type) {
       return embedding<Type>(y, view_as<Type>(segments_.front()), tokens, stream);
     });
@@ -82,16 +98,17 @@ class weight_matrix {
   struct segment {
     gguf::tensor_type type;
     int first_row, num_rows;
-    std::size_t offset;  // bytes from the start of data_
+    std::size_t offset;  // bytes from data_
   };
 
   template <class Type>
   [[nodiscard]] tensor_view<const Type, 2> view_as(const segment& part) const {
-    return make_view(reinterpret_cast<const Type*>(data_.data() + part.offset), part.num_rows, in_dim_ / block_traits<Type>::elements);
+    return make_view(reinterpret_cast<const Type*>(data_ + part.offset), part.num_rows,
+                     in_dim_ / block_traits<Type>::elements);
   }
 
-  device_buffer<std::byte> data_;
-  device_buffer<float> bias_;  // [out_dim] or empty
+  const std::byte* data_ = nullptr;  // in model_weights::matrices
+  device_buffer<float> bias_;        // [out_dim] or empty
   std::vector<segment> segments_;
   int out_dim_ = 0, in_dim_ = 0;
 };
@@ -108,27 +125,38 @@ struct layer_weights {
 
 /// All weights of a model.
 struct model_weights {
-  weight_matrix embedding;               // [vocab_size, hidden_dim]
+  device_buffer<std::byte>
+      matrices;             // all of them: one allocation, which a host backs with huge pages
+  weight_matrix embedding;  // [vocab_size, hidden_dim]
   std::vector<layer_weights> layers;
-  device_buffer<float> output_norm;      // [hidden_dim]
-  weight_matrix output;                  // [vocab_size, hidden_dim]; empty if tied to the embedding
-  device_buffer<float> rope_factors;     // [rotary_dim / 2] or empty
+  device_buffer<float> output_norm;   // [hidden_dim]
+  weight_matrix output;               // [vocab_size, hidden_dim]; empty if tied to the embedding
+  device_buffer<float> rope_factors;  // [rotary_dim / 2] or empty
 
-  [[nodiscard]] const weight_matrix& output_or_embedding() const { return output.out_dim() != 0 ? output : embedding; }
+  [[nodiscard]] const weight_matrix& output_or_embedding() const {
+    return output.out_dim() != 0 ? output : embedding;
+  }
 };
 
-/// Copies a file's weights to the device, checking every shape and type, and that no tensor is left over.
+/// Copies a file's weights to the device, checking every shape and type, and that no tensor is left
+/// over.
 class weight_loader {
  public:
   /// @param on_progress  called with the fraction of the tensors that are loaded
-  weight_loader(const gguf::file& file, const model_config& config, stream_ref stream, std::function<void(double)> on_progress = {})
+  weight_loader(const gguf::file& file, const model_config& config, stream_ref stream,
+                std::function<void(double)> on_progress = {})
       : file_(file), config_(config), stream_(stream), on_progress_(std::move(on_progress)) {}
 
-  /// @throws error for a missing, superfluous or wrongly shaped tensor, a type that no kernel takes, or too little memory
+  /// @throws error for a missing, superfluous or wrongly shaped tensor, a type that no kernel
+  /// takes, or too little memory
   [[nodiscard]] model_weights load() {
     const model_config& c = config_;
     check_types();
     model_weights weights;
+    std::size_t num_bytes = 0;
+    for (const gguf::tensor_info& tensor : file_.tensors()) num_bytes += aligned(tensor.num_bytes);
+    weights.matrices = device_buffer<std::byte>(num_bytes);
+    arena_ = &weights.matrices;
     weights.embedding = matrix({{"token_embd.weight", c.vocab_size}}, c.hidden_dim, bias_is::none);
     const bias_is qkv_bias = c.requires_qkv_bias ? bias_is::required : bias_is::optional;
     for (int layer = 0; layer < c.num_layers; ++layer) {
@@ -136,16 +164,22 @@ class weight_loader {
       layer_weights& l = weights.layers.emplace_back();
       l.attention_norm = vector(block + "attn_norm.weight", c.hidden_dim);
       l.qkv = file_.find_tensor(block + "attn_qkv.weight") != nullptr
-                  ? matrix({{block + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim()}}, c.hidden_dim, qkv_bias)
-                  : matrix({{block + "attn_q.weight", c.q_dim()}, {block + "attn_k.weight", c.kv_dim()}, {block + "attn_v.weight", c.kv_dim()}},
+                  ? matrix({{block + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim()}}, c.hidden_dim,
+                           qkv_bias)
+                  : matrix({{block + "attn_q.weight", c.q_dim()},
+                            {block + "attn_k.weight", c.kv_dim()},
+                            {block + "attn_v.weight", c.kv_dim()}},
                            c.hidden_dim, qkv_bias);
       l.attention_output = matrix({{block + "attn_output.weight", c.hidden_dim}}, c.q_dim());
       l.ffn_norm = vector(block + "ffn_norm.weight", c.hidden_dim);
-      l.gate_up = matrix({{block + "ffn_gate.weight", c.ffn_dim}, {block + "ffn_up.weight", c.ffn_dim}}, c.hidden_dim);
+      l.gate_up =
+          matrix({{block + "ffn_gate.weight", c.ffn_dim}, {block + "ffn_up.weight", c.ffn_dim}},
+                 c.hidden_dim);
       l.down = matrix({{block + "ffn_down.weight", c.hidden_dim}}, c.ffn_dim);
     }
     weights.output_norm = vector("output_norm.weight", c.hidden_dim);
-    if (file_.find_tensor("output.weight") != nullptr) weights.output = matrix({{"output.weight", c.vocab_size}}, c.hidden_dim);
+    if (file_.find_tensor("output.weight") != nullptr)
+      weights.output = matrix({{"output.weight", c.vocab_size}}, c.hidden_dim);
     for (const char* name : {"rope_freqs.weight", "blk.0.rope_freqs.weight"}) {
       if (weights.rope_factors.size() != 0 || file_.find_tensor(name) == nullptr) continue;
       const std::vector<float> factors = floats(name, c.rotary_dim / 2);
@@ -167,37 +201,41 @@ class weight_loader {
   };
   enum class bias_is { none, optional, required };
 
+  /// Matrices start at whole cache lines.
+  static std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
   void check_types() const {
     for (const gguf::tensor_info& tensor : file_.tensors()) {
       if (!dispatch_weight_type(tensor.type, "", [](auto) { return status{}; })) {
-        fail("tensor '" + printable(tensor.name) + "' has type " + std::string(gguf::traits_of(tensor.type).name) +
+        fail("tensor '" + printable(tensor.name) + "' has type " +
+             std::string(gguf::traits_of(tensor.type).name) +
              ", expected one of f32, f16, bf16, q4_0, q4_1, q8_0");
       }
     }
   }
 
-  weight_matrix matrix(const std::vector<part>& parts, int in_dim, bias_is bias_rule = bias_is::optional) {
+  weight_matrix matrix(const std::vector<part>& parts, int in_dim,
+                       bias_is bias_rule = bias_is::optional) {
     weight_matrix result;
     result.in_dim_ = in_dim;
-    std::size_t num_bytes = 0;
-    // A change of format may leave the next part at any address: it starts at a whole cache line.
-    const auto aligned = [](std::size_t bytes) { return (bytes + 63) / 64 * 64; };
-    for (const part& p : parts) num_bytes = aligned(num_bytes) + tensor(p.name, {in_dim, p.num_rows}).num_bytes;
-    result.data_ = device_buffer<std::byte>(num_bytes);
+    const std::size_t first = arena_used_ = aligned(arena_used_);
+    result.data_ = arena_->data() + first;
     std::size_t offset = 0;
     for (const part& p : parts) {
       const gguf::tensor_info& info = tensor(p.name, {in_dim, p.num_rows});
       if (result.segments_.empty() || result.segments_.back().type != info.type) {
-        offset = aligned(offset);
+        offset = aligned(offset);  // a change of format may leave the next part at any address
         result.segments_.push_back({info.type, result.out_dim_, 0, offset});
       }
-      result.data_.copy_from_host({info.data, info.num_bytes}, stream_, offset);
+      arena_->copy_from_host({info.data, info.num_bytes}, stream_, first + offset);
       result.segments_.back().num_rows += p.num_rows;
       result.out_dim_ += p.num_rows;
       offset += info.num_bytes;
       loaded(info);
     }
-    if (bias_rule != bias_is::none) result.bias_ = bias(parts, result.out_dim_, bias_rule == bias_is::required);
+    arena_used_ = first + offset;
+    if (bias_rule != bias_is::none)
+      result.bias_ = bias(parts, result.out_dim_, bias_rule == bias_is::required);
     return result;
   }
 
@@ -217,7 +255,9 @@ class weight_loader {
     return values.empty() ? device_buffer<float>() : device_buffer<float>(values, stream_);
   }
 
-  device_buffer<float> vector(const std::string& name, int size) { return device_buffer<float>(floats(name, size), stream_); }
+  device_buffer<float> vector(const std::string& name, int size) {
+    return device_buffer<float>(floats(name, size), stream_);
+  }
 
   std::vector<float> floats(const std::string& name, int size) {
     const gguf::tensor_info& info = tensor(name, {size});
@@ -230,54 +270,71 @@ class weight_loader {
       }
     };
     switch (info.type) {
-      case gguf::tensor_type::f32: read(float{}); break;
-      case gguf::tensor_type::f16: read(half{}); break;
-      case gguf::tensor_type::bf16: read(bfloat16{}); break;
-      default: fail("tensor '" + printable(name) + "' has type " + std::string(gguf::traits_of(info.type).name) +
-                    ", expected f32, f16 or bf16");
+      case gguf::tensor_type::f32:
+        read(float{});
+        break;
+      case gguf::tensor_type::f16:
+        read(half{});
+        break;
+      case gguf::tensor_type::bf16:
+        read(bfloat16{});
+        break;
+      default:
+        fail("tensor '" + printable(name) + "' has type " +
+             std::string(gguf::traits_of(info.type).name) + ", expected f32, f16 or bf16");
     }
     loaded(info);
     return values;
   }
 
   /// The tensor with this name, checked against the extents (fastest first).
-  const gguf::tensor_info& tensor(const std::string& name, const std::vector<std::int64_t>& extents) const {
+  const gguf::tensor_info& tensor(const std::string& name,
+                                  const std::vector<std::int64_t>& extents) const {
     const gguf::tensor_info& info = file_.tensor(name);
     bool equal = static_cast<std::size_t>(info.rank) == extents.size();
-    for (std::size_t axis = 0; equal && axis < extents.size(); ++axis) equal = info.extent[axis] == extents[axis];
+    for (std::size_t axis = 0; equal && axis < extents.size(); ++axis)
+      equal = info.extent[axis] == extents[axis];
     if (!equal) {
       const auto text = [](const auto& list, std::size_t count) {
         std::string result;
-        for (std::size_t i = 0; i < count; ++i) result += (i == 0 ? "" : " x ") + std::to_string(list[i]);
+        for (std::size_t i = 0; i < count; ++i)
+          result += (i == 0 ? "" : " x ") + std::to_string(list[i]);
         return result;
       };
-      fail("tensor '" + printable(name) + "' has shape " + text(info.extent, static_cast<std::size_t>(info.rank)) +
-           ", expected " + text(extents, extents.size()));
+      fail("tensor '" + printable(name) + "' has shape " +
+           text(info.extent, static_cast<std::size_t>(info.rank)) + ", expected " +
+           text(extents, extents.size()));
     }
     return info;
   }
 
   void loaded(const gguf::tensor_info& info) {
     used_.insert(info.name);
-    if (on_progress_) on_progress_(static_cast<double>(used_.size()) / static_cast<double>(file_.tensors().size()));
+    if (on_progress_)
+      on_progress_(static_cast<double>(used_.size()) / static_cast<double>(file_.tensors().size()));
   }
 
   /// A tensor that nothing reads would be a weight silently ignored.
   void refuse_leftovers() const {
     for (const gguf::tensor_info& tensor : file_.tensors()) {
       if (!used_.contains(tensor.name)) {
-        fail("tensor '" + printable(tensor.name) + "' is not part of the architecture '" + config_.architecture + "'");
+        fail("tensor '" + printable(tensor.name) + "' is not part of the architecture '" +
+             config_.architecture + "'");
       }
     }
   }
 
-  [[noreturn]] void fail(const std::string& message) const { throw error(file_.path(), error::no_offset, message); }
+  [[noreturn]] void fail(const std::string& message) const {
+    throw error(file_.path(), error::no_offset, message);
+  }
 
   const gguf::file& file_;
   const model_config& config_;
   stream_ref stream_;
   std::function<void(double)> on_progress_;
   std::set<std::string_view> used_;
+  device_buffer<std::byte>* arena_ = nullptr;
+  std::size_t arena_used_ = 0;
 };
 
 ROCMFORGE_PLATFORM_NAMESPACE_END

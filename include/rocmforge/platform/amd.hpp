@@ -13,8 +13,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Capabilities of the pass that is being compiled. The host pass has none and offers every wave size, so that both passes
-/// of a fat binary see the same instantiations.
+/// Capabilities of the pass that is being compiled. The host pass has none and offers every wave
+/// size, so that both passes of a fat binary see the same instantiations.
 namespace arch {
 #if defined(__HIP_DEVICE_COMPILE__) && defined(__GFX9__)
 inline constexpr int wave_size = 64;
@@ -40,8 +40,8 @@ using platform_wave_sizes = int_list<32, 64>;
 
 namespace gpu {
 
-/// The value of the lane whose number differs in the bits of Mask. Within a row of 16 lanes this is part of the next
-/// instruction (DPP); across rows it goes through the LDS crossbar.
+/// The value of the lane whose number differs in the bits of Mask. Within a row of 16 lanes this is
+/// part of the next instruction (DPP); across rows it goes through the LDS crossbar.
 template <int Mask, int WaveSize>
 ROCMFORGE_DEVICE int exchange_xor(int value) {
 #if defined(__HIP_DEVICE_COMPILE__)
@@ -69,10 +69,16 @@ ROCMFORGE_DEVICE int exchange(int value, int source_lane) {
 #endif
 }
 
-[[noreturn]] ROCMFORGE_DEVICE void trap() { __builtin_trap(); }
+[[noreturn]] ROCMFORGE_DEVICE void trap() {
+  __builtin_trap();
+}
 
-inline hipError_t allocate_host(void** pointer, std::size_t bytes) { return hipHostMalloc(pointer, bytes, hipHostMallocDefault); }
-inline hipError_t free_host(void* pointer) { return hipHostFree(pointer); }
+inline hipError_t allocate_host(void** pointer, std::size_t bytes) {
+  return hipHostMalloc(pointer, bytes, hipHostMallocDefault);
+}
+inline hipError_t free_host(void* pointer) {
+  return hipHostFree(pointer);
+}
 
 inline bool query_device(int device, device_properties& properties) {
   hipDeviceProp_t native{};

@@ -1,4 +1,5 @@
-// Conversions between float and the 16-bit formats: one instruction where the processor has it, bit arithmetic elsewhere.
+// Conversions between float and the 16-bit formats: one instruction where the processor has it, bit
+// arithmetic elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,8 @@ ROCMFORGE_HOST_DEVICE constexpr float portable_float_from_half(std::uint16_t bit
   const std::uint32_t exponent = (bits >> 10) & 31u;
   std::uint32_t mantissa = bits & 0x3ffu;
   if (exponent == 31) {  // infinity and NaN, made quiet as the instructions do
-    return __builtin_bit_cast(float, sign | 0x7f800000u | mantissa << 13 | (mantissa != 0 ? 0x400000u : 0u));
+    return __builtin_bit_cast(
+        float, sign | 0x7f800000u | mantissa << 13 | (mantissa != 0 ? 0x400000u : 0u));
   }
   if (exponent == 0) {  // zero and subnormals: mantissa * 2^-24 is exact in float
     const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
@@ -39,12 +41,14 @@ ROCMFORGE_HOST_DEVICE constexpr std::uint16_t portable_half_from_float(float val
     result = 0x7e00u | (magnitude >> 13 & 0x3ffu);
   } else if (magnitude >= 0x47800000u) {  // 2^16 and above, infinity
     result = 0x7c00u;
-  } else if (magnitude < 0x38800000u) {  // below 2^-14: the sum's last bits are the subnormal, rounded to nearest even
+  } else if (magnitude < 0x38800000u) {  // below 2^-14: the sum's last bits are the subnormal,
+                                         // rounded to nearest even
     const float shifted = __builtin_bit_cast(float, magnitude) + 0.5f;
     result = __builtin_bit_cast(std::uint32_t, shifted) - 0x3f000000u;
   } else {
     const std::uint32_t odd = magnitude >> 13 & 1u;
-    result = (magnitude - (112u << 23) + 0xfffu + odd) >> 13;  // may carry into the exponent, up to infinity
+    result = (magnitude - (112u << 23) + 0xfffu + odd) >>
+             13;  // may carry into the exponent, up to infinity
   }
   return static_cast<std::uint16_t>(sign | result);
 }
@@ -81,7 +85,8 @@ ROCMFORGE_HOST_DEVICE constexpr float float_from_bfloat16(std::uint16_t bits) {
 
 ROCMFORGE_HOST_DEVICE constexpr std::uint16_t bfloat16_from_float(float value) {
   const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);  // quiet NaN
+  if ((bits & 0x7fffffffu) > 0x7f800000u)
+    return static_cast<std::uint16_t>(bits >> 16 | 0x40u);  // quiet NaN
   return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 

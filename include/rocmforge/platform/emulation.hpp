@@ -1,5 +1,6 @@
-// A block as fibres on the host, for tests: each lane is a fibre, barriers and shuffles are real, and which lane runs next is
-// drawn from a seed, so that a missing barrier shows. A lane runs alone from one barrier or shuffle to the next.
+// A block as fibres on the host, for tests: each lane is a fibre, barriers and shuffles are real,
+// and which lane runs next is drawn from a seed, so that a missing barrier shows. A lane runs alone
+// from one barrier or shuffle to the next.
 #pragma once
 
 #include <boost/context/fiber.hpp>
@@ -61,7 +62,9 @@ class stack_pool {
     stack_pool* pool_;
   };
   /// Lowest address of the stack that was given out last.
-  [[nodiscard]] const void* last_stack() const { return static_cast<const char*>(last_.sp) - last_.size; }
+  [[nodiscard]] const void* last_stack() const {
+    return static_cast<const char*>(last_.sp) - last_.size;
+  }
   ~stack_pool() {
     for (auto& stack : free_) boost::context::fixedsize_stack(stack_bytes).deallocate(stack);
   }
@@ -77,19 +80,21 @@ class block {
   block(int block_size, int wave_size, std::mt19937_64& random)
       : wave_size_(wave_size), lanes_(static_cast<std::size_t>(block_size)), random_(random) {}
 
-  /// Runs `lane_body(thread)` for every lane until all have returned; false if some wait for what can never happen.
+  /// Runs `lane_body(thread)` for every lane until all have returned; false if some wait for what
+  /// can never happen.
   template <class LaneBody>
   bool run(stack_pool& stacks, const LaneBody& lane_body) {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      lanes_[i].fibre = boost::context::fiber(std::allocator_arg, stack_pool::allocator(stacks),
-                                              [this, i, &lane_body](boost::context::fiber&& scheduler) {
-                                                scheduler_ = std::move(scheduler);
-                                                entered(i);
-                                                lane_body(static_cast<int>(i));
-                                                lanes_[i].state = lane_state::done;
-                                                leaving(i, true);
-                                                return std::move(scheduler_);
-                                              });
+      lanes_[i].fibre =
+          boost::context::fiber(std::allocator_arg, stack_pool::allocator(stacks),
+                                [this, i, &lane_body](boost::context::fiber&& scheduler) {
+                                  scheduler_ = std::move(scheduler);
+                                  entered(i);
+                                  lane_body(static_cast<int>(i));
+                                  lanes_[i].state = lane_state::done;
+                                  leaving(i, true);
+                                  return std::move(scheduler_);
+                                });
 #if defined(ROCMFORGE_ADDRESS_SANITIZER)
       lanes_[i].stack = stacks.last_stack();
 #endif
@@ -108,12 +113,15 @@ class block {
     return true;
   }
 
-  void barrier(int thread) { wait(static_cast<std::size_t>(thread), lane_state::at_barrier); }
+  void barrier(int thread) {
+    wait(static_cast<std::size_t>(thread), lane_state::at_barrier);
+  }
 
   /// Gives `value` to the wave and takes what lane `source` (of the block) gave.
   std::uint32_t exchange(int thread, std::uint32_t value, int source) {
     lane& self = lanes_[static_cast<std::size_t>(thread)];
-    const int slot = self.num_exchanges++ % 2;  // two slots: a lane is never more than one exchange ahead
+    const int slot =
+        self.num_exchanges++ % 2;  // two slots: a lane is never more than one exchange ahead
     self.value[slot] = value;
     wait(static_cast<std::size_t>(thread), lane_state::at_exchange);
     return lanes_[static_cast<std::size_t>(source)].value[slot];
@@ -152,12 +160,14 @@ class block {
 
   void entered([[maybe_unused]] std::size_t i) {
 #if defined(ROCMFORGE_ADDRESS_SANITIZER)
-    __sanitizer_finish_switch_fiber(lanes_[i].fake_stack, &scheduler_stack_, &scheduler_stack_bytes_);
+    __sanitizer_finish_switch_fiber(lanes_[i].fake_stack, &scheduler_stack_,
+                                    &scheduler_stack_bytes_);
 #endif
   }
   void leaving([[maybe_unused]] std::size_t i, [[maybe_unused]] bool for_good) {
 #if defined(ROCMFORGE_ADDRESS_SANITIZER)
-    __sanitizer_start_switch_fiber(for_good ? nullptr : &lanes_[i].fake_stack, scheduler_stack_, scheduler_stack_bytes_);
+    __sanitizer_start_switch_fiber(for_good ? nullptr : &lanes_[i].fake_stack, scheduler_stack_,
+                                   scheduler_stack_bytes_);
 #endif
   }
 
@@ -188,7 +198,8 @@ class block {
 #endif
 };
 
-/// Runs every block of the grid, one after another in a drawn order, with fresh shared memory full of NaN.
+/// Runs every block of the grid, one after another in a drawn order, with fresh shared memory full
+/// of NaN.
 /// @return false if the lanes of a block wait at different places
 template <int BlockSize, int WaveSize, class Storage, class Lane>
 bool run(grid_size grid, const Lane& lane) {
@@ -198,14 +209,15 @@ bool run(grid_size grid, const Lane& lane) {
   std::vector<std::int64_t> order;
   for (std::int64_t i = 0; i < std::int64_t{grid.x} * grid.y * grid.z; ++i) order.push_back(i);
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
-  const std::unique_ptr<void, decltype(&std::free)> shared(std::aligned_alloc(64, (sizeof(Storage) + 63) / 64 * 64),
-                                                           &std::free);
+  const std::unique_ptr<void, decltype(&std::free)> shared(
+      std::aligned_alloc(64, (sizeof(Storage) + 63) / 64 * 64), &std::free);
   for (const std::int64_t i : order) {
     std::memset(shared.get(), 0xff, sizeof(Storage));
     const grid_size index{static_cast<int>(i % grid.x), static_cast<int>(i / grid.x % grid.y),
                           static_cast<int>(i / grid.x / grid.y)};
     block fibres(BlockSize, WaveSize, random);
-    if (!fibres.run(stacks, [&](int thread) { lane(fibres, index, thread, shared.get()); })) return false;
+    if (!fibres.run(stacks, [&](int thread) { lane(fibres, index, thread, shared.get()); }))
+      return false;
   }
   return true;
 }

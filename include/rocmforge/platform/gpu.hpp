@@ -1,4 +1,5 @@
-// What AMD and NVIDIA have in common: HIP and CUDA name the same runtime twice (ROCMFORGE_RUNTIME spells it).
+// What AMD and NVIDIA have in common: HIP and CUDA name the same runtime twice (ROCMFORGE_RUNTIME
+// spells it).
 #pragma once
 
 #include <atomic>
@@ -36,9 +37,11 @@ inline statistics& counters() {
 
 }  // namespace gpu
 
-// ---- devices ----------------------------------------------------------------------------------------------------------
+// ---- devices
+// ----------------------------------------------------------------------------------------------------------
 
-/// Properties of every device of this platform, read once; empty where there is no card or no driver.
+/// Properties of every device of this platform, read once; empty where there is no card or no
+/// driver.
 inline const std::vector<device_properties>& devices() {
   static const std::vector<device_properties> found = [] {
     std::vector<device_properties> list;
@@ -62,9 +65,12 @@ inline int current_device() {
 }
 
 /// Throws error if there is no such device.
-inline void set_device(int device) { gpu::check(ROCMFORGE_RUNTIME(SetDevice)(device), "set_device"); }
+inline void set_device(int device) {
+  gpu::check(ROCMFORGE_RUNTIME(SetDevice)(device), "set_device");
+}
 
-// ---- streams, events, graphs ------------------------------------------------------------------------------------------
+// ---- streams, events, graphs
+// ------------------------------------------------------------------------------------------
 
 /// A stream that somebody else owns: the runtime's own handle, or nothing for the default stream.
 struct stream_ref {
@@ -74,7 +80,9 @@ struct stream_ref {
 
   /// Wave size of the stream's device.
   [[nodiscard]] int device() const { return current_device(); }
-  void synchronize() const { gpu::check(ROCMFORGE_RUNTIME(StreamSynchronize)(native), "stream synchronize"); }
+  void synchronize() const {
+    gpu::check(ROCMFORGE_RUNTIME(StreamSynchronize)(native), "stream synchronize");
+  }
 };
 
 /// An ordered queue of work, owned.
@@ -111,11 +119,14 @@ class event {
   void record(stream_ref stream = {}) {
     gpu::check(ROCMFORGE_RUNTIME(EventRecord)(native_, stream.native), "event record");
   }
-  void synchronize() const { gpu::check(ROCMFORGE_RUNTIME(EventSynchronize)(native_), "event synchronize"); }
+  void synchronize() const {
+    gpu::check(ROCMFORGE_RUNTIME(EventSynchronize)(native_), "event synchronize");
+  }
   /// Milliseconds from `earlier` to this event; both must have been reached.
   [[nodiscard]] float milliseconds_since(const event& earlier) const {
     float milliseconds = 0;
-    gpu::check(ROCMFORGE_RUNTIME(EventElapsedTime)(&milliseconds, earlier.native_, native_), "event elapsed time");
+    gpu::check(ROCMFORGE_RUNTIME(EventElapsedTime)(&milliseconds, earlier.native_, native_),
+               "event elapsed time");
     return milliseconds;
   }
 
@@ -126,23 +137,28 @@ class event {
 /// Launches recorded once and replayed as one.
 class graph {
  public:
-  /// Records what `work()` launches on `stream`; nothing is executed. Throws error if the runtime refuses.
+  /// Records what `work()` launches on `stream`; nothing is executed. Throws error if the runtime
+  /// refuses.
   template <class Work>
   static graph capture(stream_ref stream, Work&& work) {
     graph result;
     ROCMFORGE_RUNTIME(Graph_t) recorded = nullptr;
-    gpu::check(ROCMFORGE_RUNTIME(StreamBeginCapture)(stream.native, ROCMFORGE_RUNTIME(StreamCaptureModeThreadLocal)),
+    gpu::check(ROCMFORGE_RUNTIME(StreamBeginCapture)(
+                   stream.native, ROCMFORGE_RUNTIME(StreamCaptureModeThreadLocal)),
                "graph capture");
     try {
       work();
     } catch (...) {
-      if (ROCMFORGE_RUNTIME(StreamEndCapture)(stream.native, &recorded) == ROCMFORGE_RUNTIME(Success) && recorded) {
+      if (ROCMFORGE_RUNTIME(StreamEndCapture)(stream.native, &recorded) ==
+              ROCMFORGE_RUNTIME(Success) &&
+          recorded) {
         static_cast<void>(ROCMFORGE_RUNTIME(GraphDestroy)(recorded));
       }
       throw;
     }
     gpu::check(ROCMFORGE_RUNTIME(StreamEndCapture)(stream.native, &recorded), "graph capture");
-    const gpu::result made = ROCMFORGE_RUNTIME(GraphInstantiateWithFlags)(&result.native_, recorded, 0);
+    const gpu::result made =
+        ROCMFORGE_RUNTIME(GraphInstantiateWithFlags)(&result.native_, recorded, 0);
     static_cast<void>(ROCMFORGE_RUNTIME(GraphDestroy)(recorded));
     gpu::check(made, "graph instantiate");
     return result;
@@ -164,7 +180,8 @@ class graph {
   ROCMFORGE_RUNTIME(GraphExec_t) native_ = nullptr;
 };
 
-// ---- memory -----------------------------------------------------------------------------------------------------------
+// ---- memory
+// -----------------------------------------------------------------------------------------------------------
 
 namespace platform_memory {
 
@@ -194,22 +211,27 @@ inline void* allocate_pinned(std::size_t bytes) {
   return pointer;
 }
 
-inline void deallocate_pinned(void* pointer) { static_cast<void>(gpu::free_host(pointer)); }
+inline void deallocate_pinned(void* pointer) {
+  static_cast<void>(gpu::free_host(pointer));
+}
 
 inline void upload(void* to_device, const void* from_host, std::size_t bytes, stream_ref stream) {
-  gpu::check(ROCMFORGE_RUNTIME(MemcpyAsync)(to_device, from_host, bytes, ROCMFORGE_RUNTIME(MemcpyHostToDevice), stream.native),
+  gpu::check(ROCMFORGE_RUNTIME(MemcpyAsync)(to_device, from_host, bytes,
+                                            ROCMFORGE_RUNTIME(MemcpyHostToDevice), stream.native),
              "copy to device");
   ++gpu::counters().num_uploads;
 }
 
 inline void download(void* to_host, const void* from_device, std::size_t bytes, stream_ref stream) {
-  gpu::check(ROCMFORGE_RUNTIME(MemcpyAsync)(to_host, from_device, bytes, ROCMFORGE_RUNTIME(MemcpyDeviceToHost), stream.native),
+  gpu::check(ROCMFORGE_RUNTIME(MemcpyAsync)(to_host, from_device, bytes,
+                                            ROCMFORGE_RUNTIME(MemcpyDeviceToHost), stream.native),
              "copy to host");
   ++gpu::counters().num_downloads;
 }
 
 inline void copy(void* to, const void* from, std::size_t bytes, stream_ref stream) {
-  gpu::check(ROCMFORGE_RUNTIME(MemcpyAsync)(to, from, bytes, ROCMFORGE_RUNTIME(MemcpyDeviceToDevice), stream.native),
+  gpu::check(ROCMFORGE_RUNTIME(MemcpyAsync)(to, from, bytes,
+                                            ROCMFORGE_RUNTIME(MemcpyDeviceToDevice), stream.native),
              "copy on device");
 }
 
@@ -221,13 +243,15 @@ inline void fill(void* pointer, int byte, std::size_t bytes, stream_ref stream) 
 
 inline memory_statistics current_memory_statistics() {
   const gpu::statistics& counters = gpu::counters();
-  return {counters.bytes_in_use, counters.num_allocations, counters.num_uploads, counters.num_downloads};
+  return {counters.bytes_in_use, counters.num_allocations, counters.num_uploads,
+          counters.num_downloads};
 }
 
-// ---- blocks and launches ------------------------------------------------------------------------------------------------
+// ---- blocks and launches
+// ------------------------------------------------------------------------------------------------
 
-/// What one lane knows of its block, and how it talks to the others. Every lane of a block must reach each barrier, and
-/// every lane of a wave each shuffle.
+/// What one lane knows of its block, and how it talks to the others. Every lane of a block must
+/// reach each barrier, and every lane of a wave each shuffle.
 template <int BlockSize, int WaveSize>
 struct block_context {
   static constexpr int block_size = BlockSize;
@@ -264,16 +288,18 @@ namespace gpu {
 
 /// The bytes of a small struct, to be moved with the widest instructions that the alignment allows.
 template <class Elements>
-struct alignas(sizeof(Elements) < arch::word_alignment ? sizeof(Elements) : arch::word_alignment) words {
+struct alignas(sizeof(Elements) < arch::word_alignment ? sizeof(Elements)
+                                                       : arch::word_alignment) words {
   unsigned char byte[sizeof(Elements)];
 };
 
-/// Reads a struct of neighbouring elements from an address that is aligned for its elements only: at once where the address
-/// allows it, else element by element.
+/// Reads a struct of neighbouring elements from an address that is aligned for its elements only:
+/// at once where the address allows it, else element by element.
 template <class Elements, class T>
 ROCMFORGE_DEVICE Elements load_words(const T* p) {
   Elements result;
-  if (alignof(words<Elements>) <= alignof(T) || reinterpret_cast<std::uintptr_t>(p) % alignof(words<Elements>) == 0) {
+  if (alignof(words<Elements>) <= alignof(T) ||
+      reinterpret_cast<std::uintptr_t>(p) % alignof(words<Elements>) == 0) {
     const words<Elements> raw = *reinterpret_cast<const words<Elements>*>(p);
     __builtin_memcpy(&result, &raw, sizeof(Elements));
   } else {
@@ -285,7 +311,8 @@ ROCMFORGE_DEVICE Elements load_words(const T* p) {
 
 template <class T, class Elements>
 ROCMFORGE_DEVICE void store_words(T* p, const Elements& value) {
-  if (alignof(words<Elements>) <= alignof(T) || reinterpret_cast<std::uintptr_t>(p) % alignof(words<Elements>) == 0) {
+  if (alignof(words<Elements>) <= alignof(T) ||
+      reinterpret_cast<std::uintptr_t>(p) % alignof(words<Elements>) == 0) {
     words<Elements> raw;
     __builtin_memcpy(&raw, &value, sizeof(Elements));
     *reinterpret_cast<words<Elements>*>(p) = raw;
@@ -295,11 +322,13 @@ ROCMFORGE_DEVICE void store_words(T* p, const Elements& value) {
   }
 }
 
-/// The one entry point of every kernel. A pass whose waves are of another size gets a trap, and is never launched.
+/// The one entry point of every kernel. A pass whose waves are of another size gets a trap, and is
+/// never launched.
 template <class Kernel>
 __global__ void __launch_bounds__(Kernel::block_size) entry([[maybe_unused]] const Kernel kernel) {
 #if defined(__HIP_DEVICE_COMPILE__) || defined(__CUDA_ARCH__)
-  if constexpr (Kernel::wave_size == arch::wave_size && sizeof(typename Kernel::shared_storage) <= arch::max_shared_bytes) {
+  if constexpr (Kernel::wave_size == arch::wave_size &&
+                sizeof(typename Kernel::shared_storage) <= arch::max_shared_bytes) {
     extern __shared__ __align__(16) unsigned char shared_bytes[];
     const block_context<Kernel::block_size, Kernel::wave_size> block{
         {static_cast<int>(blockIdx.x), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z)},
@@ -315,7 +344,8 @@ __global__ void __launch_bounds__(Kernel::block_size) entry([[maybe_unused]] con
 
 /// Starts `kernel` on `grid` blocks. A grid with no blocks launches nothing.
 ///
-/// @return unsupported if the device has less shared memory than the kernel wants, invalid_shape if the grid is too large,
+/// @return unsupported if the device has less shared memory than the kernel wants, invalid_shape if
+/// the grid is too large,
 ///         no_device, or device_error with the runtime's code
 template <class Kernel>
 status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
@@ -323,27 +353,41 @@ status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref s
   constexpr std::size_t shared_bytes = std::is_empty_v<storage> ? 0 : sizeof(storage);
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return {};
   if (grid.x < 0 || grid.y < 0 || grid.z < 0 || grid.y > 65535 || grid.z > 65535) {
-    return {status_code::invalid_shape, op, "", "a grid of {0} x {1} x {2} blocks is larger than 2^31-1 x 65535 x 65535",
+    return {status_code::invalid_shape,
+            op,
+            "",
+            "a grid of {0} x {1} x {2} blocks is larger than 2^31-1 x 65535 x 65535",
             {grid.x, grid.y, grid.z}};
   }
   if (devices().empty()) return {status_code::no_device, op, "", "there is no device", {}};
   // The entry of a kernel that wants more than max_shared_bytes is a trap, whatever the device has.
-  const auto has = static_cast<std::int64_t>(devices()[static_cast<std::size_t>(stream.device())].shared_bytes);
-  const std::int64_t wants = shared_bytes, available = has < arch::max_shared_bytes ? has : arch::max_shared_bytes;
+  const auto has =
+      static_cast<std::int64_t>(devices()[static_cast<std::size_t>(stream.device())].shared_bytes);
+  const std::int64_t wants = shared_bytes,
+                     available = has < arch::max_shared_bytes ? has : arch::max_shared_bytes;
   if (wants > available) {
-    return {status_code::unsupported, op, "", "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
+    return {status_code::unsupported,
+            op,
+            "",
+            "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
             {wants, available}};
   }
   if constexpr (arch::needs_shared_memory_opt_in && shared_bytes > 49152) {
     static_cast<void>(ROCMFORGE_RUNTIME(FuncSetAttribute)(
-        reinterpret_cast<const void*>(&gpu::entry<Kernel>), ROCMFORGE_RUNTIME(FuncAttributeMaxDynamicSharedMemorySize),
+        reinterpret_cast<const void*>(&gpu::entry<Kernel>),
+        ROCMFORGE_RUNTIME(FuncAttributeMaxDynamicSharedMemorySize),
         static_cast<int>(shared_bytes)));
   }
-  gpu::entry<Kernel><<<dim3(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)),
+  gpu::entry<Kernel><<<dim3(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
+                            static_cast<unsigned>(grid.z)),
                        dim3(Kernel::block_size), shared_bytes, stream.native>>>(kernel);
   const gpu::result code = ROCMFORGE_RUNTIME(GetLastError)();
   if (code != ROCMFORGE_RUNTIME(Success)) {
-    return {status_code::device_error, op, "", "the runtime refused the launch with error {0}", {static_cast<int>(code)}};
+    return {status_code::device_error,
+            op,
+            "",
+            "the runtime refused the launch with error {0}",
+            {static_cast<int>(code)}};
   }
   return {};
 }

@@ -1,6 +1,6 @@
-// The host as a device. Serial: a block is one lane that runs on a thread of OpenMP's team, and packets are as wide as the
-// vector registers. With ROCMFORGE_EMULATION defined (tests) there are two more devices, on which a block is BlockSize
-// fibres in waves of 32 or 64; see emulation.hpp.
+// The host as a device. Serial: a block is one lane that runs on a thread of OpenMP's team, and
+// packets are as wide as the vector registers. With ROCMFORGE_EMULATION defined (tests) there are
+// two more devices, on which a block is BlockSize fibres in waves of 32 or 64; see emulation.hpp.
 #pragma once
 
 #include <atomic>
@@ -58,7 +58,8 @@ using platform_wave_sizes = int_list<1, 32, 64>;
 using platform_wave_sizes = int_list<1>;
 #endif
 
-// ---- devices ----------------------------------------------------------------------------------------------------------
+// ---- devices
+// ----------------------------------------------------------------------------------------------------------
 
 /// Threads that a launch uses: all of the machine's, or what was set.
 inline int& num_threads() {
@@ -69,9 +70,12 @@ inline int& num_threads() {
 #endif
   return threads;
 }
-inline void set_num_threads(int threads) { num_threads() = threads < 1 ? 1 : threads; }
+inline void set_num_threads(int threads) {
+  num_threads() = threads < 1 ? 1 : threads;
+}
 
-/// The serial host first; with ROCMFORGE_EMULATION then the emulated devices of wave size 32 and 64.
+/// The serial host first; with ROCMFORGE_EMULATION then the emulated devices of wave size 32
+/// and 64.
 inline const std::vector<device_properties>& devices() {
   static const std::vector<device_properties> list = [] {
     std::vector<device_properties> found(1);
@@ -115,19 +119,24 @@ inline statistics& counters() {
 }  // namespace host_runtime
 
 /// The calling thread's device: an index into `devices()`.
-inline int current_device() { return host_runtime::current_device(); }
+inline int current_device() {
+  return host_runtime::current_device();
+}
 
 /// Throws error if there is no such device.
 inline void set_device(int device) {
   if (device < 0 || device >= static_cast<int>(devices().size())) {
-    throw error("set_device: there is no device " + std::to_string(device) + "; there are " + std::to_string(devices().size()));
+    throw error("set_device: there is no device " + std::to_string(device) + "; there are " +
+                std::to_string(devices().size()));
   }
   host_runtime::current_device() = device;
 }
 
-// ---- streams, events, graphs ------------------------------------------------------------------------------------------
+// ---- streams, events, graphs
+// ------------------------------------------------------------------------------------------
 
-/// A stream that somebody else owns, or nothing for the default stream of the calling thread's device.
+/// A stream that somebody else owns, or nothing for the default stream of the calling thread's
+/// device.
 struct stream_ref {
   host_runtime::stream_state* state = nullptr;
 
@@ -150,7 +159,9 @@ struct stream_ref {
 /// An ordered queue of work, owned. Work runs at the call.
 class stream {
  public:
-  stream() : state_(std::make_unique<host_runtime::stream_state>()) { state_->device = current_device(); }
+  stream() : state_(std::make_unique<host_runtime::stream_state>()) {
+    state_->device = current_device();
+  }
   operator stream_ref() const { return {state_.get()}; }
   void synchronize() const {}
 
@@ -161,6 +172,9 @@ class stream {
 /// A point in a stream, owned.
 class event {
  public:
+  event() = default;
+  event(event&&) = default;
+  event& operator=(event&&) = default;
   void record(stream_ref stream = {}) {
     stream.submit([time = time_] { *time = std::chrono::steady_clock::now(); });
   }
@@ -171,7 +185,8 @@ class event {
   }
 
  private:
-  std::shared_ptr<std::chrono::steady_clock::time_point> time_ = std::make_shared<std::chrono::steady_clock::time_point>();
+  std::shared_ptr<std::chrono::steady_clock::time_point> time_ =
+      std::make_shared<std::chrono::steady_clock::time_point>();
 };
 
 /// Launches recorded once and replayed as one.
@@ -181,7 +196,8 @@ class graph {
   template <class Work>
   static graph capture(stream_ref stream, Work&& work) {
     host_runtime::stream_state& state = stream.resolved();
-    if (state.recording != nullptr) throw error("graph capture: the stream is being captured already");
+    if (state.recording != nullptr)
+      throw error("graph capture: the stream is being captured already");
     graph result;
     state.recording = &result.steps_;
     try {
@@ -196,13 +212,16 @@ class graph {
   void launch(stream_ref stream = {}) const {
     for (const auto& step : steps_) stream.submit(step);
   }
+  graph(graph&&) = default;
+  graph& operator=(graph&&) = default;
 
  private:
   graph() = default;
   std::vector<std::function<void()>> steps_;
 };
 
-// ---- memory -----------------------------------------------------------------------------------------------------------
+// ---- memory
+// -----------------------------------------------------------------------------------------------------------
 
 namespace platform_memory {
 
@@ -216,7 +235,8 @@ inline void* allocate(std::size_t bytes) {
 #if defined(__linux__)
   if (alignment == huge_page) madvise(pointer, bytes, MADV_HUGEPAGE);
 #endif
-  if constexpr (arch::has_emulation) std::memset(pointer, 0xff, bytes);  // NaN: what nobody wrote must not look like data
+  if constexpr (arch::has_emulation)
+    std::memset(pointer, 0xff, bytes);  // NaN: what nobody wrote must not look like data
   host_runtime::counters().bytes_in_use += bytes;
   ++host_runtime::counters().num_allocations;
   return pointer;
@@ -227,8 +247,12 @@ inline void deallocate(void* pointer, std::size_t bytes) {
   host_runtime::counters().bytes_in_use -= bytes;
 }
 
-inline void* allocate_pinned(std::size_t bytes) { return std::malloc(bytes); }
-inline void deallocate_pinned(void* pointer) { std::free(pointer); }
+inline void* allocate_pinned(std::size_t bytes) {
+  return std::malloc(bytes);
+}
+inline void deallocate_pinned(void* pointer) {
+  std::free(pointer);
+}
 
 inline void copy(void* to, const void* from, std::size_t bytes, stream_ref stream) {
   if (bytes != 0) stream.submit([=] { std::memcpy(to, from, bytes); });
@@ -249,16 +273,19 @@ inline void fill(void* pointer, int byte, std::size_t bytes, stream_ref stream) 
 
 inline memory_statistics current_memory_statistics() {
   const host_runtime::statistics& counters = host_runtime::counters();
-  return {counters.bytes_in_use, counters.num_allocations, counters.num_uploads, counters.num_downloads};
+  return {counters.bytes_in_use, counters.num_allocations, counters.num_uploads,
+          counters.num_downloads};
 }
 
-// ---- blocks and launches ------------------------------------------------------------------------------------------------
+// ---- blocks and launches
+// ------------------------------------------------------------------------------------------------
 
-/// What one lane knows of its block, and how it talks to the others. Every lane of a block must reach each barrier, and
-/// every lane of a wave each shuffle.
+/// What one lane knows of its block, and how it talks to the others. Every lane of a block must
+/// reach each barrier, and every lane of a wave each shuffle.
 template <int BlockSize, int WaveSize>
 struct block_context {
-  static_assert(BlockSize == 1 || arch::has_emulation, "the host runs blocks of one lane: let dispatch_wave_size choose");
+  static_assert(BlockSize == 1 || arch::has_emulation,
+                "the host runs blocks of one lane: let dispatch_wave_size choose");
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int num_waves = BlockSize / WaveSize;
@@ -269,8 +296,12 @@ struct block_context {
   emulation::block* fibres = nullptr;
 #endif
 
-  ROCMFORGE_DEVICE int lane() const { return thread % WaveSize; }
-  ROCMFORGE_DEVICE int wave() const { return thread / WaveSize; }
+  ROCMFORGE_DEVICE int lane() const {
+    return thread % WaveSize;
+  }
+  ROCMFORGE_DEVICE int wave() const {
+    return thread / WaveSize;
+  }
 
   /// Waits for all lanes of the block; what they wrote to shared memory before is visible after.
   ROCMFORGE_DEVICE void barrier() const {
@@ -291,7 +322,8 @@ struct block_context {
 #if defined(ROCMFORGE_EMULATION)
     if constexpr (BlockSize > 1) {
       const int other = wave() * WaveSize + source % WaveSize;
-      return __builtin_bit_cast(T, fibres->exchange(thread, __builtin_bit_cast(std::uint32_t, value), other));
+      return __builtin_bit_cast(
+          T, fibres->exchange(thread, __builtin_bit_cast(std::uint32_t, value), other));
     }
 #endif
     return value;
@@ -349,19 +381,27 @@ void run_serial(const Kernel& kernel, grid_size grid) {
 
 /// Starts `kernel` on `grid` blocks. A grid with no blocks launches nothing.
 ///
-/// @return unsupported if the device has less shared memory than the kernel wants, invalid_shape if the grid is too large,
+/// @return unsupported if the device has less shared memory than the kernel wants, invalid_shape if
+/// the grid is too large,
 ///         device_error if an emulated block cannot go on because lanes wait at different places
 template <class Kernel>
 status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
   if (grid.x < 0 || grid.y < 0 || grid.z < 0 || grid.y > 65535 || grid.z > 65535) {
-    return {status_code::invalid_shape, op, "", "a grid of {0} x {1} x {2} blocks is larger than 2^31-1 x 65535 x 65535",
+    return {status_code::invalid_shape,
+            op,
+            "",
+            "a grid of {0} x {1} x {2} blocks is larger than 2^31-1 x 65535 x 65535",
             {grid.x, grid.y, grid.z}};
   }
   constexpr std::size_t shared_bytes = sizeof(typename Kernel::shared_storage);
   const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
   if (shared_bytes > device.shared_bytes) {
-    return {status_code::unsupported, op, "", "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
-            {static_cast<std::int64_t>(shared_bytes), static_cast<std::int64_t>(device.shared_bytes)}};
+    return {
+        status_code::unsupported,
+        op,
+        "",
+        "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
+        {static_cast<std::int64_t>(shared_bytes), static_cast<std::int64_t>(device.shared_bytes)}};
   }
   status result;
   if constexpr (Kernel::block_size == 1) {
@@ -369,18 +409,25 @@ status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref s
   } else {
 #if defined(ROCMFORGE_EMULATION)
     const auto run = [=] {
-      return emulation::run<Kernel::block_size, Kernel::wave_size, typename Kernel::shared_storage>(
-          grid, [&](emulation::block& fibres, grid_size index, int thread, void* shared) {
-            const block_context<Kernel::block_size, Kernel::wave_size> block{index, thread, &fibres};
-            kernel(block, *static_cast<typename Kernel::shared_storage*>(shared));
-          });
+      return emulation::run<Kernel::block_size, Kernel::wave_size,
+                            typename Kernel::shared_storage>(grid, [&](emulation::block& fibres,
+                                                                       grid_size index, int thread,
+                                                                       void* shared) {
+        const block_context<Kernel::block_size, Kernel::wave_size> block{index, thread, &fibres};
+        kernel(block, *static_cast<typename Kernel::shared_storage*>(shared));
+      });
     };
     if (stream.resolved().recording != nullptr) {
       stream.submit([=] {
-        if (!run()) throw error(std::string(op) + ": lanes of an emulated block wait at different places");
+        if (!run())
+          throw error(std::string(op) + ": lanes of an emulated block wait at different places");
       });
     } else if (!run()) {
-      result = {status_code::device_error, op, "", "lanes of an emulated block wait at different places", {}};
+      result = {status_code::device_error,
+                op,
+                "",
+                "lanes of an emulated block wait at different places",
+                {}};
     }
 #endif
   }
@@ -388,7 +435,9 @@ status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref s
 }
 
 /// 2^x.
-ROCMFORGE_DEVICE float exp2_of(float x) { return std::exp2(x); }
+ROCMFORGE_DEVICE float exp2_of(float x) {
+  return std::exp2(x);
+}
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

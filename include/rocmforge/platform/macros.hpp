@@ -1,4 +1,5 @@
-// The platform of this translation unit, decided by the compiler, and the few macros that generic code needs.
+// The platform of this translation unit, decided by the compiler, and the few macros that generic
+// code needs.
 #pragma once
 
 #if defined(__HIP__)
@@ -26,7 +27,8 @@
 #define ROCMFORGE_UNROLL _Pragma("unroll")
 #endif
 
-/// Everything that depends on the platform lives in an inline namespace named after it, so that one program can hold the
-/// kernels of a card and those of the host, compiled apart and linked together.
+/// Everything that depends on the platform lives in an inline namespace named after it, so that one
+/// program can hold the kernels of a card and those of the host, compiled apart and linked
+/// together.
 #define ROCMFORGE_PLATFORM_NAMESPACE_BEGIN inline namespace ROCMFORGE_PLATFORM {
 #define ROCMFORGE_PLATFORM_NAMESPACE_END }

@@ -21,7 +21,8 @@ inline constexpr int wave_size = 32;
 inline constexpr int wave_size = 0;
 #endif
 inline constexpr bool needs_shared_memory_opt_in = true;  // above 48 KiB
-inline constexpr int max_shared_bytes = 101376;           // the smallest opt-in limit from sm_80 on (sm_86, sm_89)
+inline constexpr int max_shared_bytes =
+    101376;  // the smallest opt-in limit from sm_80 on (sm_86, sm_89)
 inline constexpr int word_alignment = 16;
 }  // namespace arch
 
@@ -54,8 +55,12 @@ ROCMFORGE_DEVICE void trap() {
 #endif
 }
 
-inline cudaError_t allocate_host(void** pointer, std::size_t bytes) { return cudaHostAlloc(pointer, bytes, cudaHostAllocDefault); }
-inline cudaError_t free_host(void* pointer) { return cudaFreeHost(pointer); }
+inline cudaError_t allocate_host(void** pointer, std::size_t bytes) {
+  return cudaHostAlloc(pointer, bytes, cudaHostAllocDefault);
+}
+inline cudaError_t free_host(void* pointer) {
+  return cudaFreeHost(pointer);
+}
 
 inline bool query_device(int device, device_properties& properties) {
   cudaDeviceProp native{};

@@ -1,5 +1,6 @@
-// A packet is the few neighbouring elements that one lane works on at a time: a vector register on the host (compiler vector
-// extensions), a few registers on a GPU. Arithmetic is elementwise, in float whatever the elements in memory are.
+// A packet is the few neighbouring elements that one lane works on at a time: a vector register on
+// the host (compiler vector extensions), a few registers on a GPU. Arithmetic is elementwise, in
+// float whatever the elements in memory are.
 #pragma once
 
 #include <cmath>
@@ -18,7 +19,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Elements of a packet: 16 bytes of T a lane on a GPU, a full register of floats on the serial host.
+/// Elements of a packet: 16 bytes of T a lane on a GPU, a full register of floats on the serial
+/// host.
 template <class T, int WaveSize>
 inline constexpr int packet_size = [] {
 #if defined(ROCMFORGE_PLATFORM_HOST)
@@ -49,8 +51,12 @@ struct packet {
     for (int i = 0; i < N; ++i) v[i] = value;
 #endif
   }
-  ROCMFORGE_DEVICE T operator[](int i) const { return v[i]; }
-  ROCMFORGE_DEVICE void set(int i, T value) { v[i] = value; }
+  ROCMFORGE_DEVICE T operator[](int i) const {
+    return v[i];
+  }
+  ROCMFORGE_DEVICE void set(int i, T value) {
+    v[i] = value;
+  }
 };
 
 #if defined(ROCMFORGE_PLATFORM_HOST)
@@ -103,9 +109,13 @@ ROCMFORGE_DEVICE float fma(float a, float b, float c) {
 #endif
 }
 template <int N>
-ROCMFORGE_DEVICE packet<float, N> fma(const packet<float, N>& a, const packet<float, N>& b, const packet<float, N>& c) {
+ROCMFORGE_DEVICE packet<float, N> fma(const packet<float, N>& a, const packet<float, N>& b,
+                                      const packet<float, N>& c) {
 #if defined(ROCMFORGE_PLATFORM_HOST)
-  return a * b + c;  // contracted by the compiler where the processor has it
+  packet<float, N> result;
+  result.v =
+      a.v * b.v + c.v;  // one expression, which compilers contract where the processor has it
+  return result;
 #else
   packet<float, N> result;
   ROCMFORGE_UNROLL
@@ -114,7 +124,9 @@ ROCMFORGE_DEVICE packet<float, N> fma(const packet<float, N>& a, const packet<fl
 #endif
 }
 
-ROCMFORGE_DEVICE float maximum(float a, float b) { return a > b ? a : b; }
+ROCMFORGE_DEVICE float maximum(float a, float b) {
+  return a > b ? a : b;
+}
 template <int N>
 ROCMFORGE_DEVICE packet<float, N> maximum(const packet<float, N>& a, const packet<float, N>& b) {
   packet<float, N> result;
@@ -153,17 +165,20 @@ ROCMFORGE_DEVICE packet<To, N> bit_cast(const packet<From, N>& a) {
   return result;
 }
 
-// ---- sums and maxima over a packet, always in the same order -------------------------------------------------------------
+// ---- sums and maxima over a packet, always in the same order
+// -------------------------------------------------------------
 
 #if defined(ROCMFORGE_PLATFORM_HOST)
 template <int N, std::size_t... I>
-ROCMFORGE_DEVICE packet<float, N / 2> lower_half(const packet<float, N>& a, std::index_sequence<I...>) {
+ROCMFORGE_DEVICE packet<float, N / 2> lower_half(const packet<float, N>& a,
+                                                 std::index_sequence<I...>) {
   packet<float, N / 2> result;
   result.v = __builtin_shufflevector(a.v, a.v, static_cast<int>(I)...);
   return result;
 }
 template <int N, std::size_t... I>
-ROCMFORGE_DEVICE packet<float, N / 2> upper_half(const packet<float, N>& a, std::index_sequence<I...>) {
+ROCMFORGE_DEVICE packet<float, N / 2> upper_half(const packet<float, N>& a,
+                                                 std::index_sequence<I...>) {
   packet<float, N / 2> result;
   result.v = __builtin_shufflevector(a.v, a.v, static_cast<int>(I + N / 2)...);
   return result;
@@ -197,13 +212,47 @@ ROCMFORGE_DEVICE float horizontal_maximum(const packet<float, N>& a) {
   return fold(a, [](const auto& x, const auto& y) { return maximum(x, y); });
 }
 
-// ---- 2^x and e^x ----------------------------------------------------------------------------------------------------------
+/// Element i of the result is the sum of the elements of values[i]: all sums at once cost a third
+/// of one by one.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> fold_all(const packet<float, N> (&values)[N]) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  if constexpr (N > 1) {
+    // Sums of neighbours, of two packets side by side, until one packet is left.
+    const auto pairs = []<std::size_t... I>(const packet<float, N>& a, const packet<float, N>& b,
+                                            std::index_sequence<I...>) {
+      packet<float, N> result;
+      result.v = __builtin_shufflevector(a.v, b.v, static_cast<int>(2 * I)...) +
+                 __builtin_shufflevector(a.v, b.v, static_cast<int>(2 * I + 1)...);
+      return result;
+    };
+    packet<float, N> left[N / 2];
+    for (int i = 0; i < N / 2; ++i)
+      left[i] = pairs(values[2 * i], values[2 * i + 1], std::make_index_sequence<N>{});
+    ROCMFORGE_UNROLL
+    for (int count = N / 2; count > 1; count /= 2) {
+      for (int i = 0; i < count / 2; ++i)
+        left[i] = pairs(left[2 * i], left[2 * i + 1], std::make_index_sequence<N>{});
+    }
+    return left[0];
+  }
+#endif
+  packet<float, N> result(0.0f);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.set(i, horizontal_sum(values[i]));
+  return result;
+}
 
-/// 2^x elementwise; 2^-inf is 0. On the host within 2 units in the last place, results below 2^-126 are 0.
+// ---- 2^x and e^x
+// ----------------------------------------------------------------------------------------------------------
+
+/// 2^x elementwise; 2^-inf is 0. On the host within 2 units in the last place; results below
+/// 2^-126 are 0, and from 2^127.5 on infinity.
 template <int N>
 ROCMFORGE_DEVICE packet<float, N> exp2_of(const packet<float, N>& x) {
 #if defined(ROCMFORGE_PLATFORM_HOST)
-  // x = n + f with |f| <= 1/2: 2^f by its Taylor series, 2^n put into the exponent. n = -127 makes the factor zero.
+  // x = n + f with |f| <= 1/2: 2^f by its Taylor series, 2^n put into the exponent. n = -127 makes
+  // the factor zero.
   using floats = packet<float, N>;
   constexpr float round_to_whole = 12582912.0f;  // 1.5 * 2^23: adding it drops the fraction
   floats clamped;
@@ -219,7 +268,8 @@ ROCMFORGE_DEVICE packet<float, N> exp2_of(const packet<float, N>& x) {
   series = fma(series, f, floats(2.4022651e-1f));
   series = fma(series, f, floats(6.9314718e-1f));
   series = fma(series, f, floats(1.0f));
-  const packet<int, N> exponent = (bit_cast<int>(shifted) - packet<int, N>(0x4b400000 - 127)) << packet<int, N>(23);
+  const packet<int, N> exponent = (bit_cast<int>(shifted) - packet<int, N>(0x4b400000 - 127))
+                                  << packet<int, N>(23);
   return series * bit_cast<float>(exponent);
 #else
   packet<float, N> result;
@@ -236,7 +286,8 @@ ROCMFORGE_DEVICE packet<float, N> exp_of(const packet<float, N>& x) {
   return exp2_of(x * log2_e);
 }
 
-// ---- loads and stores -------------------------------------------------------------------------------------------------------
+// ---- loads and stores
+// -------------------------------------------------------------------------------------------------------
 
 /// N elements from `p` on, as floats. `p` is aligned for T only.
 template <int N, class T>
@@ -287,7 +338,8 @@ ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p) {
 template <int N, class T>
 ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p, int count) {
 #if defined(ROCMFORGE_PLATFORM_HOST)
-  float elements[N] = {};  // through memory: unrolled tests of every element would be most of a kernel's code
+  float elements[N] =
+      {};  // through memory: unrolled tests of every element would be most of a kernel's code
   for (int i = 0; i < (count < N ? count : N); ++i) elements[i] = static_cast<float>(p[i]);
   return load_packet<N>(elements);
 #else
@@ -311,7 +363,8 @@ ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value) {
 #if defined(__AVX512F__)
   if constexpr (std::is_same_v<T, half> && N == 16) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                        _mm512_maskz_cvtps_ph(0xffff, reinterpret_cast<__m512>(value.v), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+                        _mm512_maskz_cvtps_ph(0xffff, reinterpret_cast<__m512>(value.v),
+                                              _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     return;
   }
 #endif
@@ -343,11 +396,13 @@ ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value, int coun
 }
 
 #if defined(ROCMFORGE_PLATFORM_HOST)
-/// Every half as a float. A scale is then broadcast by the load itself, while a conversion and a broadcast in registers would
-/// take the shuffle units, which are what decoding four-bit weights is short of (20 % of a matrix-vector product).
+/// Every half as a float. A scale is then broadcast by the load itself, while a conversion and a
+/// broadcast in registers would take the shuffle units, which are what decoding four-bit weights is
+/// short of (20 % of a matrix-vector product).
 inline const float* const half_values = [] {
   static float values[65536];
-  for (int bits = 0; bits < 65536; ++bits) values[bits] = convert::portable_float_from_half(static_cast<std::uint16_t>(bits));
+  for (int bits = 0; bits < 65536; ++bits)
+    values[bits] = convert::portable_float_from_half(static_cast<std::uint16_t>(bits));
   return values;
 }();
 #endif
@@ -362,8 +417,9 @@ ROCMFORGE_DEVICE packet<float, N> broadcast(half value) {
 #endif
 }
 
-/// Makes the compiler hold `value` in a register. g++ would rather read a loaded packet from memory again at each use, which
-/// costs a multiply-add with a memory operand its place: loads, not arithmetic, then bound a register tile.
+/// Makes the compiler hold `value` in a register. g++ would rather read a loaded packet from memory
+/// again at each use, which costs a multiply-add with a memory operand its place: loads, not
+/// arithmetic, then bound a register tile.
 template <int N>
 ROCMFORGE_DEVICE void hold([[maybe_unused]] packet<float, N>& value) {
 #if defined(ROCMFORGE_PLATFORM_HOST) && defined(__x86_64__) && defined(__AVX512F__)
@@ -388,7 +444,8 @@ inline constexpr bool has_lookup = false;
 #endif
 
 /// Element i of the result is element (indices[i] modulo 16) of the table.
-ROCMFORGE_DEVICE packet<float, 16> lookup(const packet<float, 16>& table, const packet<int, 16>& indices) {
+ROCMFORGE_DEVICE packet<float, 16> lookup(const packet<float, 16>& table,
+                                          const packet<int, 16>& indices) {
   packet<float, 16> result;
 #if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__)
   result.v = reinterpret_cast<typename packet<float, 16>::storage>(_mm512_maskz_permutexvar_ps(
@@ -413,7 +470,8 @@ template <int N>
 ROCMFORGE_DEVICE packet<float, N> keep_first(const packet<float, N>& value, int count, float rest) {
   packet<float, N> result;
 #if defined(ROCMFORGE_PLATFORM_HOST)
-  result.v = iota<N>().v < packet<float, N>(static_cast<float>(count)).v ? value.v : packet<float, N>(rest).v;
+  result.v = iota<N>().v < packet<float, N>(static_cast<float>(count)).v ? value.v
+                                                                         : packet<float, N>(rest).v;
 #else
   ROCMFORGE_UNROLL
   for (int i = 0; i < N; ++i) result.v[i] = i < count ? value.v[i] : rest;
@@ -428,7 +486,7 @@ ROCMFORGE_DEVICE packet<int, N> load_bytes(const Byte* p) {
   packet<int, N> result;
 #if defined(ROCMFORGE_PLATFORM_HOST)
   using storage = typename packet<int, N>::storage;
-  constexpr bool is_signed = std::is_signed_v<Byte>;
+  [[maybe_unused]] constexpr bool is_signed = std::is_signed_v<Byte>;
 #if defined(__AVX512F__)
   if constexpr (N == 16) {  // by name: g++ 12 widens a vector of bytes one element at a time
     const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -440,7 +498,8 @@ ROCMFORGE_DEVICE packet<int, N> load_bytes(const Byte* p) {
 #if defined(__AVX2__)
   if constexpr (N == 8) {
     const __m128i raw = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-    result.v = reinterpret_cast<storage>(is_signed ? _mm256_cvtepi8_epi32(raw) : _mm256_cvtepu8_epi32(raw));
+    result.v = reinterpret_cast<storage>(is_signed ? _mm256_cvtepi8_epi32(raw)
+                                                   : _mm256_cvtepu8_epi32(raw));
     return result;
   }
 #endif

@@ -1,5 +1,6 @@
-// The one place that chooses a platform. Each of the three files defines the same names: device properties, streams,
-// events, graphs, memory, launch, and for kernels block_context (index, barrier, shuffles), packets and a few functions.
+// The one place that chooses a platform. Each of the three files defines the same names: device
+// properties, streams, events, graphs, memory, launch, and for kernels block_context (index,
+// barrier, shuffles), packets and a few functions.
 #pragma once
 
 #include "rocmforge/platform/macros.hpp"

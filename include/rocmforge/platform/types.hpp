@@ -18,20 +18,20 @@ struct grid_size {
 
 /// What the library needs to know of a device.
 struct device_properties {
-  std::string name;               // for people
-  std::string architecture;       // "gfx1100", "sm_90", "host", "emulated"
-  int wave_size = 1;              // lanes that execute together
-  int num_compute_units = 1;      // compute units, multiprocessors or host threads
-  std::size_t shared_bytes = 0;   // shared memory (LDS) that one block can have
-  std::size_t memory_bytes = 0;   // device memory, 0 if unknown
+  std::string name;              // for people
+  std::string architecture;      // "gfx1100", "sm_90", "host", "emulated"
+  int wave_size = 1;             // lanes that execute together
+  int num_compute_units = 1;     // compute units, multiprocessors or host threads
+  std::size_t shared_bytes = 0;  // shared memory (LDS) that one block can have
+  std::size_t memory_bytes = 0;  // device memory, 0 if unknown
 };
 
 /// Counters of this process, for tests and for people who look after memory. Kept by each platform.
 struct memory_statistics {
-  std::size_t bytes_in_use = 0;       // device memory held by device buffers
-  std::size_t num_allocations = 0;    // ever made
-  std::size_t num_uploads = 0;        // copies from host to device
-  std::size_t num_downloads = 0;      // copies from device to host
+  std::size_t bytes_in_use = 0;     // device memory held by device buffers
+  std::size_t num_allocations = 0;  // ever made
+  std::size_t num_uploads = 0;      // copies from host to device
+  std::size_t num_downloads = 0;    // copies from device to host
 };
 
 }  // namespace rocmforge
