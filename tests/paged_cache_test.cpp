@@ -93,16 +93,16 @@ TEST_P(paged_cache_test, refuses_options_out_of_range) {
   refused(largest, largest, largest, largest);
 }
 
-TEST_P(paged_cache_test, each_allocation_may_fail) {
-  const std::size_t layer_bytes = 3 * 4 * 8 * 10 * sizeof(float);
-  for (std::size_t fits = 0; fits < 4; ++fits) {
-    device_memory_limit() = before_ + (fits + 1) * layer_bytes - 1;
+TEST_P(paged_cache_test, needs_all_of_its_memory) {
+  constexpr std::size_t needed = 2 * 2 * 3 * 4 * 8 * 10 * sizeof(float);
+  for (const std::size_t fits : {std::size_t{0}, needed / 4, needed / 2, needed - 1}) {
+    device_memory_limit() = before_ + fits;
     refusal([] { paged_cache{small}; }, "out of device memory");
     EXPECT_EQ(bytes_in_use(), before_) << fits;
   }
-  device_memory_limit() = before_ + 4 * layer_bytes;
+  device_memory_limit() = before_ + needed;
   const paged_cache cache(small);
-  EXPECT_EQ(bytes_in_use(), before_ + 4 * layer_bytes);
+  EXPECT_EQ(bytes_in_use(), before_ + needed);
 }
 
 TEST_P(paged_cache_test, sequences_take_pages_as_they_grow) {
