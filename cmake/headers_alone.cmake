@@ -1,5 +1,5 @@
 # Compiles every header by itself, so that none leans on what another one happens to include.
-file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR}/include CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.hpp)
+file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/*.hpp)
 # A platform's file is for that platform; gpu.hpp is the half that amd.hpp and nvidia.hpp share, and no header by itself.
 set(others amd nvidia host gpu)
 list(REMOVE_ITEM others ${ROCMFORGE_PLATFORM})

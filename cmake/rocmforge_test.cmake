@@ -36,7 +36,7 @@ function(rocmforge_test NAME)
     rocmforge_program(${program} ${program}.cpp)
   endif()
   # Plain C++ needs no emulated devices, but for the test of the emulation itself.
-  if(emulation AND (NOT ARG_HOST_ONLY OR NAME STREQUAL emulation))
+  if(emulation AND (NOT ARG_HOST_ONLY OR "${NAME}" STREQUAL "emulation"))
     target_compile_definitions(${program} PRIVATE ROCMFORGE_EMULATION=1)
     target_link_libraries(${program} PRIVATE Boost::context)
     # Three wave sizes are three times the code: -O1 compiles it in half the time. golden_test and the decoder run what
