@@ -11,6 +11,7 @@
 
 #include "rocmforge/dtype.hpp"
 #include "rocmforge/platform/macros.hpp"
+#include "rocmforge/platform/platform.hpp"
 
 #if defined(ROCMFORGE_PLATFORM_HOST) && (defined(__F16C__) || defined(__AVX512F__))
 #include <immintrin.h>
