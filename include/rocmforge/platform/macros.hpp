@@ -24,7 +24,11 @@
 #else
 #define ROCMFORGE_HOST_DEVICE __host__ __device__ __forceinline__
 #define ROCMFORGE_DEVICE __device__ __forceinline__
+#if defined(__CUDA_ARCH__)
 #define ROCMFORGE_UNROLL _Pragma("unroll")
+#else
+#define ROCMFORGE_UNROLL  // the host's compiler, which sees the same functions, has another spelling
+#endif
 #endif
 
 /// Everything that depends on the platform lives in an inline namespace named after it, so that one
