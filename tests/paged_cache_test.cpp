@@ -70,7 +70,8 @@ TEST_P(paged_cache_test, has_memory_of_its_own_for_each_layer_and_both_kinds) {
 }
 
 TEST_P(paged_cache_test, refuses_options_out_of_range) {
-  for (int paged_cache_options::*const option :
+  using option_of_cache = int paged_cache_options::*;
+  for (const option_of_cache option :
        {&paged_cache_options::num_layers, &paged_cache_options::num_kv_heads,
         &paged_cache_options::head_dim, &paged_cache_options::page_size,
         &paged_cache_options::num_pages}) {
