@@ -67,12 +67,12 @@ void run(benchmark::State& state, const model_shape& model, int q_len, int kv_le
 template <class TCache>
 void add() {
   for (const model_shape& model : models) {
-    for (const auto& [q_len, kv_len] : {std::pair{1, 2048}, std::pair{512, 512}}) {
+    for (const auto& lengths : {std::pair{1, 2048}, std::pair{512, 512}}) {
+      const int q_len = lengths.first, kv_len = lengths.second;
       const std::string name = std::string("paged_attention/") + model.name + "/" +
                                name_of(dtype_of<TCache>) + "/q:" + std::to_string(q_len) +
                                "/kv:" + std::to_string(kv_len);
-      benchmark::RegisterBenchmark(name.c_str(), [=, q_len = q_len,
-                                                  kv_len = kv_len](benchmark::State& state) {
+      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
         if (devices().empty()) return state.SkipWithError("there is no device");
         run<TCache>(state, model, q_len, kv_len);
       })->UseManualTime();

@@ -23,12 +23,13 @@ std::vector<float> random_values(int count, float size) {
 /// A weight matrix [out_dim, in_dim] in 16 bits.
 struct matrix {
   int out_dim, in_dim;
-  device_buffer<half> weights;
+  device_buffer<rocmforge::half> weights;
   matrix(int out, int in) : out_dim(out), in_dim(in) {
     const std::vector<float> values = random_values(out * in, 1 / std::sqrt(float(in)));
-    weights = device_buffer<half>(std::vector<half>(values.begin(), values.end()));
+    weights =
+        device_buffer<rocmforge::half>(std::vector<rocmforge::half>(values.begin(), values.end()));
   }
-  auto view() const { return tensor_view<const half, 2>(weights.view(out_dim, in_dim)); }
+  auto view() const { return tensor_view<const rocmforge::half, 2>(weights.view(out_dim, in_dim)); }
 };
 
 struct layer {
