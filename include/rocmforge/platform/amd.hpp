@@ -28,8 +28,8 @@ inline constexpr bool has_row_xmask = true;
 #else
 inline constexpr bool has_row_xmask = false;
 #endif
-/// Blocks of a launch may ask for more than 48 KiB without opting in.
-inline constexpr bool needs_shared_memory_opt_in = false;
+/// Shared memory is a variable of the kernel, see gpu::shared_memory.
+inline constexpr bool shared_memory_is_dynamic = false;
 inline constexpr int max_shared_bytes = 65536;
 /// Addresses of wide loads and stores must be multiples of this.
 inline constexpr int word_alignment = 4;
@@ -72,6 +72,16 @@ ROCMFORGE_DEVICE int exchange(int value, int source_lane) {
 [[noreturn]] ROCMFORGE_DEVICE void trap() {
   __builtin_trap();
 }
+
+#if defined(__HIP_DEVICE_COMPILE__)
+/// The block's shared memory. As a variable it has a size that the compiler knows: when it weighs
+/// registers against waves in flight, and in the code object's metadata.
+template <class Kernel>
+ROCMFORGE_DEVICE typename Kernel::shared_storage& shared_memory() {
+  __shared__ typename Kernel::shared_storage storage;
+  return storage;
+}
+#endif
 
 inline hipError_t allocate_host(void** pointer, std::size_t bytes) {
   return hipHostMalloc(pointer, bytes, hipHostMallocDefault);

@@ -329,11 +329,10 @@ __global__ void __launch_bounds__(Kernel::block_size) entry([[maybe_unused]] con
 #if defined(__HIP_DEVICE_COMPILE__) || defined(__CUDA_ARCH__)
   if constexpr (Kernel::wave_size == arch::wave_size &&
                 sizeof(typename Kernel::shared_storage) <= arch::max_shared_bytes) {
-    extern __shared__ __align__(16) unsigned char shared_bytes[];
     const block_context<Kernel::block_size, Kernel::wave_size> block{
         {static_cast<int>(blockIdx.x), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z)},
         static_cast<int>(threadIdx.x)};
-    kernel(block, *reinterpret_cast<typename Kernel::shared_storage*>(shared_bytes));
+    kernel(block, shared_memory<Kernel>());
   } else {
     trap();
   }
@@ -372,15 +371,16 @@ status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref s
             "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
             {wants, available}};
   }
-  if constexpr (arch::needs_shared_memory_opt_in && shared_bytes > 49152) {
+  constexpr std::size_t dynamic_bytes = arch::shared_memory_is_dynamic ? shared_bytes : 0;
+  if constexpr (dynamic_bytes > 49152) {
     static_cast<void>(ROCMFORGE_RUNTIME(FuncSetAttribute)(
         reinterpret_cast<const void*>(&gpu::entry<Kernel>),
         ROCMFORGE_RUNTIME(FuncAttributeMaxDynamicSharedMemorySize),
-        static_cast<int>(shared_bytes)));
+        static_cast<int>(dynamic_bytes)));
   }
   gpu::entry<Kernel><<<dim3(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
                             static_cast<unsigned>(grid.z)),
-                       dim3(Kernel::block_size), shared_bytes, stream.native>>>(kernel);
+                       dim3(Kernel::block_size), dynamic_bytes, stream.native>>>(kernel);
   const gpu::result code = ROCMFORGE_RUNTIME(GetLastError)();
   if (code != ROCMFORGE_RUNTIME(Success)) {
     return {status_code::device_error,

@@ -20,7 +20,8 @@ inline constexpr int wave_size = 32;
 #else
 inline constexpr int wave_size = 0;
 #endif
-inline constexpr bool needs_shared_memory_opt_in = true;  // above 48 KiB
+/// Variables in shared memory end at 48 KiB; what a launch asks for does not, where it opts in.
+inline constexpr bool shared_memory_is_dynamic = true;
 inline constexpr int max_shared_bytes =
     101376;  // the smallest opt-in limit from sm_80 on (sm_86, sm_89)
 inline constexpr int word_alignment = 16;
@@ -54,6 +55,15 @@ ROCMFORGE_DEVICE void trap() {
   __trap();
 #endif
 }
+
+#if defined(__CUDA_ARCH__)
+/// The block's shared memory, as much of it as the launch asked for.
+template <class Kernel>
+ROCMFORGE_DEVICE typename Kernel::shared_storage& shared_memory() {
+  extern __shared__ __align__(16) unsigned char shared_bytes[];
+  return *reinterpret_cast<typename Kernel::shared_storage*>(shared_bytes);
+}
+#endif
 
 inline cudaError_t allocate_host(void** pointer, std::size_t bytes) {
   return cudaHostAlloc(pointer, bytes, cudaHostAllocDefault);
