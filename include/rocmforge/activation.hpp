@@ -34,7 +34,7 @@ struct combine {
                                    shared_storage&) const {
     const int first = block.index.y * columns;
     const int count = y.extent[1] - first < columns ? y.extent[1] - first : columns;
-    for_each_row(block.index.x, num_block_rows, y.extent[0], [&](int row) {
+    for_each_row(block, num_block_rows, y.extent[0], [&](int row) {
       const T* from_a = slice(a, row).data + first;
       const T* from_b = slice(b, row).data + first;
       T* to = slice(y, row).data + first;

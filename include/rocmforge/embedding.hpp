@@ -35,7 +35,7 @@ struct embedding {
     constexpr int parts = num_parts<packet_elements>;
     const int hidden_dim = y.extent[1];
     const int num_fragments = divide_up(hidden_dim, group_elements) * parts;
-    for_each_row(block.index.x, num_block_tokens, y.extent[0], [&](int row) {
+    for_each_row(block, num_block_tokens, y.extent[0], [&](int row) {
       const int token = tokens(row);
       const bool known = token >= 0 && token < table.extent[0];
       const Type* weights = slice(table, known ? token : 0).data;

@@ -37,7 +37,7 @@ struct kv_append {
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage&) const {
     const int page_size = k_pages.extent[2];
-    for_each_row(block.index.x, num_block_tokens, slots.extent[0], [&](int token) {
+    for_each_row(block, num_block_tokens, slots.extent[0], [&](int token) {
       const int slot = slots(token);
       if (slot < 0 || slot / page_size >= k_pages.extent[0]) return;
       append(block, slice(k_pages, slot / page_size), slice(k, token), slot % page_size);

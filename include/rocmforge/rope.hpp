@@ -64,7 +64,7 @@ struct rope {
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
-    for_each_row(block.index.x, num_block_tokens, y.extent[0], [&](int token) {
+    for_each_row(block, num_block_tokens, y.extent[0], [&](int token) {
       fill_table(block, positions(token) * position_scale, shared);
       block.barrier();
       if (layout == rope_layout::interleaved) {

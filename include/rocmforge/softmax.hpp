@@ -37,7 +37,7 @@ struct softmax {
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
-    for_each_row(block.index.x, num_block_rows, x.extent[0], [&](int row) {
+    for_each_row(block, num_block_rows, x.extent[0], [&](int row) {
       const T* from = slice(x, row).data;
       const float largest = row_reduce::reduce(lane_maximum(block, from), max_op{}, block, shared);
       // A row of -infinity: with a maximum of 0 all its powers and their sum are 0, where -infinity

@@ -33,12 +33,19 @@ ROCMFORGE_HOST_DEVICE constexpr int divide_up(int whole, int part) {
   return whole / part + (whole % part != 0);
 }
 
-/// Calls `f(row)` for the rows of block number `index`.
-template <class F>
-ROCMFORGE_DEVICE void for_each_row(int index, int rows_per_block, int num_rows, F&& f) {
-  const int first = index * rows_per_block;
-  const int end = num_rows - first < rows_per_block ? num_rows : first + rows_per_block;
-  for (int row = first; row < end; ++row) f(row);
+/// Calls `f(row)` for the rows of the block, of which there are `rows_per_block`: on a GPU one,
+/// whatever the caller says. A loop around it, even of one turn, would cost the scalar registers
+/// that keep addresses from turn to turn, and kernels with many views have none left.
+template <int BlockSize, int WaveSize, class F>
+ROCMFORGE_DEVICE void for_each_row(block_context<BlockSize, WaveSize> block, int rows_per_block,
+                                   int num_rows, F&& f) {
+  if constexpr (WaveSize > 1) {
+    if (block.index.x < num_rows) f(block.index.x);
+  } else {
+    const int first = block.index.x * rows_per_block;
+    const int end = num_rows - first < rows_per_block ? num_rows : first + rows_per_block;
+    for (int row = first; row < end; ++row) f(row);
+  }
 }
 
 /// Calls `f(row, packet_position)` for the lane's packets of `num_rows` short rows of `size`
