@@ -65,6 +65,12 @@ struct attention {
                 "attention: block_kv must be a multiple of 16");
   static_assert(Config.head_dim > 0 && Config.head_dim % 16 == 0,
                 "attention: head_dim must be a multiple of 16");
+  // Output, maximum and sum of a lane's queries, and the scores of those it works on.
+  static constexpr int lane_accumulators =
+      rounds * lane_q * (Config.head_dim / lanes_kv + 2) + lane_q * (Config.block_kv / lanes_kv);
+  static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
+                "attention: this block_q x head_dim keeps more accumulators in a lane than a lane "
+                "has registers; take a smaller block_q or more lanes");
 
   struct shared_storage {
     alignas(64) float query[Config.block_q][Config.head_dim + pad];

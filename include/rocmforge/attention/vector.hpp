@@ -36,6 +36,12 @@ struct attention_vector {
   static constexpr int num_teams = BlockSize / lanes_per_key;
   static constexpr int keys_at_once =
       WaveSize == 1 ? packet_size<float, WaveSize> : 4;  // the host's exponentials fill a register
+  // Query and output, the scores of the keys at once, maximum and sum of each row.
+  static constexpr int lane_accumulators =
+      num_rows * (2 * lane_packets * packet_elements + keys_at_once + 2);
+  static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
+                "attention_vector: this HeadDim keeps more of the queries and their output in a "
+                "lane than a lane has registers; take a smaller HeadDim or BlockSize");
 
   struct shared_storage {
     alignas(64) float output[num_teams][num_rows][HeadDim];

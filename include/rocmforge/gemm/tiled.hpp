@@ -50,6 +50,13 @@ struct matmul {
   static_assert(BlockSize % lanes_rows == 0 &&
                     lanes_tokens * tile.lane_tokens * rounds_tokens == tile.block_tokens,
                 "matmul: the lanes must cover the block's tile");
+  // The sums of all lane tiles, and the operands of one.
+  static constexpr int lane_accumulators =
+      rounds_tokens * rounds_rows * tile.lane_tokens * tile.lane_rows +
+      (tile.lane_tokens + 1) * packet_elements;
+  static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
+                "matmul: this block_tokens x block_rows keeps more sums in a lane than a lane has "
+                "registers; take a smaller tile or more lanes");
 
   struct shared_storage {
     alignas(64) float weights[tile.block_rows][panel_stride];

@@ -38,6 +38,15 @@ inline constexpr int word_alignment = 4;
 /// Wave sizes that kernels are compiled for.
 using platform_wave_sizes = int_list<32, 64>;
 
+/// Vector registers that a lane can have at most in a block of this size, on whatever device with
+/// this wave size has most. It is the same in every pass, as a static_assert needs it.
+constexpr int max_lane_registers(int block_size, int wave_size) {
+  const int of_simd = wave_size == 32 ? 1536 : 512;     // RDNA3 and on; CDNA2 and on
+  const int addressable = wave_size == 32 ? 256 : 512;  // with AGPRs
+  const int simd_waves = (block_size + 4 * wave_size - 1) / (4 * wave_size);
+  return of_simd / simd_waves < addressable ? of_simd / simd_waves : addressable;
+}
+
 namespace gpu {
 
 /// The value of the lane whose number differs in the bits of Mask. Within a row of 16 lanes this is

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -38,11 +39,11 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// Capabilities of the processor that the compiler was told about.
 namespace arch {
 #if defined(__AVX512F__)
-inline constexpr int vector_bytes = 64, num_vector_registers = 32;
+inline constexpr int vector_bytes = 64;
 #elif defined(__AVX__)
-inline constexpr int vector_bytes = 32, num_vector_registers = 16;
+inline constexpr int vector_bytes = 32;
 #else
-inline constexpr int vector_bytes = 16, num_vector_registers = 16;
+inline constexpr int vector_bytes = 16;
 #endif
 #if defined(ROCMFORGE_EMULATION)
 inline constexpr bool has_emulation = true;
@@ -57,6 +58,12 @@ using platform_wave_sizes = int_list<1, 32, 64>;
 #else
 using platform_wave_sizes = int_list<1>;
 #endif
+
+/// A lane's arrays may be of any size: what is too much for registers lies in the first-level
+/// cache.
+constexpr int max_lane_registers(int /*block_size*/, int /*wave_size*/) {
+  return std::numeric_limits<int>::max();
+}
 
 // ---- devices
 // ----------------------------------------------------------------------------------------------------------

@@ -30,6 +30,11 @@ inline constexpr int word_alignment = 16;
 /// Wave sizes that kernels are compiled for.
 using platform_wave_sizes = int_list<32>;
 
+/// Registers that a lane can have at most in a block of this size.
+constexpr int max_lane_registers(int block_size, int /*wave_size*/) {
+  return 65536 / block_size < 255 ? 65536 / block_size : 255;
+}
+
 namespace gpu {
 
 template <int Mask, int WaveSize>
