@@ -1,0 +1,15 @@
+// Attention over contiguous keys and values.
+#include <rocmforge/attention.hpp>
+
+#include "every_type.hpp"
+
+namespace rocmforge::ledger {
+
+void compile_attention() {
+  for_each_dtype([]<class TCache>(TCache) {
+    const tensor_view<TCache, 4> cache{};
+    compile(attention(tensor_view<T, 4>{}, {}, cache, cache));
+  });
+}
+
+}  // namespace rocmforge::ledger

@@ -1,0 +1,33 @@
+// What the ledger's sources have in common. Each calls the public launchers of its family once for
+// every type that they take, so that the launchers themselves say which kernels there are; nothing
+// of it is ever executed. A source is compiled once for each type of activations,
+// ROCMFORGE_LEDGER_DTYPE.
+#pragma once
+
+#include <rocmforge/quant.hpp>
+#include <rocmforge/status.hpp>
+
+namespace rocmforge::ledger {
+
+using T = ROCMFORGE_LEDGER_DTYPE;
+
+/// Calls `f` with a value of each element type.
+template <class F>
+void for_each_dtype(F&& f) {
+  f(float{});
+  f(half{});
+  f(bfloat16{});
+}
+
+/// Calls `f` with a value of each type that weights are stored in.
+template <class F>
+void for_each_weight_type(F&& f) {
+  for_each_dtype(f);
+  f(q4_0{});
+  f(q4_1{});
+  f(q8_0{});
+}
+
+inline void compile(const status&) {}
+
+}  // namespace rocmforge::ledger

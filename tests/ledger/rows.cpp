@@ -1,0 +1,30 @@
+// The ops that work on the rows of one or two tensors.
+#include <rocmforge/activation.hpp>
+#include <rocmforge/embedding.hpp>
+#include <rocmforge/kv_cache.hpp>
+#include <rocmforge/norm.hpp>
+#include <rocmforge/rope.hpp>
+#include <rocmforge/sampling.hpp>
+#include <rocmforge/softmax.hpp>
+
+#include "every_type.hpp"
+
+namespace rocmforge::ledger {
+
+void compile_rows() {
+  const tensor_view<T, 2> rows{};
+  const tensor_view<T, 3> heads{};
+  compile(add(rows, rows, rows));
+  compile(add_rms_norm(rows, rows, rows, rows, {}));
+  compile(argmax({}, rows));
+  compile(rms_norm(rows, rows, {}));
+  compile(rope(heads, heads, {}));
+  compile(softmax(rows, rows));
+  compile(swiglu(rows, rows, rows));
+  for_each_weight_type([&]<class Type>(Type) { compile(embedding<Type>(rows, {}, {})); });
+  for_each_dtype([&]<class TCache>(TCache) {
+    compile(kv_append(tensor_view<TCache, 4>{}, {}, heads, heads, {}));
+  });
+}
+
+}  // namespace rocmforge::ledger
