@@ -1,7 +1,10 @@
-# rocmforge_test(NAME [HOST_ONLY] [LABELS ...]): the test program NAME_test from NAME_test.cpp, registered with ctest.
+# rocmforge_test(NAME [HOST_ONLY | NOT_EMULATED] [LABELS ...]): the test program NAME_test from NAME_test.cpp, registered
+# with ctest.
 #
-# A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too.
-# A HOST_ONLY test exists in host builds alone. Each program writes its results to results/NAME_test.xml.
+# A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too, but
+# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases with "large" in their names, which take minutes
+# where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
+# writes its results to results/NAME_test.xml.
 
 find_package(GTest REQUIRED)
 # The emulated devices have but one thread, whose changes of stack the thread sanitizer does not follow.
@@ -24,7 +27,7 @@ if(ROCMFORGE_SANITIZE MATCHES thread)
 endif()
 
 function(rocmforge_test NAME)
-  cmake_parse_arguments(ARG "HOST_ONLY" "" "LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "HOST_ONLY;NOT_EMULATED" "" "LABELS" ${ARGN})
   set(program ${NAME}_test)
   if(ARG_HOST_ONLY)
     if(NOT ROCMFORGE_PLATFORM STREQUAL host)
@@ -36,7 +39,7 @@ function(rocmforge_test NAME)
     rocmforge_program(${program} ${program}.cpp)
   endif()
   # Plain C++ needs no emulated devices, but for the test of the emulation itself.
-  if(emulation AND (NOT ARG_HOST_ONLY OR "${NAME}" STREQUAL "emulation"))
+  if(emulation AND NOT ARG_NOT_EMULATED AND (NOT ARG_HOST_ONLY OR "${NAME}" STREQUAL "emulation"))
     target_compile_definitions(${program} PRIVATE ROCMFORGE_EMULATION=1)
     target_link_libraries(${program} PRIVATE Boost::context)
     # Three wave sizes are three times the code: -O1 compiles it in half the time. golden_test and the decoder run what
@@ -45,12 +48,23 @@ function(rocmforge_test NAME)
   endif()
   target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
   target_link_libraries(${program} PRIVATE GTest::gtest_main)
+
+  set(left_out)
   # Emulated lanes of the largest kernels take minutes under the address sanitizer; there they run on the serial device.
-  set(filter)
   if(ROCMFORGE_SANITIZE MATCHES address AND "${NAME}" MATCHES "^(gemm|attention|model)")
-    set(filter "GTEST_FILTER=-*emulated*")
+    set(left_out ":*emulated*")
   endif()
-  add_test(NAME ${program} COMMAND ${test_launcher} $<TARGET_FILE:${program}>)
-  set_tests_properties(${program} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 900
-    ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/results/${program}.xml;${test_environment};${filter}")
+  file(STRINGS ${program}.cpp large REGEX "^TEST.*large")
+  if(large)
+    rocmforge_add_test(${program} ${program} "-*large*${left_out}" "${ARG_LABELS}")
+    rocmforge_add_test(${program}.large ${program} "*large*-${left_out}" "${ARG_LABELS};large")
+  else()
+    rocmforge_add_test(${program} ${program} "-${left_out}" "${ARG_LABELS}")
+  endif()
+endfunction()
+
+function(rocmforge_add_test NAME PROGRAM FILTER LABELS)
+  add_test(NAME ${NAME} COMMAND ${test_launcher} $<TARGET_FILE:${PROGRAM}>)
+  set(environment GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/results/${NAME}.xml GTEST_FILTER=${FILTER} ${test_environment})
+  set_tests_properties(${NAME} PROPERTIES LABELS "${LABELS}" TIMEOUT 900 ENVIRONMENT "${environment}")
 endfunction()

@@ -1,5 +1,5 @@
-// A real model against logits computed elsewhere in double (data/golden_smollm2.json says how), and
-// the same bits from any number of threads.
+// A real model against logits computed elsewhere in double (data/golden_smollm2.json says how), on
+// the platform's first device.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "support/model_runner.hpp"
-#include "support/tiny_model.hpp"
 
 namespace rocmforge::testing {
 namespace {
@@ -60,6 +59,8 @@ std::string text_of(double number) {
 class golden : public ::testing::Test {
  protected:
   void SetUp() override {
+    if (devices().empty())
+      GTEST_SKIP() << "there is no device of this platform: compiled, not executed";
     const char* path = std::getenv("ROCMFORGE_TEST_MODEL");
     if (path == nullptr)
       GTEST_SKIP() << "ROCMFORGE_TEST_MODEL does not name SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -67,7 +68,6 @@ class golden : public ::testing::Test {
     ASSERT_EQ(prompts_.size(), 4u);
     file_ = std::make_unique<gguf::file>(path);
   }
-  void TearDown() override { set_num_threads(num_threads_); }
 
   [[nodiscard]] std::unique_ptr<model_runner> runner(dtype cache_type = dtype::f32) const {
     constexpr transformer_options options{
@@ -100,7 +100,6 @@ class golden : public ::testing::Test {
 
   std::unique_ptr<gguf::file> file_;
   std::vector<prompt> prompts_;
-  int num_threads_ = num_threads();
 };
 
 TEST_F(golden, prompts_with_an_f32_cache) {
@@ -170,46 +169,11 @@ TEST_F(golden, prefill_in_any_parts_agrees) {
   RecordProperty("largest_difference", text_of(largest));
 }
 
-/// Logits of a prompt at once, and of one more token.
-std::vector<float> prompt_and_step(model_runner& run, const std::vector<int>& tokens) {
-  cached_sequence text = run.sequence();
-  auto logits = run.step(text, tokens, true);
-  const auto more = run.step(text, std::span<const int>(tokens).first(1));
-  logits.insert(logits.end(), more.begin(), more.end());
-  return logits;
-}
-
-TEST_F(golden, runs_and_numbers_of_threads_give_the_same_bits) {
+TEST_F(golden, two_runs_give_the_same_bits) {
   const auto first = runner(), second = runner();
-  for (const prompt& p : {prompts_[0], prompts_[3]}) {
-    SCOPED_TRACE(p.text);
-    set_num_threads(1);
-    const auto logits = prompt_and_step(*first, p.tokens);
-    EXPECT_TRUE(prompt_and_step(*second, p.tokens) == logits);
-    set_num_threads(2);
-    EXPECT_TRUE(prompt_and_step(*second, p.tokens) == logits);
+  for (const prompt& p : prompts_) {
+    EXPECT_TRUE(first->alone(p.tokens) == second->alone(p.tokens)) << p.text;
   }
-}
-
-TEST(threads, give_the_same_bits_in_any_number) {
-  const int before = num_threads();
-  for (const std::string architecture : {"llama", "qwen2"}) {
-    SCOPED_TRACE(architecture);
-    const tiny_model tiny({.architecture = architecture,
-                           .ffn_dim = 256,
-                           .vocab_size = 1000,
-                           .biased = {"attn_q", "attn_k", "attn_v"}});
-    model_runner run(open(tiny.writer()), {.max_tokens = 60, .max_logits = 60});
-    std::vector<int> tokens;
-    for (int i = 0; i < 60; ++i) tokens.push_back(i * 37 % 1000);
-    set_num_threads(1);
-    const auto logits = prompt_and_step(run, tokens);
-    for (const int count : {2, 3}) {
-      set_num_threads(count);
-      EXPECT_TRUE(prompt_and_step(run, tokens) == logits) << count << " threads";
-    }
-  }
-  set_num_threads(before);
 }
 
 }  // namespace

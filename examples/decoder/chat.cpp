@@ -105,7 +105,7 @@ void chat(engine& model, const rocmforge::tokenizer& tokenizer, const options& o
     }
   }
   if (interactive) write_error("\n");
-  if (!o.quiet) write_error(speed_line(turns.times(), o.sampling));
+  if (!o.quiet) write_error(speed_line(turns.times(), model, o.sampling));
 }
 
 }  // namespace decoder

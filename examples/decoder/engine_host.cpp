@@ -1,84 +1,19 @@
-// The decoder's engine on the host: the same source as on a card, compiled for the host platform.
-#include <algorithm>
-#include <rocmforge/model.hpp>
-#include <string>
-
-#include "engine.hpp"
+// The engine on the host's processor, which every decoder has.
+#include "platform_engine.hpp"
 
 namespace decoder {
 namespace {
 
-using namespace rocmforge;
-
-constexpr int max_tokens = 512;  // of a step
-constexpr int max_logits = 64;   // rows of a step
-
-dtype type_of(cache_type type) {
-  return type == cache_type::f16 ? dtype::f16 : type == cache_type::bf16 ? dtype::bf16 : dtype::f32;
+std::unique_ptr<engine> make_engine(const gguf::file& file, const engine_options& options,
+                                    const progress& on_progress) {
+  if (options.num_threads > 0) set_num_threads(options.num_threads);
+  return std::make_unique<platform_engine>(file, options, on_progress);
 }
-
-int context_of(const gguf::file& file, int wanted) {
-  const int trained = read_model_config(file).context_length;
-  if (wanted > trained) {
-    throw error(file.path(), error::no_offset,
-                "--context " + std::to_string(wanted) + " is more than the model's context of " +
-                    std::to_string(trained) + " tokens");
-  }
-  return wanted != 0 ? wanted : std::min(trained, 4096);
-}
-
-class platform_engine final : public engine {
- public:
-  platform_engine(const gguf::file& file, const engine_options& options,
-                  const progress& on_progress)
-      : model_(file,
-               {.max_tokens = max_tokens,
-                .max_sequences = 1,
-                .max_logits = max_logits,
-                .max_length = context_of(file, options.context)},
-               {}, on_progress),
-        cache_(model_.cache_options(type_of(options.cache))),
-        sequence_(cache_, model_.options().max_length) {}
-
-  int vocab_size() const override { return model_.config().vocab_size; }
-  int context() const override { return sequence_.max_length(); }
-  int length() const override { return sequence_.length(); }
-  void truncate(int length) override { sequence_.truncate(length); }
-
-  void append(std::span<const int> tokens, logits_of which, std::span<float> logits) override {
-    const auto vocabulary = static_cast<std::size_t>(vocab_size());
-    while (!tokens.empty()) {
-      const bool all = which == logits_of::all;
-      const auto part =
-          tokens.first(std::min<std::size_t>(tokens.size(), all ? max_logits : max_tokens));
-      const sequence_step step{&sequence_, part, all};
-      const auto rows = model_.step(cache_, {&step, 1});
-      tokens = tokens.subspan(part.size());
-      if (all || tokens.empty()) {
-        const std::size_t count = static_cast<std::size_t>(rows.extent[0]) * vocabulary;
-        platform_memory::download(logits.data(), rows.data, count * sizeof(float), {});
-        stream_ref{}.synchronize();
-        logits = logits.subspan(count);
-      }
-    }
-  }
-
- private:
-  transformer model_;
-  paged_cache cache_;
-  cached_sequence sequence_;
-};
 
 }  // namespace
 
-std::vector<device_description> host_devices() {
-  return {{"host", devices()[0].name + ", " + std::to_string(num_threads()) + " threads"}};
-}
-
-std::unique_ptr<engine> make_host_engine(const gguf::file& file, const engine_options& options,
-                                         const progress& on_progress) {
-  if (options.num_threads > 0) set_num_threads(options.num_threads);
-  return std::make_unique<platform_engine>(file, options, on_progress);
+platform host_platform() {
+  return {platform_name, [] { return devices(); }, make_engine};
 }
 
 }  // namespace decoder

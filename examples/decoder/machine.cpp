@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <rocmforge/error.hpp>
+#include <utility>
 
 #include "stopwatch.hpp"
 #include "terminal.hpp"
@@ -32,35 +33,53 @@ class progress_bar {
   int percent_ = -1;
 };
 
+/// All that this program can compute on, cards first.
+std::vector<machine_device> machine_devices() {
+  std::vector<machine_device> list;
+#if defined(DECODER_HAS_CARD)
+  const platform card = card_platform();
+  for (const auto& device : card.devices()) {
+    const int index = static_cast<int>(list.size());
+    list.push_back({card, index, fmt::format("{}:{}", card.name, index),
+                    fmt::format("{}, {}, {:.0f} GiB", device.name, device.architecture,
+                                static_cast<double>(device.memory_bytes) / (1 << 30))});
+  }
+#endif
+  const platform host = host_platform();
+  const auto processor = host.devices().front();
+  list.push_back({host, 0, host.name,
+                  fmt::format("{}, {} threads", processor.name, processor.num_compute_units)});
+  return list;
+}
+
 }  // namespace
 
 std::string device_list() {
   std::string lines;
-  for (const auto& device : host_devices()) {
+  for (const auto& device : machine_devices()) {
     lines += fmt::format("{}  {}\n", device.name, device.details);
   }
   return lines;
 }
 
-int find_device(const std::string& name) {
-  const auto devices = host_devices();
-  if (name.empty() && !devices.empty()) return 0;
+machine_device find_device(const std::string& name) {
   std::string names;
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    if (devices[i].name == name) return static_cast<int>(i);
-    names += (i == 0 ? "" : ", ") + devices[i].name;
+  for (const machine_device& device : machine_devices()) {
+    if (name.empty() || name == device.name || name + ":0" == device.name) return device;
+    names += (names.empty() ? "" : ", ") + device.name;
   }
   throw rocmforge::error(fmt::format("--device {}: no such device, expected one of: {}",
                                      rocmforge::printable(name), names));
 }
 
 std::unique_ptr<engine> load_model(const rocmforge::gguf::file& file, const options& o,
-                                   int device) {
+                                   const machine_device& device) {
   engine_options machine = o.engine;
-  machine.device = device;
-  if (o.quiet || !error_is_terminal()) return make_host_engine(file, machine, [](double) {});
+  machine.device = device.index;
+  if (device.name != "host") machine.card = device.name + ", " + device.details;
+  if (o.quiet || !error_is_terminal()) return device.on.make_engine(file, machine, [](double) {});
   progress_bar bar;
-  return make_host_engine(file, machine, [&bar](double fraction) { bar.show(fraction); });
+  return device.on.make_engine(file, machine, [&bar](double fraction) { bar.show(fraction); });
 }
 
 }  // namespace decoder

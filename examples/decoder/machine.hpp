@@ -14,12 +14,21 @@ namespace decoder {
 /// One line a device: its name and what it is.
 std::string device_list();
 
-/// @param name  as in the list; empty: the first
-/// @return the device's index
+/// A device that the program can compute on.
+struct machine_device {
+  platform on;
+  int index;            // within the platform
+  std::string name;     // what --device takes: "host", "amd:0"
+  std::string details;  // for people
+};
+
+/// @param name  as in the list, or "amd" for "amd:0"; empty: the first, which is a card if there is
+/// one
 /// @throws rocmforge::error that lists the devices if none has this name
-int find_device(const std::string& name);
+machine_device find_device(const std::string& name);
 
 /// Loads the model onto `device`, with a progress bar on a terminal if that takes long.
-std::unique_ptr<engine> load_model(const rocmforge::gguf::file& file, const options& o, int device);
+std::unique_ptr<engine> load_model(const rocmforge::gguf::file& file, const options& o,
+                                   const machine_device& device);
 
 }  // namespace decoder

@@ -84,13 +84,13 @@ int generate(engine& model, const rocmforge::tokenizer& tokenizer, const std::ve
     write_out("\n");
   }
   if (result.reason == finish_reason::context_full) write_error(context_full_line(model));
-  if (!o.quiet && !o.json) write_error(speed_line(times, o.sampling));
+  if (!o.quiet && !o.json) write_error(speed_line(times, model, o.sampling));
   return result.reason == finish_reason::interrupted ? status_interrupted : 0;
 }
 
 int bench(engine& model, const options& o) {
   const timing times = measure(model, o.bench_prompt_tokens, o.bench_steps);
-  write_out(o.json ? bench_json(times) : speed_line(times, {.temperature = 0}));
+  write_out(o.json ? bench_json(times) : speed_line(times, model, {.temperature = 0}));
   return 0;
 }
 
@@ -99,7 +99,7 @@ int run(const options& o) {
     write_out(o.what == action::show_text ? o.text_to_show : device_list());
     return 0;
   }
-  const int device = find_device(o.device);
+  const machine_device device = find_device(o.device);
   const rocmforge::gguf::file file(o.model);
   if (o.what == action::bench) return bench(*load_model(file, o, device), o);
 

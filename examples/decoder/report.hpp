@@ -25,8 +25,8 @@ struct timing {
   [[nodiscard]] std::optional<double> decode_rate() const;
 };
 
-/// One line: both rates, and the seed if it decided the text.
-std::string speed_line(const timing& times, const sampling_options& sampling);
+/// One line: both rates, the card if there is one, and the seed if it decided the text.
+std::string speed_line(const timing& times, const engine& model, const sampling_options& sampling);
 
 /// What to say about a text that the context cut short.
 std::string context_full_line(const engine& model);

@@ -22,7 +22,10 @@ namespace rocmforge::testing {
 using byte_vector = std::vector<std::byte>;
 
 inline void append(byte_vector& bytes, std::span<const std::byte> more) {
-  bytes.insert(bytes.end(), more.begin(), more.end());
+  // Grown first: of an insertion that has to allocate, g++ 12 believes that it overflows.
+  const std::size_t size = bytes.size();
+  bytes.resize(size + more.size());
+  std::copy(more.begin(), more.end(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
 }
 
 /// Appends a number, or a length-prefixed string, as a GGUF file stores it.

@@ -13,6 +13,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
+inline constexpr char platform_name[] = "amd";
+
 /// Capabilities of the pass that is being compiled. The host pass has none and offers every wave
 /// size, so that both passes of a fat binary see the same instantiations.
 namespace arch {

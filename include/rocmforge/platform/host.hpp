@@ -36,6 +36,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
+inline constexpr char platform_name[] = "host";
+
 /// Capabilities of the processor that the compiler was told about.
 namespace arch {
 #if defined(__AVX512F__)

@@ -13,6 +13,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
+inline constexpr char platform_name[] = "nvidia";
+
 /// Capabilities of the pass that is being compiled; see amd.hpp.
 namespace arch {
 #if defined(__CUDA_ARCH__)
