@@ -2,8 +2,8 @@
 # with ctest.
 #
 # A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too, but
-# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases with "large" in their names, which take minutes
-# where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
+# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases whose names begin with `large_`, which take
+# minutes where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
 # writes its results to results/NAME_test.xml.
 
 find_package(GTest REQUIRED)
@@ -54,10 +54,10 @@ function(rocmforge_test NAME)
   if(ROCMFORGE_SANITIZE MATCHES address AND "${NAME}" MATCHES "^(gemm|attention|model)")
     set(left_out ":*emulated*")
   endif()
-  file(STRINGS ${program}.cpp large REGEX "^TEST.*large")
+  file(STRINGS ${program}.cpp large REGEX "^TEST.*, large_")
   if(large)
-    rocmforge_add_test(${program} ${program} "-*large*${left_out}" "${ARG_LABELS}")
-    rocmforge_add_test(${program}.large ${program} "*large*-${left_out}" "${ARG_LABELS};large")
+    rocmforge_add_test(${program} ${program} "-*.large_*${left_out}" "${ARG_LABELS}")
+    rocmforge_add_test(${program}.large ${program} "*.large_*-${left_out}" "${ARG_LABELS};large")
   else()
     rocmforge_add_test(${program} ${program} "-${left_out}" "${ARG_LABELS}")
   endif()
