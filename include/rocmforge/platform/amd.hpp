@@ -80,6 +80,20 @@ ROCMFORGE_DEVICE int exchange(int value, int source_lane) {
 #endif
 }
 
+/// Copies the bytes of `value` to an address that is aligned for words. They become a vector of
+/// words first: of a struct of 16-bit elements clang stores one after the other.
+template <class Words, class Elements>
+ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
+  if constexpr (sizeof(Elements) % 4 == 0) {
+    constexpr int count = sizeof(Elements) / 4;
+    using vector [[gnu::aligned(4)]] = unsigned __attribute__((ext_vector_type(count)));
+    *reinterpret_cast<vector*>(p) =
+        __builtin_bit_cast(unsigned __attribute__((ext_vector_type(count))), value);
+  } else {
+    __builtin_memcpy(p, &value, sizeof(Elements));
+  }
+}
+
 [[noreturn]] ROCMFORGE_DEVICE void trap() {
   __builtin_trap();
 }

@@ -313,9 +313,7 @@ template <class T, class Elements>
 ROCMFORGE_DEVICE void store_words(T* p, const Elements& value) {
   if (alignof(words<Elements>) <= alignof(T) ||
       reinterpret_cast<std::uintptr_t>(p) % alignof(words<Elements>) == 0) {
-    words<Elements> raw;
-    __builtin_memcpy(&raw, &value, sizeof(Elements));
-    *reinterpret_cast<words<Elements>*>(p) = raw;
+    store_at_once(reinterpret_cast<words<Elements>*>(p), value);
   } else {
     ROCMFORGE_UNROLL
     for (int i = 0; i < static_cast<int>(sizeof(Elements) / sizeof(T)); ++i) p[i] = value.t[i];

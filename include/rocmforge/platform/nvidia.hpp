@@ -57,6 +57,13 @@ ROCMFORGE_DEVICE int exchange(int value, int source_lane) {
 #endif
 }
 
+template <class Words, class Elements>
+ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
+  Words raw;
+  __builtin_memcpy(&raw, &value, sizeof(Elements));
+  *p = raw;
+}
+
 ROCMFORGE_DEVICE void trap() {
 #if defined(__CUDA_ARCH__)
   __trap();
