@@ -94,6 +94,14 @@ ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
   }
 }
 
+/// Clang would make one wide store of several narrow ones, for which the address must be aligned
+/// unless the driver has set the GPU up otherwise.
+ROCMFORGE_DEVICE void keep_stores_apart() {
+#if defined(__HIP_DEVICE_COMPILE__)
+  __asm__ volatile("" ::: "memory");
+#endif
+}
+
 [[noreturn]] ROCMFORGE_DEVICE void trap() {
   __builtin_trap();
 }

@@ -316,7 +316,10 @@ ROCMFORGE_DEVICE void store_words(T* p, const Elements& value) {
     store_at_once(reinterpret_cast<words<Elements>*>(p), value);
   } else {
     ROCMFORGE_UNROLL
-    for (int i = 0; i < static_cast<int>(sizeof(Elements) / sizeof(T)); ++i) p[i] = value.t[i];
+    for (int i = 0; i < static_cast<int>(sizeof(Elements) / sizeof(T)); ++i) {
+      p[i] = value.t[i];
+      keep_stores_apart();
+    }
   }
 }
 

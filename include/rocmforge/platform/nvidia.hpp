@@ -64,6 +64,8 @@ ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
   *p = raw;
 }
 
+ROCMFORGE_DEVICE void keep_stores_apart() {}
+
 ROCMFORGE_DEVICE void trap() {
 #if defined(__CUDA_ARCH__)
   __trap();
