@@ -136,6 +136,12 @@ inline bool query_device(int device, device_properties& properties) {
   return true;
 }
 
+/// HIP packs a version as major * 10^7 + minor * 10^5 + patch.
+inline std::string version_text(const char* what, int version) {
+  return std::string("HIP ") + what + std::to_string(version / 10000000) + "." +
+         std::to_string(version / 100000 % 100) + "." + std::to_string(version % 100000);
+}
+
 }  // namespace gpu
 
 /// 2^x, one instruction.

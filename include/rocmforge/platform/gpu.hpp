@@ -58,6 +58,14 @@ inline const std::vector<device_properties>& devices() {
   return found;
 }
 
+/// Versions of the vendor's runtime and driver, for people.
+inline std::string runtime_version() {
+  int runtime = 0, driver = 0;
+  if (ROCMFORGE_RUNTIME(RuntimeGetVersion)(&runtime) != ROCMFORGE_RUNTIME(Success)) runtime = 0;
+  if (ROCMFORGE_RUNTIME(DriverGetVersion)(&driver) != ROCMFORGE_RUNTIME(Success)) driver = 0;
+  return gpu::version_text("runtime ", runtime) + ", " + gpu::version_text("driver ", driver);
+}
+
 /// The calling thread's device: an index into `devices()`.
 inline int current_device() {
   int device = 0;

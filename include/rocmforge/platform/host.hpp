@@ -98,6 +98,15 @@ inline const std::vector<device_properties>& devices() {
   return list;
 }
 
+/// What runs the kernels, for people.
+inline std::string runtime_version() {
+#if defined(_OPENMP)
+  return "OpenMP " + std::to_string(_OPENMP) + ", " + std::to_string(num_threads()) + " threads";
+#else
+  return "one thread";
+#endif
+}
+
 namespace host_runtime {
 
 inline int& current_device() {

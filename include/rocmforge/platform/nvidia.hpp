@@ -100,6 +100,12 @@ inline bool query_device(int device, device_properties& properties) {
   return true;
 }
 
+/// CUDA packs a version as major * 1000 + minor * 10.
+inline std::string version_text(const char* what, int version) {
+  return std::string("CUDA ") + what + std::to_string(version / 1000) + "." +
+         std::to_string(version % 1000 / 10);
+}
+
 }  // namespace gpu
 
 /// 2^x, one instruction.

@@ -1,0 +1,301 @@
+// Attention on plain tensors and on pages, for one pair of element types.
+#pragma once
+
+#include <rocmforge/attention.hpp>
+
+#include "reference/attention.hpp"
+#include "tensors.hpp"
+
+namespace verify {
+
+namespace reference = rocmforge::testing::reference;
+
+template <class T, class TCache>
+std::string attention_types() {
+  return std::is_same_v<T, TCache> ? type_name<T> : type_name<T> + "*" + type_name<TCache>;
+}
+
+struct attention_case {
+  int q_len, kv_len, num_heads, num_kv_heads, head_dim;
+  bool causal = true;
+  bool seq_first = false;  // memory in the order [batch, seq, heads, head_dim]
+  int gap = 0;             // between rows; those of k, v and the output differ
+  double magnitude = 1;    // of queries and keys: large ones overflow without the maximum
+  float scale = 0;         // 0: 1 / sqrt(head_dim)
+};
+
+template <class T>
+tensor<T, 4> make_heads(int batch, int heads, int seq, int head_dim, bool seq_first, int gap,
+                        int offset) {
+  const std::int64_t row = head_dim + gap;
+  const std::int64_t strides[] = {heads * (seq + 1) * row, seq_first ? row : (seq + 1) * row,
+                                  seq_first ? heads * row : row, 1};
+  const int extents[] = {batch, heads, seq, head_dim};
+  return std::make_shared<guarded_tensor<T, 4>>(extents, strides, layout{offset, gap});
+}
+
+inline double attention_tolerance(double magnitude) {
+  return magnitude > 1 ? 1e-4 : 5e-6;  // an error of a large score is one of its power's exponent
+}
+
+inline const char* attention_name(int q_len, bool paged) {
+  const bool vector = q_len <= rocmforge::max_vector_queries;
+  return paged ? (vector ? "paged_attention few queries" : "paged_attention")
+               : (vector ? "attention few queries" : "attention");
+}
+
+template <class T, class TCache>
+void add_attention(case_list& list, const attention_case& c) {
+  const auto prepare = [=](const placement& at) {
+    const auto q_count = std::size_t(c.num_heads * c.q_len * c.head_dim),
+               kv_count = std::size_t(c.num_kv_heads * c.kv_len * c.head_dim);
+    const int batch = at.copies;
+    const auto q =
+        make_heads<T>(batch, c.num_heads, c.q_len, c.head_dim, c.seq_first, c.gap, c.gap);
+    const auto k =
+        make_heads<TCache>(batch, c.num_kv_heads, c.kv_len, c.head_dim, c.seq_first, c.gap, c.gap);
+    const auto v =
+        make_heads<TCache>(batch, c.num_kv_heads, c.kv_len, c.head_dim, !c.seq_first, c.gap + 3, 1);
+    q->fill(placed_values<T>(at, q_count, 1, -c.magnitude, c.magnitude));
+    k->fill(placed_values<TCache>(at, kv_count, 2, -c.magnitude, c.magnitude));
+    v->fill(placed_values<TCache>(at, kv_count, 3));
+    const auto result = [=] {
+      return reference::attention(
+          to_double(random_values<T>(q_count, 1, -c.magnitude, c.magnitude)),
+          to_double(random_values<TCache>(kv_count, 2, -c.magnitude, c.magnitude)),
+          to_double(random_values<TCache>(kv_count, 3)),
+          {c.num_heads, c.num_kv_heads, c.q_len, c.kv_len, c.head_dim, c.causal, double(c.scale)});
+    };
+    const double relative = attention_tolerance(c.magnitude);
+    const auto out = expecting(
+        make_heads<T>(batch, c.num_heads, c.q_len, c.head_dim, c.seq_first, 2 * c.gap, 2 * c.gap),
+        "out", at.slot, at.slot + 1, {rounding<T> + relative, 1.0}, [=] { return result().out; });
+    const auto lse = expecting(make_tensor<float>({batch, c.num_heads, c.q_len}), "lse", at.slot,
+                               at.slot + 1, {relative, 1.0}, [=] { return result().lse; });
+    return trial{[=] {
+                   return refusal(rocmforge::attention(
+                       out->view(), q->view(), k->view(), v->view(),
+                       {.softmax_scale = c.scale, .causal = c.causal}, lse->view()));
+                 },
+                 {out, lse}};
+  };
+  list.tests.push_back({attention_name(c.q_len, false), attention_types<T, TCache>(),
+                        shape_text({{"q_len", c.q_len},
+                                    {"kv_len", c.kv_len},
+                                    {"heads", c.num_heads},
+                                    {"kv_heads", c.num_kv_heads},
+                                    {"head_dim", c.head_dim},
+                                    {"gap", c.gap}}) +
+                            (c.causal ? "" : ", not causal") + (c.seq_first ? ", seq first" : "") +
+                            (c.magnitude > 1 ? ", large scores" : ""),
+                        true, prepare});
+}
+
+struct sequence_case {
+  int q_len, kv_len;
+};
+
+template <class T, class TCache>
+void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int num_heads,
+               int num_kv_heads, int head_dim, int page_size) {
+  int max_q_len = 0, num_tokens = 0;
+  std::string shape;
+  for (const auto& [q_len, kv_len] : sequences) {
+    max_q_len = std::max(max_q_len, q_len);
+    num_tokens += q_len;
+    shape += (shape.empty() ? "queries/keys " : ", ") + std::to_string(q_len) + "/" +
+             std::to_string(kv_len);
+  }
+  const auto prepare = [=](const placement& at) {
+    const auto head_values = [=](const sequence_case& s, unsigned seed) {
+      return random_values<TCache>(std::size_t(num_kv_heads * s.kv_len * head_dim), seed);
+    };
+    const auto seed_of = [=](int copy, std::size_t i) {
+      return unsigned(10 * i + 1) + (copy == at.slot ? 0u : 1000u * unsigned(copy + 1));
+    };
+    std::vector<int> q_begin{0}, kv_lens;
+    int num_pages = 1, max_pages = 1;
+    for (int copy = 0; copy < at.copies; ++copy) {
+      for (const auto& [q_len, kv_len] : sequences) {
+        const int pages = (kv_len + page_size - 1) / page_size;
+        q_begin.push_back(q_begin.back() + q_len);
+        kv_lens.push_back(kv_len);
+        num_pages += pages;
+        max_pages = std::max(max_pages, pages);
+      }
+    }
+    std::vector<int> free_pages;
+    for (int page = 0; page < num_pages; ++page) free_pages.push_back(page);
+    std::shuffle(free_pages.begin(), free_pages.end(), std::mt19937(7));
+    const int unused = free_pages.back();  // full of NaN; entries that must not be used lead there
+    free_pages.pop_back();
+
+    const auto not_a_number = TCache(std::numeric_limits<float>::quiet_NaN());
+    const auto elements = std::size_t(num_pages * num_kv_heads * page_size * head_dim);
+    std::vector<TCache> k_values(elements, not_a_number), v_values(elements, not_a_number);
+    std::vector<int> table(kv_lens.size() * std::size_t(max_pages), unused);
+    std::vector<T> queries;
+    std::size_t row = 0;
+    for (int copy = 0; copy < at.copies; ++copy) {
+      for (std::size_t i = 0; i < sequences.size(); ++i, ++row) {
+        const unsigned seed = seed_of(copy, i);
+        const auto q =
+            random_values<T>(std::size_t(sequences[i].q_len * num_heads * head_dim), seed);
+        queries.insert(queries.end(), q.begin(), q.end());
+        const auto k = head_values(sequences[i], seed + 1), v = head_values(sequences[i], seed + 2);
+        for (int position = 0; position < sequences[i].kv_len; ++position) {
+          int& page = table[row * std::size_t(max_pages) + std::size_t(position / page_size)];
+          if (page == unused) {
+            page = free_pages.back();
+            free_pages.pop_back();
+          }
+          for (int head = 0; head < num_kv_heads; ++head) {
+            const auto from = (head * sequences[i].kv_len + position) * head_dim;
+            const auto to =
+                ((page * num_kv_heads + head) * page_size + position % page_size) * head_dim;
+            std::copy_n(k.begin() + from, head_dim, k_values.begin() + to);
+            std::copy_n(v.begin() + from, head_dim, v_values.begin() + to);
+          }
+        }
+      }
+    }
+    const int all = at.copies * num_tokens, num_rows = int(kv_lens.size());
+    const auto q = make_tensor<T>({all, num_heads, head_dim}, queries);
+    const int page_extents[] = {num_pages, num_kv_heads, page_size, head_dim};
+    const auto k = make_tensor<TCache>(page_extents, k_values),
+               v = make_tensor<TCache>(page_extents, v_values, layout{0, 2});
+    const auto begins = make_tensor<int>({num_rows + 1}, q_begin),
+               lengths = make_tensor<int>({num_rows}, kv_lens);
+    const auto pages = make_tensor<int>({num_rows, max_pages}, table);
+    const auto out = expecting(
+        make_tensor<T>({all, num_heads, head_dim}), "out", at.slot * num_tokens,
+        (at.slot + 1) * num_tokens, {rounding<T> + 5e-6, 1.0}, [=] {
+          std::vector<double> expected;  // [num_tokens, num_heads, head_dim]
+          for (std::size_t i = 0; i < sequences.size(); ++i) {
+            const auto [q_len, kv_len] = sequences[i];
+            const unsigned seed = seed_of(at.slot, i);
+            const auto tokens =
+                to_double(random_values<T>(std::size_t(q_len * num_heads * head_dim), seed));
+            const auto swapped = [&](const std::vector<double>& from, int outer, int inner) {
+              std::vector<double> to;  // axes [inner, outer] from [outer, inner]
+              for (int a = 0; a < inner; ++a) {
+                for (int b = 0; b < outer; ++b) {
+                  const auto first = from.begin() + (b * inner + a) * head_dim;
+                  to.insert(to.end(), first, first + head_dim);
+                }
+              }
+              return to;
+            };
+            const auto result = reference::attention(
+                swapped(tokens, q_len, num_heads), to_double(head_values(sequences[i], seed + 1)),
+                to_double(head_values(sequences[i], seed + 2)),
+                {num_heads, num_kv_heads, q_len, kv_len, head_dim, true, 0});
+            const auto rows = swapped(result.out, num_heads, q_len);
+            expected.insert(expected.end(), rows.begin(), rows.end());
+          }
+          return expected;
+        });
+    return trial{[=] {
+                   const rocmforge::paged_batch batch{begins->view(), lengths->view(),
+                                                      pages->view(), max_q_len};
+                   return refusal(rocmforge::paged_attention(out->view(), q->view(), k->view(),
+                                                             v->view(), batch));
+                 },
+                 {out}};
+  };
+  list.tests.push_back({attention_name(max_q_len, true), attention_types<T, TCache>(),
+                        shape + ", " +
+                            shape_text({{"heads", num_heads},
+                                        {"kv_heads", num_kv_heads},
+                                        {"head_dim", head_dim},
+                                        {"page_size", page_size}}),
+                        true, prepare});
+}
+
+template <class T, class TCache>
+void add_attention_speed(const settings& s, case_list& list, int q_len) {
+  const bool host = s.architecture == "host";
+  const int heads = 32, kv_heads = 8, head_dim = 128;
+  const bool decoding = q_len <= rocmforge::max_vector_queries;
+  const int batch = decoding ? (host ? 2 : 16) : 1, kv_len = decoding ? 4096 : q_len;
+  const double kv_elements = double(batch) * kv_heads * kv_len * head_dim;
+  // A prompt's queries see half of the keys on average.
+  const double flops = 4.0 * batch * heads * double(q_len) * kv_len * head_dim / 2;
+  list.speeds.push_back(
+      {attention_name(q_len, false), attention_types<T, TCache>(),
+       shape_text({{"batch", batch},
+                   {"q_len", q_len},
+                   {"kv_len", kv_len},
+                   {"heads", heads},
+                   {"kv_heads", kv_heads},
+                   {"head_dim", head_dim}}),
+       decoding ? 2 * kv_elements * double(sizeof(TCache)) : 0, decoding ? 0 : flops, [=] {
+         const auto q_count = std::size_t(batch * heads * q_len) * head_dim;
+         const auto q = timing_data<T>(q_count), out = timing_data<T>(q_count);
+         const auto k = timing_data<TCache>(std::size_t(kv_elements)),
+                    v = timing_data<TCache>(std::size_t(kv_elements));
+         return [=] {
+           return refusal(rocmforge::attention(out->view(batch, heads, q_len, head_dim),
+                                               q->view(batch, heads, q_len, head_dim),
+                                               k->view(batch, kv_heads, kv_len, head_dim),
+                                               v->view(batch, kv_heads, kv_len, head_dim)));
+         };
+       }});
+}
+
+template <class T, class TCache>
+void add_attentions(const settings& s, case_list& list) {
+  // Few queries: every width of a team of lanes, more teams than keys, and the reverse.
+  std::vector<attention_case> cases = {
+      {1, 1, 2, 1, 32},
+      {1, 75, 6, 2, 64, true, true, 1},
+      {3, 33, 4, 4, 40},
+      {4, 257, 2, 1, 128, true, false, 2},
+      {2, 5, 3, 1, 17, false},
+      {4, 3, 2, 1, 32},  // the first query sees no key
+      {1, 70, 2, 1, 64, true, false, 0, 30, 1},
+      // Many: more and fewer keys than queries, tails of every tile.
+      {5, 5, 2, 1, 32},
+      {33, 130, 6, 2, 64, false, true, 1},
+      {65, 65, 2, 1, 64, true, false, 2},
+      {17, 70, 2, 1, 100},
+      {70, 40, 2, 1, 32},
+      {9, 66, 2, 1, 64, true, false, 0, 30, 1},
+      {6, 35, 1, 1, 200},
+  };
+  if (!s.quick) {
+    const attention_case more[] = {{1, 31, 9, 3, 64},
+                                   {1, 63, 14, 2, 64, false, true, 1},
+                                   {1, 64, 8, 1, 96, true, true, 0},
+                                   {1, 65, 2, 2, 128, true, false, 1},
+                                   {2, 255, 4, 2, 256},
+                                   {1, 1025, 9, 3, 64, true, true, 0},
+                                   {4, 2000, 8, 2, 128, true, true, 0},
+                                   {31, 31, 4, 2, 64},
+                                   {63, 63, 2, 1, 128, true, true, 1},
+                                   {64, 64, 2, 1, 64, false},
+                                   {127, 129, 4, 4, 32},
+                                   {128, 300, 9, 3, 64, true, true, 0},
+                                   {16, 257, 2, 1, 256, true, false, 1},
+                                   {33, 65, 3, 1, 80},
+                                   {8, 40, 5, 5, 1}};
+    cases.insert(cases.end(), std::begin(more), std::end(more));
+  }
+  for (const attention_case& c : cases) add_attention<T, TCache>(list, c);
+  add_attention_speed<T, TCache>(s, list, 1);
+  add_attention_speed<T, TCache>(s, list, s.architecture == "host" ? 256 : 2048);
+}
+
+template <class T, class TCache>
+void add_paged_attentions(const settings& s, case_list& list) {
+  add_paged<T, TCache>(list, {{1, 1}, {1, 40}, {1, 17}}, 6, 2, 64, 16);
+  add_paged<T, TCache>(list, {{3, 30}, {1, 5}, {2, 2}}, 2, 1, 33, 5);
+  add_paged<T, TCache>(list, {{20, 20}, {1, 70}, {7, 33}}, 4, 2, 64, 16);
+  if (s.quick) return;
+  add_paged<T, TCache>(list, {{1, 511}, {1, 512}, {1, 513}, {1, 3}}, 9, 3, 64, 32);
+  add_paged<T, TCache>(list, {{4, 100}, {4, 4}}, 8, 2, 128, 1);
+  add_paged<T, TCache>(list, {{65, 65}, {64, 200}, {3, 9}}, 9, 3, 64, 32);
+  add_paged<T, TCache>(list, {{5, 21}, {33, 40}}, 2, 2, 256, 7);
+}
+
+}  // namespace verify

@@ -1,0 +1,117 @@
+// Products with a weight matrix, for one pair of element types.
+#pragma once
+
+#include <rocmforge/gemm.hpp>
+
+#include "reference/matmul.hpp"
+#include "weights.hpp"
+
+namespace verify {
+
+/// kernels::matvec serves a few tokens, kernels::matmul many.
+inline const char* matmul_name(int num_tokens, int wave_size) {
+  return num_tokens <= rocmforge::max_matvec_tokens(wave_size) ? "matmul few tokens" : "matmul";
+}
+
+template <class T, class Type>
+std::string matmul_types() {
+  return type_name<T> + "*" + weight_name<Type>;
+}
+
+template <class T, class Type>
+void add_matmul(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim,
+                bool biased, int gap) {
+  constexpr int elements = rocmforge::block_traits<Type>::elements;
+  const auto prepare = [=](const placement& at) {
+    const auto count = std::size_t(num_tokens * in_dim);
+    const auto weights = reference::random_weights<Type>(std::size_t(out_dim * in_dim), 2);
+    const auto biases = random_values<float>(biased ? std::size_t(out_dim) : 0, 3);
+    const int all = at.copies * num_tokens;
+    const auto x = make_tensor<T>({all, in_dim}, placed_values<T>(at, count, 1), layout{gap, gap});
+    const auto weight = make_tensor<Type>({out_dim, in_dim / elements}, weights, layout{gap, gap});
+    const auto bias = make_tensor<float>({int(biases.size())}, biases);
+    // Sums of up to some thousand products, and one rounding to T.
+    const auto y =
+        expecting(make_tensor<T>({all, out_dim}, layout{2 * gap, 2 * gap}), "y",
+                  at.slot * num_tokens, (at.slot + 1) * num_tokens, {rounding<T> + 3e-6, 1.0}, [=] {
+                    return reference::matmul(to_double(random_values<T>(count, 1)),
+                                             reference::decode(weights), to_double(biases),
+                                             num_tokens, out_dim, in_dim);
+                  });
+    return trial{[=] {
+                   const auto offsets = biased ? tensor_view<const float, 1>(bias->view())
+                                               : tensor_view<const float, 1>{};
+                   return refusal(rocmforge::matmul(
+                       y->view(), x->view(), tensor_view<const Type, 2>(weight->view()), offsets));
+                 },
+                 {y}};
+  };
+  // Between the two kernels bits may differ: only where one of them serves both batches.
+  const bool has_slots = num_tokens > rocmforge::max_matvec_tokens(s.wave_size);
+  list.tests.push_back(
+      {matmul_name(num_tokens, s.wave_size), matmul_types<T, Type>(),
+       shape_text(
+           {{"tokens", num_tokens}, {"out_dim", out_dim}, {"in_dim", in_dim}, {"gap", gap}}) +
+           (biased ? ", bias" : ""),
+       has_slots, prepare});
+}
+
+template <class T, class Type>
+void add_matmul_speed(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim) {
+  constexpr int elements = rocmforge::block_traits<Type>::elements;
+  const double weights = double(out_dim) * in_dim;
+  // A few tokens cost what reading the weights costs.
+  const bool reads = num_tokens <= rocmforge::max_matvec_tokens(s.wave_size);
+  list.speeds.push_back(
+      {matmul_name(num_tokens, s.wave_size), matmul_types<T, Type>(),
+       shape_text({{"tokens", num_tokens}, {"out_dim", out_dim}, {"in_dim", in_dim}}),
+       reads ? weights / elements * double(sizeof(Type)) : 0, reads ? 0 : 2 * weights * num_tokens,
+       [=] {
+         const auto x = timing_data<T>(std::size_t(num_tokens) * std::size_t(in_dim)),
+                    y = timing_data<T>(std::size_t(num_tokens) * std::size_t(out_dim));
+         const auto weight = timing_weights<Type>(std::size_t(out_dim) * std::size_t(in_dim));
+         return [=] {
+           return refusal(rocmforge::matmul(
+               y->view(num_tokens, out_dim), x->view(num_tokens, in_dim),
+               tensor_view<const Type, 2>(weight->view(out_dim, in_dim / elements))));
+         };
+       }});
+}
+
+/// Every tail of a row, and numbers of tokens and of rows about the edges of tiles and kernels.
+template <class T, class Type>
+void add_matmuls(const settings& s, case_list& list) {
+  constexpr int elements = rocmforge::block_traits<Type>::elements;
+  int i = 0;
+  const auto add = [&](int num_tokens, int out_dim, int in_dim) {
+    if (in_dim % elements != 0) return;
+    ++i;
+    add_matmul<T, Type>(s, list, num_tokens, out_dim, in_dim, i % 2 == 0, i % 3);
+  };
+  using sizes = std::vector<int>;
+  for (const int in_dim :
+       s.quick ? sizes{7, 32, 33, 96} : sizes{1, 7, 31, 32, 33, 64, 65, 96, 100, 257, 288, 576}) {
+    for (const int num_tokens : s.quick ? sizes{1, 3, 9} : sizes{1, 3, 6, 9})
+      add(num_tokens, 25, in_dim);
+  }
+  for (const int num_tokens :
+       s.quick ? sizes{5, 65} : sizes{1, 2, 4, 5, 8, 9, 31, 33, 63, 64, 65, 130, 257})
+    add(num_tokens, 30, 96);
+  for (const int out_dim : s.quick ? sizes{65} : sizes{1, 23, 24, 25, 63, 64, 65, 255, 576}) {
+    for (const int num_tokens : s.quick ? sizes{1, 9} : sizes{1, 4, 9})
+      add(num_tokens, out_dim, 64);
+  }
+  if (!s.quick) {
+    add(1, 896, 4864);
+    add(17, 576, 1536);
+    add(3, 100, 2080);
+  }
+  const int in_dim = 4096;
+  const double row_bytes = double(sizeof(Type)) * in_dim / elements;
+  const bool host = s.architecture == "host";
+  add_matmul_speed<T, Type>(s, list, 1, int((host ? 32 : 256) * double(1 << 20) / row_bytes),
+                            in_dim);
+  add_matmul_speed<T, Type>(s, list, host ? 128 : 1024, host ? 1024 : 4096, host ? 1024 : 4096);
+}
+
+}  // namespace verify

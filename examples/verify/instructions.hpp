@@ -1,0 +1,40 @@
+// The matrix instructions of the library, each asked for where the device has it.
+#pragma once
+
+#include <rocmforge/dispatch.hpp>
+#include <rocmforge/platform/matrix.hpp>
+#include <string>
+
+namespace verify {
+
+namespace matrix = rocmforge::matrix;
+
+template <class... I>
+struct instruction_list {};
+
+using instructions = instruction_list<
+    matrix::wmma_f32_16x16x16_f16, matrix::wmma_f32_16x16x16_bf16, matrix::wmma_i32_16x16x16_i8,
+    matrix::wmma_f32_16x16x16_f16_gfx12, matrix::wmma_f32_16x16x16_bf16_gfx12,
+    matrix::wmma_i32_16x16x16_i8_gfx12, matrix::mfma_f32_16x16x16_f16, matrix::mfma_f32_32x32x8_f16,
+    matrix::mfma_f32_16x16x16_bf16, matrix::mfma_f32_32x32x8_bf16, matrix::mfma_i32_16x16x16_i8,
+    matrix::mfma_i32_32x32x8_i8, matrix::mfma_i32_16x16x32_i8, matrix::mfma_i32_32x32x16_i8,
+    matrix::mma_f32_16x8x16_f16, matrix::mma_f32_16x8x16_bf16, matrix::mma_i32_16x8x32_i8>;
+
+template <int... WaveSizes>
+constexpr bool has_wave_size(rocmforge::int_list<WaveSizes...>, int wave_size) {
+  return ((WaveSizes == wave_size) || ...);
+}
+
+/// Calls `f(I{})` for the instructions that a device of this architecture has.
+template <class F, class... I>
+void for_each_instruction(instruction_list<I...>, const std::string& architecture, const F& f) {
+  const auto one = [&](auto instruction) {
+    using type = decltype(instruction);
+    if constexpr (has_wave_size(rocmforge::platform_wave_sizes{}, type::lanes)) {
+      if (type::runs_on(architecture)) f(instruction);
+    }
+  };
+  (one(I{}), ...);
+}
+
+}  // namespace verify

@@ -1,0 +1,113 @@
+// Rotary position embedding.
+#include <rocmforge/rope.hpp>
+
+#include "reference/rope.hpp"
+#include "tensors.hpp"
+
+namespace verify {
+namespace {
+
+namespace reference = rocmforge::testing::reference;
+
+struct rope_case {
+  int heads, head_dim, rotary_dim = 0;  // 0: head_dim
+  float theta = 10000, position_scale = 1;
+  bool factors = false;
+  int first_position = 0;
+};
+
+template <class T>
+void add_rope(case_list& list, const rope_case& c, bool interleaved, const layout& how) {
+  const int tokens = 3, rotary_dim = c.rotary_dim != 0 ? c.rotary_dim : c.head_dim;
+  const auto prepare = [=](const placement& at) {
+    const auto count = std::size_t(tokens * c.heads * c.head_dim);
+    const auto positions = [=](unsigned seed) {
+      return std::vector<int>{c.first_position + int(seed) % 7, c.first_position + 1,
+                              c.first_position + 77 + int(seed) % 5};
+    };
+    std::vector<float> factors;
+    for (int pair = 0; c.factors && pair < rotary_dim / 2; ++pair)
+      factors.push_back(1.0f + 0.25f * static_cast<float>(pair));
+    const int all = at.copies * tokens;
+    const auto x = make_tensor<T>({all, c.heads, c.head_dim}, placed_values<T>(at, count, 1), how);
+    const auto where = make_tensor<int>({all}, placed(at, 1, positions));
+    const auto divisors = make_tensor<float>({int(factors.size())}, factors);
+    const auto y =
+        expecting(make_tensor<T>({all, c.heads, c.head_dim}, layout{how.offset * 2, how.gap * 2}),
+                  "y", at.slot * tokens, (at.slot + 1) * tokens, {rounding<T> + 3e-7, 1.0}, [=] {
+                    return reference::rope(to_double(random_values<T>(count, 1)), positions(1),
+                                           {c.heads, c.head_dim, rotary_dim, interleaved,
+                                            double(c.theta), double(c.position_scale)},
+                                           factors);
+                  });
+    return trial{[=] {
+                   rocmforge::rope_options options;
+                   options.theta = c.theta;
+                   options.layout = interleaved ? rocmforge::rope_layout::interleaved
+                                                : rocmforge::rope_layout::half_split;
+                   options.rotary_dim = c.rotary_dim;
+                   options.position_scale = c.position_scale;
+                   if (c.factors) options.frequency_factors = divisors->view();
+                   return refusal(rocmforge::rope(y->view(), x->view(), where->view(), options));
+                 },
+                 {y}};
+  };
+  std::string shape = shape_text({{"heads", c.heads},
+                                  {"head_dim", c.head_dim},
+                                  {"rotary_dim", c.rotary_dim},
+                                  {"position", c.first_position},
+                                  {"theta", int(c.theta)},
+                                  {"gap", how.gap}});
+  if (c.position_scale != 1) shape += ", scaled positions";
+  if (c.factors) shape += ", frequency factors";
+  list.tests.push_back(
+      {interleaved ? "rope interleaved" : "rope half_split", type_name<T>, shape, true, prepare});
+}
+
+template <class T>
+void add_speed(const settings& s, case_list& list, bool interleaved) {
+  const int heads = 32, head_dim = 128, tokens = timing_rows<T>(s, heads * head_dim);
+  const auto count = std::size_t(tokens) * std::size_t(heads * head_dim);
+  list.speeds.push_back({interleaved ? "rope interleaved" : "rope half_split", type_name<T>,
+                         shape_text({{"tokens", tokens}, {"heads", heads}, {"head_dim", head_dim}}),
+                         2.0 * double(count) * sizeof(T), 0, [=] {
+                           const auto x = timing_data<T>(count), y = timing_data<T>(count);
+                           std::vector<int> positions;
+                           for (int token = 0; token < tokens; ++token) positions.push_back(token);
+                           const auto where =
+                               std::make_shared<rocmforge::device_buffer<int>>(positions);
+                           return [=] {
+                             rocmforge::rope_options options;
+                             options.layout = interleaved ? rocmforge::rope_layout::interleaved
+                                                          : rocmforge::rope_layout::half_split;
+                             return refusal(rocmforge::rope(y->view(tokens, heads, head_dim),
+                                                            x->view(tokens, heads, head_dim),
+                                                            where->view(tokens), options));
+                           };
+                         }});
+}
+
+const registration rope("rope", [](const settings& s, case_list& list) {
+  const std::vector<int> head_dims =
+      s.quick ? std::vector<int>{2, 34, 64}
+              : std::vector<int>{2, 6, 16, 30, 32, 34, 62, 64, 66, 80, 96, 128, 256, 512};
+  for_each_dtype([&]<class T>(T) {
+    for (const bool interleaved : {true, false}) {
+      int i = 0;
+      for (const int head_dim : head_dims) {
+        add_rope<T>(list, {3, head_dim}, interleaved, {i % 3, i % 2 * 3});
+        ++i;
+      }
+      add_rope<T>(list, {2, 64, 0, 1e6f, 1, false, 100}, interleaved, {});
+      add_rope<T>(list, {5, 80, 32, 10000, 1, false, 1000}, interleaved, {});
+      add_rope<T>(list, {2, 65, 64, 10000, 1, false, 3}, interleaved, {});
+      add_rope<T>(list, {1, 128, 0, 500000, 1, false, 131000}, interleaved, {});
+      add_rope<T>(list, {2, 64, 0, 10000, 0.25f, false, 1}, interleaved, {});
+      add_rope<T>(list, {2, 64, 0, 10000, 1, true, 50}, interleaved, {});
+      add_speed<T>(s, list, interleaved);
+    }
+  });
+});
+
+}  // namespace
+}  // namespace verify
