@@ -130,6 +130,49 @@ TEST_P(emulation_test, a_barrier_missing_between_waves_shows) {
   EXPECT_GT(wrong, 0);
 }
 
+/// Overwrites what other waves may not have read yet, but only so many shuffles later that waves
+/// which keep pace never meet.
+template <bool Barrier, int BlockSize, int WaveSize>
+struct overwrite_later {
+  static constexpr int block_size = BlockSize;
+  static constexpr int wave_size = WaveSize;
+  struct shared_storage {
+    float values[BlockSize];
+  };
+  tensor_view<float, 2> y;  // [blocks, BlockSize]
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage& shared) const {
+    shared.values[block.thread] = 1;
+    block.barrier();
+    float sum = shared.values[(block.thread + 100) % BlockSize];
+    for (int i = 0; i < 32; ++i) sum += block.shuffle(0.0f, i);
+    if (Barrier) block.barrier();
+    shared.values[block.thread] = 2;
+    y(block.index.x, block.thread) = sum;
+  }
+};
+
+template <bool Barrier>
+bool reads_before_it_overwrites(int seed) {
+  emulation::seed() = static_cast<std::uint64_t>(seed);
+  const int blocks = 4;
+  const device_buffer<float> y(blocks * num_lanes);
+  EXPECT_SUCCESS(dispatch_wave_size("overwrite", {}, [&](auto wave) {
+    using kernel = overwrite_later<Barrier, lanes<num_lanes, wave>, wave>;
+    return launch("overwrite", kernel{y.view(blocks, num_lanes)}, {blocks}, {});
+  }));
+  return y.to_host() == std::vector<float>(blocks * num_lanes, 1.0f);
+}
+
+TEST_P(emulation_test, a_wave_that_runs_far_ahead_shows_a_missing_barrier) {
+  int wrong = 0;
+  for (int seed = 1; seed <= 5; ++seed) {
+    EXPECT_TRUE(reads_before_it_overwrites<true>(seed)) << seed;
+    wrong += !reads_before_it_overwrites<false>(seed);
+  }
+  EXPECT_GT(wrong, 0);
+}
+
 // Each of these would hang or be undefined on a card.
 struct one_lane_leaves {
   template <class Block>

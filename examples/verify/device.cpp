@@ -95,14 +95,16 @@ double seconds_per_launch(const std::function<std::string()>& launch, double bud
   double spent = batch_seconds(launch, 1);  // for the caches and whatever is loaded at first use
   int count = 1;
   double best = batch_seconds(launch, count);
-  // Batches long enough for the clock, then the best of them.
-  while (best * count < budget / 10 && count < 10000) {
+  // Batches just long enough for the clock, then the best of them: what else the machine does comes
+  // and goes.
+  constexpr double batch = 0.002;
+  while (best * count < batch && spent < budget) {
     count *= 2;
     const double seconds = batch_seconds(launch, count);
     spent += seconds;
     best = seconds / count;
   }
-  for (int i = 0; i < 100 && spent < budget; ++i) {
+  while (spent < budget) {
     const double seconds = batch_seconds(launch, count);
     spent += seconds;
     best = std::min(best, seconds / count);

@@ -1,8 +1,10 @@
 // A block as fibres on the host, for tests: each lane is a fibre, barriers and shuffles are real,
 // and which lane runs next is drawn from a seed, so that a missing barrier shows. A lane runs alone
-// from one barrier or shuffle to the next.
+// from one barrier or shuffle to the next. In some blocks all lanes advance together, in others one
+// wave or one lane runs as far ahead as it can while another starves.
 #pragma once
 
+#include <algorithm>
 #include <boost/context/fiber.hpp>
 #include <boost/context/fixedsize_stack.hpp>
 #include <cstdint>
@@ -10,6 +12,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "rocmforge/platform/macros.hpp"
@@ -78,7 +81,13 @@ class stack_pool {
 class block {
  public:
   block(int block_size, int wave_size, std::mt19937_64& random)
-      : wave_size_(wave_size), lanes_(static_cast<std::size_t>(block_size)), random_(random) {}
+      : wave_size_(wave_size), lanes_(static_cast<std::size_t>(block_size)), random_(random) {
+    // Lanes of one rank advance at random, those of a higher rank before all others. A rank for the
+    // whole block keeps them close together, a rank for each wave or each lane drives them apart.
+    const std::size_t sizes[] = {lanes_.size(), static_cast<std::size_t>(wave_size), 1};
+    rank_lanes_ = sizes[random_() % 3];
+    for (std::size_t i = 0; i < lanes_.size() / rank_lanes_; ++i) ranks_.push_back(random_() >> 32);
+  }
 
   /// Runs `lane_body(thread)` for every lane until all have returned; false if some wait for what
   /// can never happen.
@@ -98,11 +107,11 @@ class block {
 #if defined(ROCMFORGE_ADDRESS_SANITIZER)
       lanes_[i].stack = stacks.last_stack();
 #endif
-      ready_.push_back(i);
+      make_ready(i);
     }
     while (!ready_.empty()) {
-      std::swap(ready_[random_() % ready_.size()], ready_.back());
-      const std::size_t i = ready_.back();
+      std::pop_heap(ready_.begin(), ready_.end());
+      const std::size_t i = ready_.back().second;
       ready_.pop_back();
       resume(i);
       release(i);
@@ -139,6 +148,11 @@ class block {
     const void* stack = nullptr;
 #endif
   };
+
+  void make_ready(std::size_t i) {
+    ready_.emplace_back(ranks_[i / rank_lanes_] << 32 | random_() >> 32, i);
+    std::push_heap(ready_.begin(), ready_.end());
+  }
 
   void resume(std::size_t i) {
 #if defined(ROCMFORGE_ADDRESS_SANITIZER)
@@ -183,13 +197,15 @@ class block {
     }
     for (std::size_t other = begin; other < end; ++other) {
       lanes_[other].state = lane_state::ready;
-      ready_.push_back(other);
+      make_ready(other);
     }
   }
 
   int wave_size_;
   std::vector<lane> lanes_;
-  std::vector<std::size_t> ready_;
+  std::vector<std::pair<std::uint64_t, std::size_t>> ready_;  // a heap: what runs first, lane
+  std::size_t rank_lanes_;                                    // neighbours that share a rank
+  std::vector<std::uint64_t> ranks_;
   boost::context::fiber scheduler_;
   std::mt19937_64& random_;
 #if defined(ROCMFORGE_ADDRESS_SANITIZER)
