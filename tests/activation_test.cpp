@@ -1,16 +1,13 @@
 // SwiGLU and addition against plain double loops.
 #include <rocmforge/activation.hpp>
 
+#include "reference/activation.hpp"
 #include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
 namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(activation);
-
-double silu(double x) {
-  return x / (1 + std::exp(-x));
-}
 
 // Packets, waves, one block's part of a row and their neighbours (256 lanes of 4 or 8), and the
 // rows of real models.
@@ -26,7 +23,7 @@ TEST_P(activation, swiglu_agrees_with_double) {
                  up = random_values<T>(std::size_t(rows * size), 2, -3, 3);
       std::vector<double> expected(gate.size());
       for (std::size_t i = 0; i < expected.size(); ++i)
-        expected[i] = silu(float(gate[i])) * float(up[i]);
+        expected[i] = reference::silu(float(gate[i])) * float(up[i]);
       const device_buffer<T> device_gate(gate), device_up(up), y(gate.size());
       EXPECT_SUCCESS(
           swiglu(y.view(rows, size), device_gate.view(rows, size), device_up.view(rows, size)));
@@ -47,7 +44,7 @@ TEST_P(activation, swiglu_takes_halves_of_one_buffer_and_writes_over_the_gate) {
     for (int row = 0; row < rows; ++row) {
       for (int i = 0; i < dim; ++i) {
         const std::size_t at = std::size_t(row * 2 * dim + i);
-        expected[at] = silu(expected[at]) * expected[at + std::size_t(dim)];
+        expected[at] = reference::silu(expected[at]) * expected[at + std::size_t(dim)];
       }
     }
     expect_close(buffer.to_host(), expected, rounding<T> + 4e-6);

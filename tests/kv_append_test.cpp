@@ -1,6 +1,7 @@
 // Appending to a paged cache against a plain loop.
 #include <rocmforge/kv_cache.hpp>
 
+#include "reference/kv_cache.hpp"
 #include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
@@ -13,20 +14,11 @@ struct shape {
 };
 
 template <class TCache>
-std::vector<TCache> reference_append(std::vector<TCache> pages, const std::vector<float>& values,
+std::vector<TCache> reference_append(const std::vector<TCache>& pages,
+                                     const std::vector<float>& values,
                                      const std::vector<int>& slots, const shape& s, int dim) {
-  for (int token = 0; token < int(slots.size()); ++token) {
-    const int slot = slots[std::size_t(token)];
-    if (slot < 0) continue;
-    for (int head = 0; head < s.heads; ++head) {
-      for (int i = 0; i < dim; ++i) {
-        const int page = slot / s.page_size, row = slot % s.page_size;
-        pages[std::size_t(((page * s.heads + head) * s.page_size + row) * dim + i)] =
-            TCache(values[std::size_t((token * s.heads + head) * dim + i)]);
-      }
-    }
-  }
-  return pages;
+  const std::vector<TCache> rounded(values.begin(), values.end());
+  return reference::kv_append(pages, rounded, slots, s.heads, s.page_size, dim);
 }
 
 template <class T>

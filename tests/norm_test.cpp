@@ -1,28 +1,13 @@
 // RMSNorm and the fused residual addition against plain double loops.
 #include <rocmforge/norm.hpp>
 
+#include "reference/norm.hpp"
 #include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
 namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(norm);
-
-std::vector<double> reference_rms_norm(const std::vector<double>& x,
-                                       const std::vector<double>& weight, int rows, int hidden,
-                                       double epsilon) {
-  std::vector<double> y(x.size());
-  for (int row = 0; row < rows; ++row) {
-    double squares = 0;
-    for (int i = 0; i < hidden; ++i)
-      squares += x[std::size_t(row * hidden + i)] * x[std::size_t(row * hidden + i)];
-    const double scale = 1 / std::sqrt(squares / hidden + epsilon);
-    for (int i = 0; i < hidden; ++i)
-      y[std::size_t(row * hidden + i)] =
-          x[std::size_t(row * hidden + i)] * scale * weight[std::size_t(i)];
-  }
-  return y;
-}
 
 // One packet, one wave, one block and their neighbours, and the rows of real models.
 constexpr int hidden_dims[] = {1,   3,   31,  32,  33,   63,   64,   65,   127,
@@ -39,7 +24,7 @@ TEST_P(norm, rms_norm_agrees_with_double) {
       EXPECT_SUCCESS(rms_norm(device_y.view(rows, hidden), device_x.view(rows, hidden),
                               device_weight.view(hidden), 1e-5f));
       expect_close(device_y.to_host(),
-                   reference_rms_norm(to_double(x), to_double(weight), rows, hidden, 1e-5),
+                   reference::rms_norm(to_double(x), to_double(weight), rows, hidden, 1e-5),
                    rounding<T> + 4e-6);
     }
   });
@@ -57,7 +42,7 @@ TEST_P(norm, rms_norm_takes_strided_rows_and_works_in_place) {
     const std::vector<float> in(x.begin() + row * stride, x.begin() + row * stride + hidden);
     const std::vector<float> out(after.begin() + row * stride,
                                  after.begin() + row * stride + hidden);
-    expect_close(out, reference_rms_norm(to_double(in), to_double(weight), 1, hidden, 1e-6), 4e-6);
+    expect_close(out, reference::rms_norm(to_double(in), to_double(weight), 1, hidden, 1e-6), 4e-6);
     for (int i = hidden; i < stride; ++i)
       EXPECT_EQ(after[std::size_t(row * stride + i)], x[std::size_t(row * stride + i)]);
   }
@@ -83,7 +68,7 @@ TEST_P(norm, add_rms_norm_agrees_with_double_and_with_two_steps) {
       const auto summed = device_residual.to_host();
       for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_EQ(float(summed[i]), float(sum[i])) << i;
       expect_close(device_y.to_host(),
-                   reference_rms_norm(to_double(sum), to_double(weight), rows, hidden, 1e-5),
+                   reference::rms_norm(to_double(sum), to_double(weight), rows, hidden, 1e-5),
                    rounding<T> + 4e-6);
     }
   });

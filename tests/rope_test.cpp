@@ -1,6 +1,7 @@
 // Rotary position embedding against long double arithmetic.
 #include <rocmforge/rope.hpp>
 
+#include "reference/rope.hpp"
 #include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
@@ -11,27 +12,11 @@ ROCMFORGE_KERNEL_TEST_SUITE(rotary);
 std::vector<double> reference_rope(const std::vector<double>& x, int heads, int head_dim,
                                    const std::vector<int>& positions, const rope_options& options,
                                    const std::vector<float>& factors = {}) {
-  std::vector<double> y = x;
-  const int rotary_dim = options.rotary_dim == 0 ? head_dim : options.rotary_dim;
-  for (int token = 0; token < int(positions.size()); ++token) {
-    for (int pair = 0; pair < rotary_dim / 2; ++pair) {
-      long double angle =
-          static_cast<long double>(positions[std::size_t(token)]) * options.position_scale *
-          std::pow(static_cast<long double>(options.theta), -2.0L * pair / rotary_dim);
-      if (!factors.empty()) angle /= factors[std::size_t(pair)];
-      const double cosine = double(std::cos(angle)), sine = double(std::sin(angle));
-      for (int head = 0; head < heads; ++head) {
-        const int start = (token * heads + head) * head_dim;
-        const bool interleaved = options.layout == rope_layout::interleaved;
-        const auto first = std::size_t(start + (interleaved ? 2 * pair : pair));
-        const auto second =
-            std::size_t(start + (interleaved ? 2 * pair + 1 : pair + rotary_dim / 2));
-        y[first] = x[first] * cosine - x[second] * sine;
-        y[second] = x[first] * sine + x[second] * cosine;
-      }
-    }
-  }
-  return y;
+  return reference::rope(x, positions,
+                         {heads, head_dim, options.rotary_dim == 0 ? head_dim : options.rotary_dim,
+                          options.layout == rope_layout::interleaved, double(options.theta),
+                          double(options.position_scale)},
+                         factors);
 }
 
 template <class T>

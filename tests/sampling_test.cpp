@@ -1,6 +1,7 @@
 // argmax against a plain loop.
 #include <rocmforge/sampling.hpp>
 
+#include "reference/sampling.hpp"
 #include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
@@ -13,12 +14,7 @@ constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 template <class T>
 int expected_token(const std::vector<T>& logits) {
-  int best = -1;
-  for (int i = 0; i < int(logits.size()); ++i) {
-    const float logit = float(logits[std::size_t(i)]);
-    if (!std::isnan(logit) && (best < 0 || logit > float(logits[std::size_t(best)]))) best = i;
-  }
-  return best < 0 ? 0 : best;
+  return reference::argmax(to_double(logits));
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // Softmax against plain double loops.
 #include <rocmforge/softmax.hpp>
 
+#include "reference/softmax.hpp"
 #include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
@@ -9,24 +10,6 @@ namespace {
 ROCMFORGE_KERNEL_TEST_SUITE(softmax_rows);
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-
-std::vector<double> reference_softmax(const std::vector<double>& x, int rows, int size,
-                                      double scale) {
-  std::vector<double> y(x.size());
-  for (int row = 0; row < rows; ++row) {
-    double largest = -infinity, sum = 0;
-    for (int i = 0; i < size; ++i)
-      largest = std::max(largest, scale * x[std::size_t(row * size + i)]);
-    if (largest == -infinity) continue;
-    for (int i = 0; i < size; ++i)
-      sum += std::exp(scale * x[std::size_t(row * size + i)] - largest);
-    for (int i = 0; i < size; ++i) {
-      y[std::size_t(row * size + i)] =
-          std::exp(scale * x[std::size_t(row * size + i)] - largest) / sum;
-    }
-  }
-  return y;
-}
 
 template <class T>
 std::vector<T> softmax_of(const std::vector<T>& x, int rows, float scale) {
@@ -46,7 +29,7 @@ TEST_P(softmax_rows, agree_with_double) {
         SCOPED_TRACE(size);
         const int rows = 2;
         const auto x = random_values<T>(std::size_t(rows * size), unsigned(size), -20, 20);
-        const auto expected = reference_softmax(to_double(x), rows, size, scale);
+        const auto expected = reference::softmax(to_double(x), rows, size, scale);
         // Below 2^-14 the steps of half do not shrink any further.
         const double smallest = std::is_same_v<T, half> ? 0x1p-14 : 1e-30;
         expect_close(softmax_of(x, rows, scale), expected, rounding<T> + 6e-6,
@@ -59,13 +42,13 @@ TEST_P(softmax_rows, agree_with_double) {
 TEST_P(softmax_rows, of_all_negative_elements_ignore_what_is_beyond_the_row) {
   for (const int size : {1, 5, 17, 33, 100}) {  // a tail that counted as 0 would win over -100
     const auto x = random_values<float>(std::size_t(size), 2, -103, -100);
-    expect_close(softmax_of(x, 1, 1.0f), reference_softmax(to_double(x), 1, size, 1), 4e-6);
+    expect_close(softmax_of(x, 1, 1.0f), reference::softmax(to_double(x), 1, size, 1), 4e-6);
   }
 }
 
 TEST_P(softmax_rows, of_huge_logits_do_not_overflow) {
   const std::vector<float> x = {3e38f, 3e38f, -3e38f, 0, 1000, 1001, 1002, -1e4f};
-  expect_close(softmax_of(x, 2, 1.0f), reference_softmax(to_double(x), 2, 4, 1), 4e-6);
+  expect_close(softmax_of(x, 2, 1.0f), reference::softmax(to_double(x), 2, 4, 1), 4e-6);
 }
 
 TEST_P(softmax_rows, of_nothing_but_minus_infinity_are_zero) {
@@ -89,7 +72,7 @@ TEST_P(softmax_rows, may_be_strided_and_written_in_place) {
     std::vector<double> expected = to_double(x);
     for (int row = 0; row < rows; ++row) {
       const auto begin = expected.begin() + row * stride + 3;
-      const auto one = reference_softmax({begin, begin + size}, 1, size, 1);
+      const auto one = reference::softmax({begin, begin + size}, 1, size, 1);
       std::copy(one.begin(), one.end(), begin);
     }
     expect_close(buffer.to_host(), expected, rounding<T> + 4e-6);
@@ -99,10 +82,10 @@ TEST_P(softmax_rows, may_be_strided_and_written_in_place) {
 TEST_P(softmax_rows, of_many_rows_large) {
   const int rows = 130, size = 193;
   const auto x = random_values<float>(std::size_t(rows * size), 4, -9, 9);
-  expect_close(softmax_of(x, rows, 1.0f), reference_softmax(to_double(x), rows, size, 1), 4e-6);
+  expect_close(softmax_of(x, rows, 1.0f), reference::softmax(to_double(x), rows, size, 1), 4e-6);
   const auto vocabulary = random_values<float>(49152, 5, -9, 9);
   expect_close(softmax_of(vocabulary, 1, 1.0f),
-               reference_softmax(to_double(vocabulary), 1, 49152, 1), 4e-6);
+               reference::softmax(to_double(vocabulary), 1, 49152, 1), 4e-6);
 }
 
 TEST_P(softmax_rows, refuse_what_does_not_fit) {
