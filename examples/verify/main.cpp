@@ -93,12 +93,15 @@ device_report verify_device(int number, const device_facts& facts, const options
     for (const test_case& test : list.tests) {
       if (!chosen(test)) continue;
       const std::string name = fmt::format("{}/{}/{}", test.op, test.type, test.shape);
-      line_of(report.ops, test.op, test.type).add(test, name, run_case(test, num_orders));
+      op_report& line = line_of(report.ops, test.op, test.type);
+      line.add(test, name, run_case(test, num_orders));
+      if (o.fail_fast && !line.failures.empty()) return report;
     }
     for (const speed_case& speed : list.speeds) {
       if (timed && chosen(speed)) measure(speed, line_of(report.ops, speed.op, speed.type));
     }
-    for (const std::string& what : list.skipped) report.skipped.push_back(what);
+    if (std::regex_search(family.name + "/", filter))
+      report.skipped.insert(report.skipped.end(), list.skipped.begin(), list.skipped.end());
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
@@ -134,6 +137,7 @@ int run(const options& o) {
   bool any = false, passed = true;
   for (const int number : chosen_devices(o.device, devices.size())) {
     reports.push_back(verify_device(number, devices[static_cast<std::size_t>(number)], o));
+    if (reports.back().ops.empty()) continue;
     if (o.json != "-") {
       if (reports.size() > 1) std::fputs("\n", stdout);
       std::fputs(table(reports.back()).c_str(), stdout);

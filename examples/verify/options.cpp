@@ -21,6 +21,7 @@ options parse_options(int num_arguments, const char* const* arguments) {
                  "only cases whose family/op/type/shape matches this regular expression")
       ->type_name("REGEX");
   app.add_flag("--quick", result.quick, "fewer and smaller shapes, no timing; for emulators");
+  app.add_flag("--fail-fast", result.fail_fast, "leave a device at its first failure");
   app.add_option("--json", result.json, "write a report; - is standard output, without the table")
       ->type_name("FILE");
   app.add_flag("--help,-h", help, "show this text and end");

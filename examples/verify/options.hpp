@@ -9,6 +9,7 @@ struct options {
   std::string text_to_show;  // the help or the version, and nothing else
   bool list_devices = false;
   bool quick = false;
+  bool fail_fast = false;
   std::string filter;        // a regular expression
   std::string device = "0";  // a number, or all
   std::string json;          // a file, - for standard output, or nothing

@@ -15,8 +15,9 @@ namespace reference = rocmforge::testing::reference;
 template <class TCache, class T>
 void add_append(case_list& list, int heads, int page_size, int dim, int extra, int gap) {
   const auto prepare = [=](const placement&) {
+    // One token is not wanted, one lies beyond the last page.
     const std::vector<int> slots = {
-        0, 1, 3 * page_size + 2, -1, 6 * page_size, page_size, 7 * page_size - 1};
+        0, 1, 3 * page_size + 2, -1, 6 * page_size, page_size, 7 * page_size - 1, 7 * page_size};
     const int tokens = int(slots.size()), num_pages = 7;
     std::vector<std::shared_ptr<output>> outputs;
     const auto make = [&](const char* name, int size, unsigned seed) {
@@ -35,7 +36,9 @@ void add_append(case_list& list, int heads, int page_size, int dim, int extra, i
           num_pages, {}, [=] {
             auto rounded = to_double(added);
             for (double& value : rounded) value = nearest(format_of<TCache>, value);
-            return reference::kv_append(to_double(old), rounded, slots, heads, page_size, size);
+            auto kept = slots;
+            kept.back() = -1;
+            return reference::kv_append(to_double(old), rounded, kept, heads, page_size, size);
           });
       outputs.push_back(pages);
       return std::pair{pages, from};

@@ -98,6 +98,7 @@ const registration rope("rope", [](const settings& s, case_list& list) {
         add_rope<T>(list, {3, head_dim}, interleaved, {i % 3, i % 2 * 3});
         ++i;
       }
+      add_rope<T>(list, {9, 256}, interleaved, {});  // more heads than a block works on at once
       add_rope<T>(list, {2, 64, 0, 1e6f, 1, false, 100}, interleaved, {});
       add_rope<T>(list, {5, 80, 32, 10000, 1, false, 1000}, interleaved, {});
       add_rope<T>(list, {2, 65, 64, 10000, 1, false, 3}, interleaved, {});
