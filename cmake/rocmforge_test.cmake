@@ -17,12 +17,13 @@ set(ROCMFORGE_TEST_LAUNCHER "$ENV{ROCMFORGE_TEST_LAUNCHER}"
   CACHE STRING "A command that is put before each test program, such as an emulator")
 separate_arguments(test_launcher UNIX_COMMAND "${ROCMFORGE_TEST_LAUNCHER}")
 
-# Tests ask for more memory than there is, and expect to be refused it.
-set(test_environment ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1)
+# Several tests run at a time, so that threads that wait must not keep a processor busy. Tests ask for more memory than there
+# is, and expect to be refused it.
+set(test_environment OMP_WAIT_POLICY=passive ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1)
 if(ROCMFORGE_SANITIZE MATCHES thread)
   # Archer tells the sanitizer what OpenMP's threads wait for; without it every parallel loop looks like a race.
   find_library(archer archer PATHS /usr/lib/llvm-19/lib REQUIRED)
-  set(test_environment
+  set(test_environment OMP_WAIT_POLICY=passive
     OMP_TOOL_LIBRARIES=${archer} "TSAN_OPTIONS=ignore_noninstrumented_modules=1 allocator_may_return_null=1")
 endif()
 
