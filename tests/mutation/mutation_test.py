@@ -110,7 +110,7 @@ def subset(mutations, size):
 
 def markdown(rows):
     lines = ["| fault | file | family | seen on | first case that saw it | design.md, section 8 |", "|---|---|---|---|---|---|"]
-    lines += [f"| {m.name} | {m.file} | {m.family} | {', '.join(devices)} | {case} | {m.design} |" for m, devices, case in rows]
+    lines += [f"| {m.name} | {m.file} | {m.family} | {', '.join(devices)} | `{case}` | {m.design} |" for m, devices, case in rows]
     return "\n".join(lines) + "\n"
 
 
