@@ -75,7 +75,7 @@ trial prepare(const placement&) {
     b.data[i / row_size * far + i % row_size] = b_values[std::size_t(i)];
   }
   const auto out = std::make_shared<far_output>(y);
-  out->name = "y";
+  out->name = std::string("y");  // g++ 12 warns of an overlap where "y" is assigned itself
   out->expected = [=] {
     std::vector<double> sums;
     for (std::size_t i = 0; i < a_values.size(); ++i)
