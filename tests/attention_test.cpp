@@ -226,7 +226,7 @@ TEST_P(attention_contiguous, two_runs_give_the_same_bits) {
 }
 
 TEST_P(attention_contiguous, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(4096);
+  const device_buffer<float> buffer(std::vector<float>(4096, 1.0f));
   const auto q = buffer.view(2, 4, 3, 16), k = buffer.view(2, 2, 5, 16);
   using rocmforge::attention;
   EXPECT_SUCCESS(attention(q, q, k, k));

@@ -114,8 +114,8 @@ TEST_P(kv_cache_append, writes_nothing_outside_the_pages) {
 TEST_P(kv_cache_append, takes_strided_and_permuted_views) {
   const int tokens = 3, heads = 2, dim = 20, width = 2 * heads * dim + 6;
   const auto joined = random_values<float>(std::size_t(tokens * width), 5);
-  const device_buffer<float> buffer(joined), k_pages(std::size_t(2 * 4 * heads * dim)),
-      v_pages(k_pages.size());
+  const std::vector<float> untouched(std::size_t(2 * 4 * heads * dim), -7.0f);
+  const device_buffer<float> buffer(joined), k_pages(untouched), v_pages(untouched);
   const device_buffer<int> slots(std::vector<int>{6, 0, 3});
   const tensor_view<const float, 3> k{buffer.data() + 1, {tokens, heads, dim}, {width, dim, 1}};
   const tensor_view<const float, 3> v{
