@@ -2,7 +2,7 @@
 # with ctest.
 #
 # A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too, but
-# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases whose names begin with `large_`, which take
+# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases whose names end in `_large`, which take
 # minutes where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
 # writes its results to results/NAME_test.xml.
 
@@ -55,10 +55,10 @@ function(rocmforge_test NAME)
   if(ROCMFORGE_SANITIZE MATCHES address AND "${NAME}" MATCHES "^(gemm|attention|model)")
     set(left_out ":*emulated*")
   endif()
-  file(STRINGS ${program}.cpp large REGEX "^TEST.*, large_")
+  file(STRINGS ${program}.cpp large REGEX "^TEST.*_large\\)")
   if(large)
-    rocmforge_add_test(${program} ${program} "-*.large_*${left_out}" "${ARG_LABELS}")
-    rocmforge_add_test(${program}.large ${program} "*.large_*-${left_out}" "${ARG_LABELS};large")
+    rocmforge_add_test(${program} ${program} "-*_large:*_large/*${left_out}" "${ARG_LABELS}")
+    rocmforge_add_test(${program}.large ${program} "*_large:*_large/*-${left_out}" "${ARG_LABELS};large")
   else()
     rocmforge_add_test(${program} ${program} "-${left_out}" "${ARG_LABELS}")
   endif()
