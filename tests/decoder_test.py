@@ -7,6 +7,7 @@ Needs nothing but Python. The models are made here: llamas of two layers with fi
 import json
 import math
 import os
+import pathlib
 import pty
 import random
 import select
@@ -352,6 +353,40 @@ class Tokens(DecoderTest):
         result = run("--model", path, "--tokens-only", "--json", "Say it")
         self.assertEqual((result.status, result.err), (0, ""))
         self.assertEqual(json.loads(result.out), {"prompt_tokens": prompt_ids("Say it")})
+
+
+GOLDEN = pathlib.Path(__file__).resolve().parent / "data" / "golden_smollm2.json"
+
+
+@unittest.skipUnless(os.path.isfile(os.environ.get("ROCMFORGE_TEST_MODEL", "")),
+                     "ROCMFORGE_TEST_MODEL does not name SmolLM2-135M-Instruct.Q4_1.gguf")
+class Golden(DecoderTest):
+    """The whole program against logits and continuations computed elsewhere in double."""
+
+    def complete(self, prompt, *arguments):
+        result = run("--model", os.environ["ROCMFORGE_TEST_MODEL"], "--raw", "--temperature", "0", "--json", "--logits", "10",
+                     "-n", str(len(prompt["greedy"])), *arguments, prompt["text"])
+        self.assertEqual(result.status, 0, result.err)
+        return json.loads(result.out)
+
+    def expect_prompt(self, found, prompt, logit_limit, nll_limit):
+        self.assertEqual(found["prompt_tokens"], prompt["tokens"])
+        logits = dict(found["top_logits"])
+        for token, expected in prompt["top10"][:5]:  # further down, neighbours may change places
+            self.assertAlmostEqual(logits[token], expected, delta=logit_limit)
+        self.assertAlmostEqual(found["mean_nll"], prompt["mean_nll"], delta=nll_limit)
+
+    def test_logits_and_text(self):
+        for prompt in json.loads(GOLDEN.read_text())["prompts"]:
+            with self.subTest(prompt=prompt["text"]):
+                found = self.complete(prompt)
+                self.expect_prompt(found, prompt, 2e-3, 1e-4)
+                self.assertEqual(found["tokens"], prompt["greedy"])
+
+    def test_logits_with_an_f16_cache(self):
+        for prompt in json.loads(GOLDEN.read_text())["prompts"]:
+            with self.subTest(prompt=prompt["text"]):
+                self.expect_prompt(self.complete(prompt, "--cache-type", "f16"), prompt, 3e-2, 2e-3)
 
 
 class Generation(DecoderTest):
