@@ -37,8 +37,7 @@ inline statistics& counters() {
 
 }  // namespace gpu
 
-// ---- devices
-// ----------------------------------------------------------------------------------------------------------
+// ---- devices ----
 
 /// Properties of every device of this platform, read once; empty where there is no card or no
 /// driver.
@@ -77,8 +76,7 @@ inline void set_device(int device) {
   gpu::check(ROCMFORGE_RUNTIME(SetDevice)(device), "set_device");
 }
 
-// ---- streams, events, graphs
-// ------------------------------------------------------------------------------------------
+// ---- streams, events, graphs ----
 
 /// A stream that somebody else owns: the runtime's own handle, or nothing for the default stream.
 struct stream_ref {
@@ -188,8 +186,7 @@ class graph {
   ROCMFORGE_RUNTIME(GraphExec_t) native_ = nullptr;
 };
 
-// ---- memory
-// -----------------------------------------------------------------------------------------------------------
+// ---- memory ----
 
 namespace platform_memory {
 
@@ -255,8 +252,7 @@ inline memory_statistics current_memory_statistics() {
           counters.num_downloads};
 }
 
-// ---- blocks and launches
-// ------------------------------------------------------------------------------------------------
+// ---- blocks and launches ----
 
 /// What one lane knows of its block, and how it talks to the others. Every lane of a block must
 /// reach each barrier, and every lane of a wave each shuffle.

@@ -67,8 +67,7 @@ constexpr int max_lane_registers(int /*block_size*/, int /*wave_size*/) {
   return std::numeric_limits<int>::max();
 }
 
-// ---- devices
-// ----------------------------------------------------------------------------------------------------------
+// ---- devices ----
 
 /// Threads that a launch uses: all of the machine's, or what was set.
 inline int& num_threads() {
@@ -150,8 +149,7 @@ inline void set_device(int device) {
   host_runtime::current_device() = device;
 }
 
-// ---- streams, events, graphs
-// ------------------------------------------------------------------------------------------
+// ---- streams, events, graphs ----
 
 /// A stream that somebody else owns, or nothing for the default stream of the calling thread's
 /// device.
@@ -238,8 +236,7 @@ class graph {
   std::vector<std::function<void()>> steps_;
 };
 
-// ---- memory
-// -----------------------------------------------------------------------------------------------------------
+// ---- memory ----
 
 namespace platform_memory {
 
@@ -295,8 +292,7 @@ inline memory_statistics current_memory_statistics() {
           counters.num_downloads};
 }
 
-// ---- blocks and launches
-// ------------------------------------------------------------------------------------------------
+// ---- blocks and launches ----
 
 /// What one lane knows of its block, and how it talks to the others. Every lane of a block must
 /// reach each barrier, and every lane of a wave each shuffle.
