@@ -4,9 +4,7 @@
 #pragma once
 
 #include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <type_traits>
+#include <cstddef>
 #include <utility>
 
 #include "rocmforge/dtype.hpp"
