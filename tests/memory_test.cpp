@@ -17,24 +17,7 @@ static_assert(std::is_move_constructible_v<pinned_buffer<float>> &&
               std::is_move_constructible_v<stream>);
 static_assert(std::is_move_constructible_v<event> && std::is_move_constructible_v<graph>);
 
-std::size_t bytes_in_use() {
-  return current_memory_statistics().bytes_in_use;
-}
-
-/// The memory in use after a test is what it was before.
-class memory : public kernel_test {
- protected:
-  void SetUp() override {
-    kernel_test::SetUp();
-    before_ = bytes_in_use();
-  }
-  void TearDown() override {
-    device_memory_limit() = std::numeric_limits<std::size_t>::max();
-    EXPECT_EQ(bytes_in_use(), before_);
-    kernel_test::TearDown();
-  }
-  std::size_t before_ = 0;
-};
+class memory : public memory_test {};
 INSTANTIATE_TEST_SUITE_P(devices, memory, ::testing::ValuesIn(device_numbers()), device_name);
 
 TEST_P(memory, is_freed_with_its_buffer) {

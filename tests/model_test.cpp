@@ -25,24 +25,7 @@ using gguf::tensor_type;
 static_assert(!std::is_copy_constructible_v<transformer> &&
               std::is_move_constructible_v<transformer>);
 
-std::size_t bytes_in_use() {
-  return current_memory_statistics().bytes_in_use;
-}
-
-/// The memory in use after a test is what it was before.
-class whole_model : public kernel_test {
- protected:
-  void SetUp() override {
-    kernel_test::SetUp();
-    before_ = bytes_in_use();
-  }
-  void TearDown() override {
-    device_memory_limit() = std::numeric_limits<std::size_t>::max();
-    EXPECT_EQ(bytes_in_use(), before_);
-    kernel_test::TearDown();
-  }
-  std::size_t before_ = 0;
-};
+class whole_model : public memory_test {};
 INSTANTIATE_TEST_SUITE_P(devices, whole_model, ::testing::ValuesIn(device_numbers()), device_name);
 
 constexpr int vocab_size = 70;

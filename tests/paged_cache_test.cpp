@@ -20,24 +20,7 @@ static_assert(std::is_nothrow_move_constructible_v<cached_sequence> &&
 constexpr paged_cache_options small{
     .num_layers = 2, .num_kv_heads = 3, .head_dim = 4, .page_size = 8, .num_pages = 10};
 
-std::size_t bytes_in_use() {
-  return current_memory_statistics().bytes_in_use;
-}
-
-/// The memory in use after a test is what it was before.
-class paged_cache_test : public kernel_test {
- protected:
-  void SetUp() override {
-    kernel_test::SetUp();
-    before_ = bytes_in_use();
-  }
-  void TearDown() override {
-    device_memory_limit() = std::numeric_limits<std::size_t>::max();
-    EXPECT_EQ(bytes_in_use(), before_);
-    kernel_test::TearDown();
-  }
-  std::size_t before_ = 0;
-};
+class paged_cache_test : public memory_test {};
 INSTANTIATE_TEST_SUITE_P(devices, paged_cache_test, ::testing::ValuesIn(device_numbers()),
                          device_name);
 

@@ -49,6 +49,25 @@ class kernel_test : public ::testing::TestWithParam<int> {
   }
 };
 
+inline std::size_t bytes_in_use() {
+  return current_memory_statistics().bytes_in_use;
+}
+
+/// A test of what owns memory: as much of it is in use after the test as was before.
+class memory_test : public kernel_test {
+ protected:
+  void SetUp() override {
+    kernel_test::SetUp();
+    before_ = bytes_in_use();
+  }
+  void TearDown() override {
+    device_memory_limit() = std::numeric_limits<std::size_t>::max();
+    EXPECT_EQ(bytes_in_use(), before_);
+    kernel_test::TearDown();
+  }
+  std::size_t before_ = 0;
+};
+
 inline std::vector<int> device_numbers() {
   std::vector<int> numbers;
   for (int i = 0; i < static_cast<int>(devices().size()); ++i) numbers.push_back(i);
