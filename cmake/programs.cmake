@@ -31,7 +31,9 @@ target_link_libraries(rocmforge_host_flags INTERFACE rocmforge_program_flags roc
 if(ROCMFORGE_NATIVE)
   target_compile_options(rocmforge_host_flags INTERFACE -march=native)
 endif()
-find_package(OpenMP COMPONENTS CXX)
+if(NOT TARGET OpenMP::OpenMP_CXX)
+  find_package(OpenMP COMPONENTS CXX)
+endif()
 target_link_libraries(rocmforge_host_flags INTERFACE $<TARGET_NAME_IF_EXISTS:OpenMP::OpenMP_CXX>)
 
 # The flags that make a source with kernels one for the platform, and those for all GPUs that are asked for.

@@ -23,7 +23,7 @@ set(test_environment OMP_WAIT_POLICY=passive ASAN_OPTIONS=allocator_may_return_n
 if(ROCMFORGE_SANITIZE MATCHES thread)
   # Archer tells the sanitizer what OpenMP's threads wait for; without it every parallel loop looks like a race.
   find_library(archer archer PATHS /usr/lib/llvm-19/lib REQUIRED)
-  set(test_environment OMP_WAIT_POLICY=passive
+  list(APPEND test_environment
     OMP_TOOL_LIBRARIES=${archer} "TSAN_OPTIONS=ignore_noninstrumented_modules=1 allocator_may_return_null=1")
 endif()
 

@@ -67,9 +67,11 @@ void add_attention(case_list& list, const attention_case& c) {
           {c.num_heads, c.num_kv_heads, c.q_len, c.kv_len, c.head_dim, c.causal, double(c.scale)});
     };
     const double relative = attention_tolerance(c.magnitude);
-    const auto out = expecting(
-        make_heads<T>(batch, c.num_heads, c.q_len, c.head_dim, c.seq_first, 2 * c.gap, 2 * c.gap),
-        "out", at.slot, at.slot + 1, {rounding<T> + relative, 1.0}, [=] { return result().out; });
+    const layout beside = for_output({c.gap, c.gap});
+    const auto out = expecting(make_heads<T>(batch, c.num_heads, c.q_len, c.head_dim, c.seq_first,
+                                             beside.gap, beside.offset),
+                               "out", at.slot, at.slot + 1, {rounding<T> + relative, 1.0},
+                               [=] { return result().out; });
     const auto lse = expecting(make_tensor<float>({batch, c.num_heads, c.q_len}), "lse", at.slot,
                                at.slot + 1, {relative, 1.0}, [=] { return result().lse; });
     return trial{[=] {

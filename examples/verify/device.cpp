@@ -44,13 +44,7 @@ double batch_seconds(const std::function<std::string()>& launch, int count) {
 }  // namespace
 
 const char* platform_name() {
-#if defined(ROCMFORGE_PLATFORM_AMD)
-  return "amd";
-#elif defined(ROCMFORGE_PLATFORM_NVIDIA)
-  return "nvidia";
-#else
-  return "host";
-#endif
+  return rocmforge::platform_name;
 }
 
 std::string runtime_version() {

@@ -32,8 +32,8 @@ void add_matmul(const settings& s, case_list& list, int num_tokens, int out_dim,
     const auto bias = make_tensor<float>({int(biases.size())}, biases);
     // Sums of up to some thousand products, and one rounding to T.
     const auto y =
-        expecting(make_tensor<T>({all, out_dim}, layout{2 * gap, 2 * gap}), "y",
-                  at.slot * num_tokens, (at.slot + 1) * num_tokens, {rounding<T> + 3e-6, 1.0}, [=] {
+        expecting(make_tensor<T>({all, out_dim}, for_output({gap, gap})), "y", at.slot * num_tokens,
+                  (at.slot + 1) * num_tokens, {rounding<T> + 3e-6, 1.0}, [=] {
                     return reference::matmul(to_double(random_values<T>(count, 1)),
                                              reference::decode(weights), to_double(biases),
                                              num_tokens, out_dim, in_dim);

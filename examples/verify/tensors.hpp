@@ -16,12 +16,17 @@
 #include <vector>
 
 #include "case.hpp"
+#include "support/data.hpp"
 
 namespace verify {
 
 using rocmforge::bfloat16;
 using rocmforge::half;
 using rocmforge::tensor_view;
+using rocmforge::testing::as_double;
+using rocmforge::testing::random_values;
+using rocmforge::testing::rounding;
+using rocmforge::testing::to_double;
 
 template <class T>
 inline constexpr number_format format_of = std::is_same_v<T, int>        ? number_format::i32
@@ -33,41 +38,6 @@ template <class T>
 inline const std::string type_name = std::is_same_v<T, half>       ? "f16"
                                      : std::is_same_v<T, bfloat16> ? "bf16"
                                                                    : "f32";
-
-/// Half a unit in the last place of T, relative: what one rounding to T may cost.
-template <class T>
-inline constexpr double rounding = std::is_same_v<T, float>  ? 0x1p-24
-                                   : std::is_same_v<T, half> ? 0x1p-11
-                                                             : 0x1p-8;
-
-template <class T>
-double as_double(const T& value) {
-  if constexpr (std::is_same_v<T, int>) {
-    return value;
-  } else if constexpr (std::is_constructible_v<float, T>) {
-    return static_cast<double>(static_cast<float>(value));
-  } else {
-    return 0;  // a block of weights, which no op writes
-  }
-}
-
-template <class T>
-std::vector<double> to_double(const std::vector<T>& values) {
-  std::vector<double> result;
-  result.reserve(values.size());
-  for (const T& value : values) result.push_back(as_double(value));
-  return result;
-}
-
-/// Uniform values in [low, high), rounded to T.
-template <class T>
-std::vector<T> random_values(std::size_t count, unsigned seed, double low = -1, double high = 1) {
-  std::mt19937 engine(seed);
-  std::uniform_real_distribution<double> uniform(low, high);
-  std::vector<T> values(count);
-  for (T& value : values) value = T(static_cast<float>(uniform(engine)));
-  return values;
-}
 
 /// What `make(seed)` returns for the copies of a batch, one after the other. The case's own seed is
 /// at its slot.
@@ -91,6 +61,11 @@ struct layout {
   int offset = 0;  // elements by which the first one misses an aligned address
   int gap = 0;     // elements between rows that belong to nobody
 };
+
+/// Of an output, beside inputs laid out like `how`: another gap, and as odd a start.
+inline layout for_output(const layout& how) {
+  return {how.offset, how.gap == 0 ? 0 : how.gap + 2};
+}
 
 /// A tensor of the given extents in device memory. What lies before it, between its rows and after
 /// it is NaN to those who read it, and must still be there after the op.

@@ -19,12 +19,11 @@ void add_op(case_list& list, op what, int rows, int size, const layout& how, boo
     const auto count = std::size_t(rows * size);
     const double magnitude = gated ? 12 : 1;
     const int all = at.copies * rows, begin = at.slot * rows, end = begin + rows;
-    const layout even{how.offset * 2, how.gap * 2};
-    const auto a = make_tensor<T>(
-        {all, size}, placed_values<T>(at, count, 1, -magnitude, magnitude), in_place ? even : how);
+    const auto a =
+        make_tensor<T>({all, size}, placed_values<T>(at, count, 1, -magnitude, magnitude), how);
     const auto b = make_tensor<T>({all, size}, placed_values<T>(at, count, 2, -3, 3), how);
     const auto y =
-        expecting(in_place ? a : make_tensor<T>({all, size}, even), "y", begin, end,
+        expecting(in_place ? a : make_tensor<T>({all, size}, for_output(how)), "y", begin, end,
                   gated ? tolerance{rounding<T> + 4e-6, 1e-3} : tolerance{}, [=] {
                     const auto left = to_double(random_values<T>(count, 1, -magnitude, magnitude)),
                                right = to_double(random_values<T>(count, 2, -3, 3));

@@ -29,19 +29,19 @@ void add_lookup(case_list& list, int hidden, int num_tokens, int gap) {
     const auto which = make_tensor<int>({all}, placed(at, 1, tokens));
     // A weight of zero on the grid of m + q d comes out of float arithmetic as a few units of m's
     // last place.
-    const auto y = expecting(
-        make_tensor<T>({all, hidden}, layout{2 * gap, 2 * gap}), "y", at.slot * num_tokens,
-        (at.slot + 1) * num_tokens, {rounding<T> * 1.001 + 2e-7, 1.0}, [=] {
-          const auto weights = reference::decode(table_values);
-          std::vector<double> expected;
-          for (const int token : tokens(1)) {
-            const bool known = token >= 0 && token < vocab_size;
-            for (int i = 0; i < hidden; ++i)
-              expected.push_back(known ? weights[std::size_t(token * hidden + i)]
-                                       : std::numeric_limits<double>::quiet_NaN());
-          }
-          return expected;
-        });
+    const auto y =
+        expecting(make_tensor<T>({all, hidden}, for_output({gap, gap})), "y", at.slot * num_tokens,
+                  (at.slot + 1) * num_tokens, {rounding<T> * 1.001 + 2e-7, 1.0}, [=] {
+                    const auto weights = reference::decode(table_values);
+                    std::vector<double> expected;
+                    for (const int token : tokens(1)) {
+                      const bool known = token >= 0 && token < vocab_size;
+                      for (int i = 0; i < hidden; ++i)
+                        expected.push_back(known ? weights[std::size_t(token * hidden + i)]
+                                                 : std::numeric_limits<double>::quiet_NaN());
+                    }
+                    return expected;
+                  });
     return trial{
         [=] {
           return refusal(rocmforge::embedding<Type>(y->view(), table->view(), which->view()));

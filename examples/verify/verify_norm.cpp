@@ -18,16 +18,14 @@ void add_rms_norm(case_list& list, int rows, int hidden, float epsilon, double m
       return random_values<T>(count, seed, -3 * magnitude, 5 * magnitude);
     };
     const auto weights = random_values<T>(std::size_t(hidden), 2);
-    // An output in place of the input must be even where 16-bit stores are merged.
-    const layout even{how.offset * 2, how.gap * 2};
-    const auto x =
-        make_tensor<T>({at.copies * rows, hidden}, placed(at, 1, values), in_place ? even : how);
+    const auto x = make_tensor<T>({at.copies * rows, hidden}, placed(at, 1, values), how);
     const auto weight = make_tensor<T>({hidden}, weights, {.offset = how.offset});
-    const auto y = expecting(in_place ? x : make_tensor<T>({at.copies * rows, hidden}, even), "y",
-                             at.slot * rows, (at.slot + 1) * rows, {rounding<T> + 4e-6, 1e-3}, [=] {
-                               return reference::rms_norm(to_double(values(1)), to_double(weights),
-                                                          rows, hidden, double(epsilon));
-                             });
+    const auto y =
+        expecting(in_place ? x : make_tensor<T>({at.copies * rows, hidden}, for_output(how)), "y",
+                  at.slot * rows, (at.slot + 1) * rows, {rounding<T> + 4e-6, 1e-3}, [=] {
+                    return reference::rms_norm(to_double(values(1)), to_double(weights), rows,
+                                               hidden, double(epsilon));
+                  });
     return trial{
         [=] { return refusal(rocmforge::rms_norm(y->view(), x->view(), weight->view(), epsilon)); },
         {y}};
@@ -58,8 +56,7 @@ void add_add_rms_norm(case_list& list, int rows, int hidden, const layout& how) 
     const auto sum = expecting(make_tensor<T>({all, hidden}, placed_values<T>(at, count, 6)), "sum",
                                begin, end, {}, summed);
     const auto y = expecting(
-        make_tensor<T>({all, hidden}, layout{0, 2 * how.gap}), "y", begin, end,
-        {rounding<T> + 4e-6, 1e-3},
+        make_tensor<T>({all, hidden}, for_output(how)), "y", begin, end, {rounding<T> + 4e-6, 1e-3},
         [=] { return reference::rms_norm(summed(), to_double(weights), rows, hidden, 1e-5); });
     return trial{[=] {
                    return refusal(rocmforge::add_rms_norm(y->view(), sum->view(), x->view(),

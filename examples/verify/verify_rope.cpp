@@ -33,8 +33,8 @@ void add_rope(case_list& list, const rope_case& c, bool interleaved, const layou
     const auto where = make_tensor<int>({all}, placed(at, 1, positions));
     const auto divisors = make_tensor<float>({int(factors.size())}, factors);
     const auto y =
-        expecting(make_tensor<T>({all, c.heads, c.head_dim}, layout{how.offset * 2, how.gap * 2}),
-                  "y", at.slot * tokens, (at.slot + 1) * tokens, {rounding<T> + 3e-7, 1.0}, [=] {
+        expecting(make_tensor<T>({all, c.heads, c.head_dim}, for_output(how)), "y",
+                  at.slot * tokens, (at.slot + 1) * tokens, {rounding<T> + 3e-7, 1.0}, [=] {
                     return reference::rope(to_double(random_values<T>(count, 1)), positions(1),
                                            {c.heads, c.head_dim, rotary_dim, interleaved,
                                             double(c.theta), double(c.position_scale)},

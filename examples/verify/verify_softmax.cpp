@@ -41,15 +41,15 @@ void add_softmax(case_list& list, logits kind, int rows, int size, float scale, 
       return make_logits<T>(kind, std::size_t(rows * size), seed);
     };
     const int all = at.copies * rows;
-    const layout even{how.offset * 2, how.gap * 2};
-    const auto x = make_tensor<T>({all, size}, placed(at, 1, values), in_place ? even : how);
+    const auto x = make_tensor<T>({all, size}, placed(at, 1, values), how);
     // Below 2^-14 the steps of half do not shrink any further, and floats below 2^-126 may be 0.
     const auto expected = reference::softmax(to_double(values(1)), rows, size, double(scale));
     const double largest = std::max(1e-30, *std::max_element(expected.begin(), expected.end()));
     const double smallest = sizeof(T) == 2 && type_name<T> == "f16" ? 0x1p-14 : 1e-30;
-    const auto y = expecting(
-        in_place ? x : make_tensor<T>({all, size}, even), "y", at.slot * rows, (at.slot + 1) * rows,
-        {rounding<T> + 6e-6, std::min(1.0, smallest / largest)}, [=] { return expected; });
+    const auto y =
+        expecting(in_place ? x : make_tensor<T>({all, size}, for_output(how)), "y", at.slot * rows,
+                  (at.slot + 1) * rows, {rounding<T> + 6e-6, std::min(1.0, smallest / largest)},
+                  [=] { return expected; });
     return trial{[=] { return refusal(rocmforge::softmax(y->view(), x->view(), scale)); }, {y}};
   };
   const char* const names[] = {"", ", far below 0", ", one huge", ", masked"};

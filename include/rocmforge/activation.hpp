@@ -28,7 +28,7 @@ struct combine {
   tensor_view<T, 2> y;        // [num_rows, row_size]
   tensor_view<const T, 2> a;  // [num_rows, row_size]
   tensor_view<const T, 2> b;  // [num_rows, row_size]
-  int num_block_rows;         // rows that a block takes
+  int num_block_rows;         // rows that a block takes; on a GPU one
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage&) const {

@@ -28,7 +28,7 @@ struct embedding {
   tensor_view<T, 2> y;               // [num_tokens, hidden_dim]
   tensor_view<const Type, 2> table;  // [vocab_size, hidden_dim / block_traits<Type>::elements]
   tensor_view<const int, 1> tokens;  // [num_tokens]
-  int num_block_tokens;              // tokens that a block takes
+  int num_block_tokens;              // tokens that a block takes; on a GPU one
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage&) const {

@@ -32,7 +32,7 @@ struct kv_append {
   tensor_view<const T, 3> k;        // [num_tokens, num_kv_heads, k_head_dim]
   tensor_view<const T, 3> v;        // [num_tokens, num_kv_heads, v_head_dim]
   tensor_view<const int, 1> slots;  // [num_tokens]
-  int num_block_tokens;             // tokens that a block takes
+  int num_block_tokens;             // tokens that a block takes; on a GPU one
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage&) const {

@@ -60,7 +60,7 @@ struct rope {
   int num_pairs;
   double position_scale;
   double ratio;          // of the frequencies of two neighbouring pairs: theta^(-1 / num_pairs)
-  int num_block_tokens;  // tokens that a block takes
+  int num_block_tokens;  // tokens that a block takes; on a GPU one
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {

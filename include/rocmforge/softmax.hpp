@@ -33,7 +33,7 @@ struct softmax {
   tensor_view<T, 2> y;        // [num_rows, row_size]
   tensor_view<const T, 2> x;  // [num_rows, row_size]
   float exponent_scale;       // scale * log2 e
-  int num_block_rows;         // rows that a block takes
+  int num_block_rows;         // rows that a block takes; on a GPU one
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "support/data.hpp"
+
 namespace rocmforge::testing {
 
 #define EXPECT_SUCCESS(expression)                                \
@@ -88,30 +90,6 @@ inline std::string device_name(const ::testing::TestParamInfo<int>& info) {
   INSTANTIATE_TEST_SUITE_P(devices, name,                                               \
                            ::testing::ValuesIn(::rocmforge::testing::device_numbers()), \
                            ::rocmforge::testing::device_name)
-
-/// Uniform values in [low, high), rounded to T.
-template <class T>
-std::vector<T> random_values(std::size_t count, unsigned seed, double low = -1, double high = 1) {
-  std::mt19937 engine(seed);
-  std::uniform_real_distribution<double> uniform(low, high);
-  std::vector<T> values(count);
-  for (T& value : values) value = T(static_cast<float>(uniform(engine)));
-  return values;
-}
-
-template <class T>
-std::vector<double> to_double(const std::vector<T>& values) {
-  std::vector<double> result;
-  result.reserve(values.size());
-  for (const T& value : values) result.push_back(static_cast<double>(static_cast<float>(value)));
-  return result;
-}
-
-/// Half a unit in the last place of T, relative: what one rounding to T may cost.
-template <class T>
-inline constexpr double rounding = std::is_same_v<T, float>  ? 0x1p-24
-                                   : std::is_same_v<T, half> ? 0x1p-11
-                                                             : 0x1p-8;
 
 /// Every element is within `relative` * max(|expected|, scale) of what is expected, where scale is
 /// the largest expected magnitude times `floor`; NaN equals nothing.

@@ -27,8 +27,8 @@
 #if defined(__CUDA_ARCH__)
 #define ROCMFORGE_UNROLL _Pragma("unroll")
 #else
-#define ROCMFORGE_UNROLL  // the host's compiler, which sees the same functions, has another
-                          // spelling
+// The host's compiler sees the same functions, and spells this otherwise.
+#define ROCMFORGE_UNROLL
 #endif
 #endif
 
