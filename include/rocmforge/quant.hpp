@@ -1,116 +1,108 @@
-// Weight formats: dense (float, half, bfloat16) and ggml's block-quantised ones. A further type is
-// one more struct with its `block_traits`. Layouts: ggml-common.h of ggml, restated in
-// docs/quant.md.
+// Weight formats: dense (floats and integers) and every block-quantised one of ggml, and the op
+// that decodes them. A further format is one struct with its `block_format`.
 #pragma once
 
-#include <cstdint>
-
-#include "rocmforge/dtype.hpp"
-#include "rocmforge/platform/platform.hpp"
+#include "rocmforge/block/checks.hpp"
+#include "rocmforge/block/rows.hpp"
+#include "rocmforge/dispatch.hpp"
+#include "rocmforge/quant/block.hpp"
+#include "rocmforge/quant/grid_quants.hpp"
+#include "rocmforge/quant/k_quants.hpp"
+#include "rocmforge/quant/nonlinear.hpp"
+#include "rocmforge/quant/simple.hpp"
+#include "rocmforge/quant/ternary.hpp"
+#include "rocmforge/status.hpp"
+#include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
 
-/// 32 weights of 4 bits: (q - 8) * d. Byte i holds element i in its low and element i + 16 in its
-/// high four bits.
-struct q4_0 {
-  half d;
-  std::uint8_t qs[16];
-};
-
-/// 32 weights of 4 bits: q * d + m. Laid out as q4_0.
-struct q4_1 {
-  half d, m;
-  std::uint8_t qs[16];
-};
-
-/// 32 weights of 8 bits: q * d.
-struct q8_0 {
-  half d;
-  std::int8_t qs[32];
-};
-
-static_assert(sizeof(q4_0) == 18 && sizeof(q4_1) == 20 && sizeof(q8_0) == 34);
-
-/// Every format is read in groups of this many elements of a row.
-inline constexpr int group_elements = 32;
-
-ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-
-/// What a lane decodes at once: elements N*part to N*part + N - 1 of a group, and the same 16
-/// further on. (Four-bit formats hold such a pair in the same bytes.) `part` counts from 0 to 16/N
-/// - 1.
-template <int N>
-struct fragment {
-  packet<float, N> low, high;
-};
-template <int N>
-inline constexpr int num_parts = 16 / N;
-
-/// The values (q + shift) * d + m of the low and of the high four bits q of each byte.
-template <int N>
-ROCMFORGE_DEVICE fragment<N> decode_nibbles(const packet<int, N>& bytes, float shift,
-                                            const packet<float, N>& d, const packet<float, N>& m) {
-  if constexpr (has_lookup && N == 16) {  // all sixteen values at once, then one look-up a weight
-    const packet<float, N> values = fma(iota<N>() + packet<float, N>(shift), d, m);
-    return {lookup(values, bytes), lookup(values, bytes >> packet<int, N>(4))};
-  } else {
-    const packet<float, N> offset(shift);
-    return {fma(to_float(bytes & packet<int, N>(15)) + offset, d, m),
-            fma(to_float(bytes >> packet<int, N>(4)) + offset, d, m)};
-  }
+/// Calls `f(Type{})` for every block format: those of files, and q8_1 and q8_k, which are of
+/// activations.
+template <class F>
+void for_each_block_format(F&& f) {
+  f(q4_0{}), f(q4_1{}), f(q5_0{}), f(q5_1{}), f(q8_0{}), f(q8_1{}), f(q1_0{}), f(q2_0{});
+  f(q2_k{}), f(q3_k{}), f(q4_k{}), f(q5_k{}), f(q6_k{}), f(q8_k{});
+  f(iq4_nl{}), f(iq4_xs{}), f(mxfp4{}), f(nvfp4{}), f(tq1_0{}), f(tq2_0{});
+  f(iq1_s{}), f(iq1_m{}), f(iq2_xxs{}), f(iq2_xs{}), f(iq2_s{}), f(iq3_xxs{}), f(iq3_s{});
 }
 
-/// How a row of weights is stored as an array of `Type`:
-/// - `elements`: weights in one `Type`;
-/// - `decode<N>(row, group, part, count)`: a fragment of group `group` of the row as floats.
-/// `count` is the number of elements
-///   from the group's first to the row's end; those beyond it are 0 and not read. (A row of blocks
-///   is a whole number of groups.)
-template <class Type>
-struct block_traits;
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace kernels {
 
-template <floating_dtype T>
-struct block_traits<T> {
-  static constexpr int elements = 1;
-  template <int N>
-  ROCMFORGE_DEVICE static fragment<N> decode(const T* row, int group, int part, int count) {
-    const T* p = row + group * group_elements + part * N;
-    if (count >= group_elements) return {load_packet<N>(p), load_packet<N>(p + 16)};
-    return {load_packet<N>(p, count - part * N), load_packet<N>(p + 16, count - part * N - 16)};
+/// Each lane decodes fragments of a part of a row (on the host, of several short rows).
+template <class Type, class T, int BlockSize, int WaveSize>
+struct dequantise {
+  static_assert(BlockSize % WaveSize == 0, "dequantise: BlockSize must be a multiple of WaveSize");
+  static constexpr int block_size = BlockSize;
+  static constexpr int wave_size = WaveSize;
+  static constexpr int packet_elements =
+      packet_size<T, WaveSize> < 16 ? packet_size<T, WaveSize> : 16;
+  static constexpr int columns = 2 * columns_per_block<BlockSize, WaveSize, packet_elements>();
+  static_assert(columns % group_elements == 0, "dequantise: a block decodes whole groups");
+  struct shared_storage {};
+
+  tensor_view<T, 2> y;           // [num_rows, row_size]
+  tensor_view<const Type, 2> x;  // [num_rows, row_size / block_traits<Type>::elements]
+  int num_block_rows;            // rows that a block takes; on a GPU one
+
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage&) const {
+    constexpr int parts = num_parts<packet_elements>;
+    const int row_size = y.extent[1], first = block.index.y * columns;
+    const int end = row_size - first < columns ? row_size : first + columns;
+    for_each_row(block, num_block_rows, y.extent[0], [&](int row) {
+      const Type* from = slice(x, row).data;
+      T* to = slice(y, row).data;
+      const int first_group = first / group_elements;
+      const int num_fragments = divide_up(end - first, group_elements) * parts;
+      for (int i = block.thread; i < num_fragments; i += BlockSize) {
+        const int group = first_group + i / parts, part = i % parts;
+        const int begin = group * group_elements, count = row_size - begin;
+        const auto values =
+            block_traits<Type>::template decode<packet_elements>(from, group, part, count);
+        const int low = begin + part * packet_elements;
+        if (count >= group_elements) {
+          store_packet(to + low, values.low);
+          store_packet(to + low + 16, values.high);
+        } else {
+          store_packet(to + low, values.low, count - part * packet_elements);
+          store_packet(to + low + 16, values.high, count - part * packet_elements - 16);
+        }
+      }
+    });
   }
 };
 
-template <>
-struct block_traits<q4_0> {
-  static constexpr int elements = 32;
-  template <int N>
-  ROCMFORGE_DEVICE static fragment<N> decode(const q4_0* row, int group, int part, int /*count*/) {
-    const auto d = broadcast<N>(row[group].d);
-    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), -8.0f, d,
-                          packet<float, N>(0.0f));
-  }
-};
+}  // namespace kernels
 
-template <>
-struct block_traits<q4_1> {
-  static constexpr int elements = 32;
-  template <int N>
-  ROCMFORGE_DEVICE static fragment<N> decode(const q4_1* row, int group, int part, int /*count*/) {
-    return decode_nibbles(load_bytes<N>(row[group].qs + part * N), 0.0f, broadcast<N>(row[group].d),
-                          broadcast<N>(row[group].m));
+/// The values of weights in any format, rounded once to T: exact in float (each is a product of a
+/// few short numbers, or one rounding of such a product less another).
+///
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @tparam Type  how x is stored: any block format, float, half, bfloat16, double or an integer
+/// @param y      [num_rows, row_size]  output
+/// @param x      [num_rows, row_size / block_traits<Type>::elements]
+/// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
+template <class Type, class T, int BlockSize = default_block_size>
+[[nodiscard]] status dequantise(tensor_view<T, 2> y, identity_t<tensor_view<const Type, 2>> x,
+                                stream_ref stream = {}) {
+  constexpr const char* op = "dequantise";
+  if (status s =
+          checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
+                      checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
+                      checks::extent(op, "y", 1, y.extent[1],
+                                     std::int64_t{x.extent[1]} * block_traits<Type>::elements));
+      !s) {
+    return s;
   }
-};
-
-template <>
-struct block_traits<q8_0> {
-  static constexpr int elements = 32;
-  template <int N>
-  ROCMFORGE_DEVICE static fragment<N> decode(const q8_0* row, int group, int part, int /*count*/) {
-    const auto d = broadcast<N>(row[group].d);
-    return {to_float(load_bytes<N>(row[group].qs + part * N)) * d,
-            to_float(load_bytes<N>(row[group].qs + part * N + 16)) * d};
-  }
-};
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    using kernel = kernels::dequantise<Type, T, lanes<BlockSize, wave>, wave>;
+    const int rows = rows_per_block<wave>(y.extent[1]);
+    return launch(op, kernel{y, x, rows},
+                  {divide_up(y.extent[0], rows), divide_up(y.extent[1], kernel::columns)}, stream);
+  });
+}
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

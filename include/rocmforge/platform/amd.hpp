@@ -94,6 +94,16 @@ ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
   }
 }
 
+/// Bytes of high and low, which count from 4 and from 0, that the bytes 0 to 7 of `indices` name.
+ROCMFORGE_DEVICE unsigned select_bytes([[maybe_unused]] unsigned high,
+                                       [[maybe_unused]] unsigned low, unsigned indices) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  return __builtin_amdgcn_perm(high, low, indices);
+#else
+  return indices;
+#endif
+}
+
 /// Clang would make one wide store of several narrow ones, for which the address must be aligned
 /// unless the driver has set the GPU up otherwise.
 ROCMFORGE_DEVICE void keep_stores_apart() {

@@ -64,6 +64,18 @@ ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
   *p = raw;
 }
 
+/// Bytes of high and low, which count from 4 and from 0, that the bytes 0 to 7 of `indices` name.
+ROCMFORGE_DEVICE unsigned select_bytes([[maybe_unused]] unsigned high,
+                                       [[maybe_unused]] unsigned low, unsigned indices) {
+#if defined(__CUDA_ARCH__)
+  const unsigned digits =
+      (indices & 7u) | (indices >> 4 & 0x70u) | (indices >> 8 & 0x700u) | (indices >> 12 & 0x7000u);
+  return __byte_perm(low, high, digits);
+#else
+  return indices;
+#endif
+}
+
 ROCMFORGE_DEVICE void keep_stores_apart() {}
 
 ROCMFORGE_DEVICE void trap() {

@@ -78,6 +78,7 @@ ROCMFORGE_PACKET_OPERATOR(*)
 ROCMFORGE_PACKET_OPERATOR(/)
 ROCMFORGE_PACKET_OPERATOR(&)
 ROCMFORGE_PACKET_OPERATOR(|)
+ROCMFORGE_PACKET_OPERATOR(^)
 ROCMFORGE_PACKET_OPERATOR(<<)
 ROCMFORGE_PACKET_OPERATOR(>>)
 #undef ROCMFORGE_PACKET_OPERATOR
@@ -282,4 +283,5 @@ ROCMFORGE_DEVICE packet<float, N> exp_of(const packet<float, N>& x) {
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
 
+#include "rocmforge/platform/packet_bytes.hpp"
 #include "rocmforge/platform/packet_memory.hpp"

@@ -1,0 +1,180 @@
+// Packets of bytes: small numbers that lie four to a word, are taken apart by shifts and masks on
+// whole words, and become floats in the end. This is how quantised weights are decoded everywhere.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "rocmforge/platform/packet.hpp"
+#include "rocmforge/platform/packet_memory.hpp"
+
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__SSSE3__)
+#include <immintrin.h>
+#endif
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// N bytes; byte i is in bits 8 * (i % 4) and on of word i / 4.
+template <int N>
+struct byte_packet {
+  static_assert(N % 4 == 0, "byte_packet: whole words");
+  static constexpr int num_words = N / 4;
+  packet<unsigned, num_words> words;
+};
+
+/// N bytes from an address that is a multiple of Alignment.
+template <int N, int Alignment, class Byte>
+ROCMFORGE_DEVICE byte_packet<N> load_byte_packet(const Byte* p) {
+  static_assert(sizeof(Byte) == 1);
+  byte_packet<N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  std::memcpy(&result.words.v, p, N);
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N / 4; ++i) {
+    unsigned word = 0;
+    if constexpr (Alignment >= 4) {
+      word = reinterpret_cast<const std::uint32_t*>(p)[i];
+    } else if constexpr (Alignment == 2) {
+      const auto* halves = reinterpret_cast<const std::uint16_t*>(p);
+      word = halves[2 * i] | static_cast<unsigned>(halves[2 * i + 1]) << 16;
+    } else {
+      ROCMFORGE_UNROLL
+      for (int byte = 0; byte < 4; ++byte)
+        word |= static_cast<unsigned>(static_cast<std::uint8_t>(p[4 * i + byte])) << 8 * byte;
+    }
+    result.words.set(i, word);
+  }
+#endif
+  return result;
+}
+
+template <int N>
+ROCMFORGE_DEVICE byte_packet<N> operator|(const byte_packet<N>& a, const byte_packet<N>& b) {
+  return {a.words | b.words};
+}
+/// Each byte times 2^count; none may grow beyond 255.
+template <int N>
+ROCMFORGE_DEVICE byte_packet<N> operator<<(const byte_packet<N>& a, unsigned count) {
+  return {a.words << packet<unsigned, N / 4>(count)};
+}
+
+/// Bits `first` to `first` + Count - 1 of each byte.
+template <int Count, int N>
+ROCMFORGE_DEVICE byte_packet<N> bits(const byte_packet<N>& a, int first) {
+  return {(a.words >> packet<unsigned, N / 4>(static_cast<unsigned>(first))) &
+          packet<unsigned, N / 4>(((1u << Count) - 1) * 0x01010101u)};
+}
+
+/// 0, Step, 2 * Step, ...
+template <int N, unsigned Step>
+ROCMFORGE_DEVICE packet<unsigned, N> steps() {
+  packet<unsigned, N> result(0u);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.set(i, static_cast<unsigned>(i) * Step);
+  return result;
+}
+
+/// Byte i is bit i of `mask`.
+template <int N>
+ROCMFORGE_DEVICE byte_packet<N> spread_bits(unsigned mask) {
+  using words = packet<unsigned, N / 4>;
+  // Four bits at once: multiplied, bit i appears at 7 * i more, which is bit 8 * i.
+  const words four = (words(mask) >> steps<N / 4, 4>()) & words(15u);
+  return {(four * words(0x00204081u)) & words(0x01010101u)};
+}
+
+/// Byte i is the two bits from 2 * i on of `numbers`.
+template <int N>
+ROCMFORGE_DEVICE byte_packet<N> spread_pairs_of_bits(unsigned numbers) {
+  using words = packet<unsigned, N / 4>;
+  const words four = (words(numbers) >> steps<N / 4, 8>()) & words(255u);
+  return {(four | four << words(6u) | four << words(12u) | four << words(18u)) &
+          words(0x03030303u)};
+}
+
+/// Two's complement bytes: -a where the byte of `negative` is 1, a where it is 0. For a in 1 to
+/// 127, so that no carry leaves its byte.
+template <int N>
+ROCMFORGE_DEVICE byte_packet<N> negate_where(const byte_packet<N>& negative,
+                                             const byte_packet<N>& a) {
+  using words = packet<unsigned, N / 4>;
+  const words all_bits = (negative.words << words(8u)) - negative.words;
+  return {(a.words ^ all_bits) + negative.words};
+}
+
+/// The bytes as whole numbers from 0 to 255.
+template <int N>
+ROCMFORGE_DEVICE packet<int, N> to_int(const byte_packet<N>& a) {
+  packet<int, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  result = load_bytes<N>(reinterpret_cast<const std::uint8_t*>(&a.words.v));
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.set(i, static_cast<int>(a.words[i / 4] >> 8 * (i % 4) & 255u));
+#endif
+  return result;
+}
+
+/// The bytes as floats from 0 to 255.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> to_float(const byte_packet<N>& a) {
+  return to_float(to_int(a));
+}
+
+/// Two's complement bytes as floats from -128 to 127.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> signed_to_float(const byte_packet<N>& a) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  return to_float(load_bytes<N>(reinterpret_cast<const std::int8_t*>(&a.words.v)));
+#else
+  packet<float, N> result;
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) {
+    result.set(i,
+               static_cast<float>(static_cast<std::int8_t>(a.words[i / 4] >> 8 * (i % 4) & 255u)));
+  }
+  return result;
+#endif
+}
+
+/// Byte i of the result is the byte of the table that byte i of `indices`, 0 to 15, names.
+template <int N>
+ROCMFORGE_DEVICE byte_packet<N> lookup_bytes(const std::uint8_t (&table)[16],
+                                             const byte_packet<N>& indices) {
+  byte_packet<N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+#if defined(__SSSE3__)
+  if constexpr (N == 16) {
+    const __m128i found = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)),
+                                           reinterpret_cast<__m128i>(indices.words.v));
+    result.words.v = reinterpret_cast<typename packet<unsigned, 4>::storage>(found);
+    return result;
+  }
+#endif
+  std::uint8_t at[N], found[N];
+  std::memcpy(at, &indices.words.v, N);
+  for (int i = 0; i < N; ++i) found[i] = table[at[i] & 15];
+  std::memcpy(&result.words.v, found, N);
+#else
+  unsigned words[4];
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < 16; ++i)
+    words[i / 4] = (i % 4 == 0 ? 0u : words[i / 4]) | static_cast<unsigned>(table[i])
+                                                          << 8 * (i % 4);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N / 4; ++i) {
+    const unsigned index = indices.words[i];
+    const unsigned below = gpu::select_bytes(words[1], words[0], index & 0x07070707u);
+    const unsigned above = gpu::select_bytes(words[3], words[2], index & 0x07070707u);
+    const unsigned flags = index >> 3 & 0x01010101u, upper = (flags << 8) - flags;
+    result.words.set(i, (above & upper) | (below & ~upper));
+  }
+#endif
+  return result;
+}
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

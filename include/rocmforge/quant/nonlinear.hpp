@@ -1,0 +1,124 @@
+// Formats whose numbers name values of a small table: ggml's IQ4 with an uneven one, and the 4-bit
+// floats (E2M1) of MXFP4 (OCP Microscaling Formats, 2023) and NVFP4.
+// Layouts: ggml-common.h of ggml, restated in docs/quant.md.
+#pragma once
+
+#include "rocmforge/quant/block.hpp"
+
+namespace rocmforge {
+
+/// 32 weights of 4 bits: table[q] * d. Laid out as q4_0.
+struct iq4_nl {
+  half d;
+  std::uint8_t qs[16];
+};
+
+/// 256 weights of 4 bits: table[q] * d * (scale - 32), with a 6-bit scale for each 32 weights.
+struct alignas(4) iq4_xs {
+  half d;
+  std::uint16_t scales_h;    // the upper two bits of each scale
+  std::uint8_t scales_l[4];  // the lower four
+  std::uint8_t qs[128];
+};
+
+/// 32 weights of 4-bit floats (E2M1) with a common power of two: float[q] * 2^(e - 127).
+struct mxfp4 {
+  std::uint8_t e;
+  std::uint8_t qs[16];
+};
+
+/// 64 weights of 4-bit floats (E2M1), with an 8-bit float (UE4M3) as the scale of each 16.
+struct alignas(4) nvfp4 {
+  std::uint8_t d[4];
+  std::uint8_t qs[32];
+};
+
+static_assert(sizeof(iq4_nl) == 18 && sizeof(iq4_xs) == 136 && sizeof(mxfp4) == 17 &&
+              sizeof(nvfp4) == 36);
+
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113, in two's complement.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> scaled_iq4(const byte_packet<N>& indices, float d) {
+  constexpr std::uint8_t table[16] = {0x81, 0x98, 0xad, 0xbf, 0xcf, 0xdd, 0xea, 0xf6,
+                                      0x01, 0x0d, 0x19, 0x26, 0x35, 0x45, 0x59, 0x71};
+  return scaled_lookup(table, indices, d);
+}
+
+/// Twice the sixteen values of E2M1, 0 0.5 1 1.5 2 3 4 6 and their negatives, times d.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> scaled_e2m1(const byte_packet<N>& indices, float d) {
+  constexpr std::uint8_t table[16] = {0x00, 0x01, 0x02, 0x03, 0x04, 0x06, 0x08, 0x0c,
+                                      0x00, 0xff, 0xfe, 0xfd, 0xfc, 0xfa, 0xf8, 0xf4};
+  return scaled_lookup(table, indices, d);
+}
+
+/// 2^(e - 128), down to the subnormal 2^-128: an E8M0 scale, halved because E2M1 is doubled.
+ROCMFORGE_DEVICE float half_of_e8m0(int e) {
+  const unsigned number = static_cast<unsigned>(e);
+  return __builtin_bit_cast(float, e < 2 ? 0x200000u << number : (number - 1) << 23);
+}
+
+/// Half the value of an unsigned 8-bit float with 4 bits of exponent and 3 of mantissa. The byte
+/// 0x7f is 0; of others the uppermost bit is not looked at.
+ROCMFORGE_DEVICE float half_of_ue4m3(int x) {
+  const unsigned number = static_cast<unsigned>(x & 0x7f);
+  if (x == 0x7f) return 0;
+  if (number < 8) return static_cast<float>(number) * 0x1p-10f;
+  return __builtin_bit_cast(float, (number << 20) + (119u << 23));
+}
+
+template <>
+struct block_format<iq4_nl> {
+  static constexpr int elements = 32;
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> values(const iq4_nl& block, int, int part) {
+    return scaled_iq4(bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half),
+                      static_cast<float>(block.d));
+  }
+};
+
+template <>
+struct block_format<iq4_xs> {
+  static constexpr int elements = 256;
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> values(const iq4_xs& block, int group, int part) {
+    const int scale = (block.scales_l[group / 2] >> 4 * (group % 2) & 15) |
+                      (block.scales_h >> 2 * group & 3) << 4;
+    return scaled_iq4(bits<4>(load_field<N>(block, block.qs + 16 * group + N * part), 4 * Half),
+                      static_cast<float>(block.d) * static_cast<float>(scale - 32));
+  }
+};
+
+template <>
+struct block_format<mxfp4> {
+  static constexpr int elements = 32;
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> values(const mxfp4& block, int, int part) {
+    return scaled_e2m1(bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half),
+                       half_of_e8m0(block.e));
+  }
+};
+
+template <>
+struct block_format<nvfp4> {
+  static constexpr int elements = 64;
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> values(const nvfp4& block, int group, int part) {
+    // The low four bits of 8 bytes are the first 8 of 16 weights, the high four the others.
+    const int sub = 2 * group + Half;
+    byte_packet<N> indices;
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N; i += 4) {
+      const int first = N * part + i;
+      const auto four =
+          bits<4>(load_field<4>(block, block.qs + 8 * sub + first % 8), first / 8 * 4);
+      indices.words.set(i / 4, four.words[0]);
+    }
+    return scaled_e2m1(indices, half_of_ue4m3(block.d[sub]));
+  }
+};
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
