@@ -1,4 +1,5 @@
-// What the kernels decode out of a block, bit for bit, against a decode from the bytes.
+// What the kernels decode out of a block, bit for bit, against a decode from the bytes; and the op
+// that decodes whole tensors.
 #include <rocmforge/dispatch.hpp>
 #include <rocmforge/quant.hpp>
 
@@ -63,67 +64,44 @@ void expect_decoded(const std::vector<Type>& stored) {
   expect_same(decoded<16>(stored));
 }
 
-/// 16 blocks of bytes from a linear congruential generator that starts at 12345 + the type's number
-/// in GGUF, with the scales 2^-6 and 2^-8.
 template <class Type>
-std::vector<Type> published_blocks(unsigned type_number) {
-  constexpr auto layout = reference::layout_of<Type>;
-  std::uint32_t x = 12345 + type_number;
-  std::vector<unsigned char> bytes(16 * layout.block_bytes);
-  for (unsigned char& byte : bytes) {
-    x = x * 1664525 + 1013904223;
-    byte = static_cast<unsigned char>(x >> 24);
-  }
-  for (std::size_t block = 0; block < bytes.size(); block += layout.block_bytes) {
-    bytes[block + layout.d] = 0;
-    bytes[block + layout.d + 1] = 0x24;
-    if (layout.m != 0) {
-      bytes[block + layout.m] = 0;
-      bytes[block + layout.m + 1] = 0x1c;
-    }
-  }
-  std::vector<Type> blocks(16);
-  std::memcpy(static_cast<void*>(blocks.data()), bytes.data(), bytes.size());
-  return blocks;
+void expect_random_blocks_decoded(unsigned seed) {
+  SCOPED_TRACE(reference::format<Type>::name);
+  const std::size_t blocks = 2048 / reference::format<Type>::elements + 3;
+  expect_decoded(reference::random_weights<Type>(
+      blocks * std::size_t(reference::format<Type>::elements), seed));
 }
 
-/// The first four values are those that ggml gives for the same bytes.
-template <class Type>
-void check_published(unsigned type_number, const std::vector<float>& first_values) {
-  const auto blocks = published_blocks<Type>(type_number);
-  expect_decoded(blocks);
-  const auto actual = decoded<4>(blocks);
-  for (std::size_t i = 0; i < first_values.size(); ++i) EXPECT_EQ(actual[i], first_values[i]) << i;
-}
-
-TEST_P(quant, published_blocks_decode_to_published_values) {
-  check_published<q4_0>(2, {0.015625f, -0.046875f, 0.09375f, 0.046875f});
-  check_published<q4_1>(3, {0.12890625f, 0.17578125f, 0.14453125f, 0.17578125f});
-  check_published<q8_0>(8, {0.078125f, -0.28125f, 0.953125f, 0.375f});
-}
-
-TEST_P(quant, random_scales_decode_to_the_same_bits) {
-  for (unsigned seed = 1; seed <= 3; ++seed) {
-    expect_decoded(reference::random_weights<q4_0>(32 * 70, seed));
-    expect_decoded(reference::random_weights<q4_1>(32 * 70, seed));
-    expect_decoded(reference::random_weights<q8_0>(32 * 70, seed));
-  }
+TEST_P(quant, random_blocks_of_every_format_decode_to_the_same_bits) {
+  for_each_block_format([]<class Type>(Type) {
+    for (unsigned seed = 1; seed <= 2; ++seed) expect_random_blocks_decoded<Type>(seed);
+  });
 }
 
 // Scales that are zero, subnormal, the smallest normal number and the largest.
 TEST_P(quant, extreme_scales_decode_to_the_same_bits) {
-  for (const std::uint16_t bits : {0x0000, 0x8000, 0x0001, 0x83ff, 0x0400, 0x7bff, 0xfbff}) {
-    SCOPED_TRACE(bits);
-    auto a = reference::random_weights<q4_0>(64, 1);
-    auto b = reference::random_weights<q4_1>(64, 2);
-    auto c = reference::random_weights<q8_0>(64, 3);
-    for (auto& block : a) block.d = half::from_bits(bits);
-    for (auto& block : b) block.d = block.m = half::from_bits(bits);
-    for (auto& block : c) block.d = half::from_bits(bits);
-    expect_decoded(a);
-    expect_decoded(b);
-    expect_decoded(c);
-  }
+  for_each_block_format([]<class Type>(Type) {
+    SCOPED_TRACE(reference::format<Type>::name);
+    for (const unsigned number : {0x0000u, 0x8000u, 0x0001u, 0x83ffu, 0x0400u, 0x7bffu, 0xfbffu}) {
+      const auto bits = static_cast<std::uint16_t>(number);
+      SCOPED_TRACE(bits);
+      auto blocks =
+          reference::random_weights<Type>(2 * std::size_t(reference::format<Type>::elements), 1);
+      for (Type& block : blocks)
+        reference::set_scales<Type>(reinterpret_cast<unsigned char*>(&block), bits, bits);
+      expect_decoded(blocks);
+    }
+  });
+}
+
+// The power of two of mxfp4 goes down to a subnormal float, and the scales of nvfp4 have their own.
+TEST_P(quant, every_scale_of_the_four_bit_floats_decodes_to_the_same_bits) {
+  std::vector<mxfp4> powers = reference::random_weights<mxfp4>(256 * 32, 1);
+  for (std::size_t e = 0; e < 252; ++e) powers[e].e = static_cast<std::uint8_t>(e);
+  expect_decoded(powers);
+  std::vector<nvfp4> scales = reference::random_weights<nvfp4>(64 * 64, 1);
+  for (std::size_t i = 0; i < 256; ++i) scales[i / 4].d[i % 4] = static_cast<std::uint8_t>(i);
+  expect_decoded(scales);
 }
 
 // Dense rows of any length: nothing is read beyond the end, and zeros come out.
@@ -132,6 +110,74 @@ TEST_P(quant, dense_rows_of_every_length_end_in_zeros) {
     SCOPED_TRACE(size);
     for_each_dtype([&]<class T>(T) { expect_decoded(random_values<T>(size, unsigned(size))); });
   }
+}
+
+/// [rows, blocks of Type] decoded into strided rows.
+template <class Type, class T>
+void check_dequantise(int rows, int row_blocks, int gap) {
+  constexpr int elements = block_traits<Type>::elements;
+  const auto stored = reference::random_weights<Type>(std::size_t(rows * row_blocks * elements), 3);
+  const int row_size = row_blocks * elements, stride = row_size + gap;
+  const device_buffer<Type> x(stored);
+  const device_buffer<T> y(std::vector<T>(std::size_t(rows * stride), T(-77.0f)));
+  EXPECT_SUCCESS(dequantise<Type>(tensor_view<T, 2>{y.data(), {rows, row_size}, {stride, 1}},
+                                  x.view(rows, row_blocks)));
+  const auto actual = y.to_host();
+  const auto expected = reference::decode(stored);
+  for (int i = 0; i < rows * stride; ++i) {
+    const int row = i / stride, column = i % stride;
+    const T wanted =
+        column < row_size ? T(float(expected[std::size_t(row * row_size + column)])) : T(-77.0f);
+    ASSERT_EQ(float(actual[std::size_t(i)]), float(wanted)) << "row " << row << ", " << column;
+  }
+}
+
+TEST_P(quant, dequantise_decodes_rows_of_any_length) {
+  for (const int blocks : {1, 2, 31, 64, 65, 129}) {
+    check_dequantise<q4_0, float>(3, blocks, 5);
+    check_dequantise<q5_1, half>(3, blocks, 7);
+  }
+  for (const int blocks : {1, 9, 17}) {
+    check_dequantise<q6_k, float>(300 / blocks, blocks, 0);
+    check_dequantise<iq3_s, bfloat16>(2, blocks, 1);
+  }
+  for (const int size : {1, 31, 33, 4097}) check_dequantise<half, float>(2, size, 3);
+}
+
+// Integers and doubles become the nearest floats.
+TEST_P(quant, dequantise_takes_dense_numbers) {
+  const auto check = [](const auto& stored) {
+    using Type = typename std::decay_t<decltype(stored)>::value_type;
+    const int size = int(stored.size());
+    const device_buffer<Type> x(stored);
+    const device_buffer<float> y(stored.size());
+    EXPECT_SUCCESS(dequantise<Type>(y.view(1, size), x.view(1, size)));
+    const auto actual = y.to_host();
+    for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_EQ(actual[i], float(stored[i])) << i;
+  };
+  std::vector<std::int8_t> bytes;
+  for (int i = -128; i < 128; ++i) bytes.push_back(static_cast<std::int8_t>(i));
+  check(bytes);
+  check(std::vector<std::int16_t>{-32768, -1, 0, 32767});
+  check(std::vector<std::int32_t>{-2147483647, 16777217, 5});
+  std::vector<std::int64_t> large{std::int64_t{1} << 62, -3, 16777219};
+  std::vector<double> doubles{0.1, 1e300, -1e-300, 3};
+  for (int i = 0; i < 61; ++i) {
+    large.push_back(std::int64_t{1} << i | i);
+    doubles.push_back(1.0 / (i + 1));
+  }
+  check(large);
+  check(doubles);
+}
+
+TEST_P(quant, dequantise_refuses_what_does_not_fit) {
+  const device_buffer<float> y(64);
+  const device_buffer<q4_0> x(2);
+  EXPECT_REFUSED(dequantise<q4_0>(y.view(2, 32), x.view(1, 2)), status_code::invalid_shape, "x");
+  EXPECT_REFUSED(dequantise<q4_0>(y.view(1, 63), x.view(1, 2)), status_code::invalid_shape, "y");
+  EXPECT_REFUSED(dequantise<q4_0>(permuted<1, 0>(y.view(32, 2)), x.view(2, 1)),
+                 status_code::invalid_layout, "y");
+  EXPECT_SUCCESS(dequantise<q4_0>(y.view(0, 64), x.view(0, 2)));
 }
 
 }  // namespace

@@ -86,7 +86,8 @@ struct matvec {
       ROCMFORGE_UNROLL
       for (int t = 0; t < Tokens; ++t) sums[r][t] = 0.0f;
     }
-    const auto multiply_group = [&](int group, int part, int count) {
+    // `weights_of(r)` are those of row r in the group and part.
+    const auto multiply = [&](int group, int part, int count, auto weights_of) {
       fragment<packet_elements> values[Tokens];
       ROCMFORGE_UNROLL
       for (int t = 0; t < Tokens; ++t)
@@ -94,9 +95,7 @@ struct matvec {
             block_traits<T>::template decode<packet_elements>(tokens[t], group, part, count);
       ROCMFORGE_UNROLL
       for (int r = 0; r < tile.rows; ++r) {
-        prefetch(rows[r] + ahead + group * (group_elements / block_traits<Type>::elements));
-        const auto weights =
-            block_traits<Type>::template decode<packet_elements>(rows[r], group, part, count);
+        const auto weights = weights_of(r);
         ROCMFORGE_UNROLL
         for (int t = 0; t < Tokens; ++t) {
           sums[r][t] = dot_add(weights.high, values[t].high,
@@ -104,18 +103,47 @@ struct matvec {
         }
       }
     };
-    const int whole_groups = in_dim / group_elements;
-    for (int group = block.lane() / lanes_per_group; group < whole_groups;
-         group += groups_per_step) {
-      ROCMFORGE_UNROLL
-      for (int part = block.lane() % lanes_per_group; part < parts; part += lanes_per_group) {
-        multiply_group(group, part, group_elements);
+    using traits = block_traits<Type>;
+    if constexpr (WaveSize == 1 && traits::elements > group_elements) {
+      // A block at a time: its scales are unpacked once, and where each group lies in it is known
+      // to the compiler.
+      constexpr int groups = traits::elements / group_elements;
+      for (int index = 0; index < in_dim / traits::elements; ++index) {
+        typename traits::scales scales[tile.rows];
+        ROCMFORGE_UNROLL
+        for (int r = 0; r < tile.rows; ++r) {
+          prefetch_block(rows[r] + ahead + index);
+          scales[r] = traits::scales_of(rows[r][index]);
+          hold_in_memory(scales[r]);
+        }
+        ROCMFORGE_UNROLL
+        for (int i = 0; i < groups * parts; ++i) {
+          const int group = i / parts, part = i % parts;
+          multiply(index * groups + group, part, group_elements, [&](int r) {
+            return traits::template decode<packet_elements>(rows[r][index], scales[r], group, part);
+          });
+        }
       }
-    }
-    const int rest = in_dim - whole_groups * group_elements;
-    if (rest > 0 && block.lane() < lanes_per_group) {
-      for (int part = block.lane(); part < parts; part += lanes_per_group)
-        multiply_group(whole_groups, part, rest);
+    } else {
+      const auto multiply_group = [&](int group, int part, int count) {
+        multiply(group, part, count, [&](int r) {
+          prefetch(rows[r] + ahead + group * (group_elements / traits::elements));
+          return traits::template decode<packet_elements>(rows[r], group, part, count);
+        });
+      };
+      const int whole_groups = in_dim / group_elements;
+      for (int group = block.lane() / lanes_per_group; group < whole_groups;
+           group += groups_per_step) {
+        ROCMFORGE_UNROLL
+        for (int part = block.lane() % lanes_per_group; part < parts; part += lanes_per_group) {
+          multiply_group(group, part, group_elements);
+        }
+      }
+      const int rest = in_dim - whole_groups * group_elements;
+      if (rest > 0 && block.lane() < lanes_per_group) {
+        for (int part = block.lane(); part < parts; part += lanes_per_group)
+          multiply_group(whole_groups, part, rest);
+      }
     }
 
     ROCMFORGE_UNROLL

@@ -9,7 +9,7 @@
 #include "rocmforge/platform/packet.hpp"
 #include "rocmforge/platform/packet_memory.hpp"
 
-#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__SSSE3__)
+#if defined(ROCMFORGE_PLATFORM_HOST) && (defined(__SSSE3__) || defined(__AVX512F__))
 #include <immintrin.h>
 #endif
 
@@ -51,21 +51,39 @@ ROCMFORGE_DEVICE byte_packet<N> load_byte_packet(const Byte* p) {
   return result;
 }
 
+/// The bytes of two words of 64 bits.
+ROCMFORGE_DEVICE byte_packet<16> byte_packet_of(std::uint64_t low, std::uint64_t high) {
+  byte_packet<16> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  typedef std::uint64_t pair __attribute__((vector_size(16)));
+  result.words.v = reinterpret_cast<typename packet<unsigned, 4>::storage>(pair{low, high});
+#else
+  result.words.set(0, static_cast<unsigned>(low));
+  result.words.set(1, static_cast<unsigned>(low >> 32));
+  result.words.set(2, static_cast<unsigned>(high));
+  result.words.set(3, static_cast<unsigned>(high >> 32));
+#endif
+  return result;
+}
+
 template <int N>
 ROCMFORGE_DEVICE byte_packet<N> operator|(const byte_packet<N>& a, const byte_packet<N>& b) {
   return {a.words | b.words};
 }
-/// Each byte times 2^count; none may grow beyond 255.
-template <int N>
-ROCMFORGE_DEVICE byte_packet<N> operator<<(const byte_packet<N>& a, unsigned count) {
-  return {a.words << packet<unsigned, N / 4>(count)};
-}
-
 /// Bits `first` to `first` + Count - 1 of each byte.
 template <int Count, int N>
 ROCMFORGE_DEVICE byte_packet<N> bits(const byte_packet<N>& a, int first) {
   return {(a.words >> packet<unsigned, N / 4>(static_cast<unsigned>(first))) &
           packet<unsigned, N / 4>(((1u << Count) - 1) * 0x01010101u)};
+}
+
+/// Bits `from` to `from` + Count - 1 of each byte, as bits `to` and on.
+template <int Count, int N>
+ROCMFORGE_DEVICE byte_packet<N> move_bits(const byte_packet<N>& a, int from, int to) {
+  using words = packet<unsigned, N / 4>;
+  const words moved = from >= to ? a.words >> words(static_cast<unsigned>(from - to))
+                                 : a.words << words(static_cast<unsigned>(to - from));
+  return {moved & words((((1u << Count) - 1) * 0x01010101u) << to)};
 }
 
 /// 0, Step, 2 * Step, ...
@@ -80,6 +98,14 @@ ROCMFORGE_DEVICE packet<unsigned, N> steps() {
 /// Byte i is bit i of `mask`.
 template <int N>
 ROCMFORGE_DEVICE byte_packet<N> spread_bits(unsigned mask) {
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512BW__) && defined(__AVX512VL__)
+  if constexpr (N == 16) {
+    byte_packet<N> result;
+    result.words.v = reinterpret_cast<typename packet<unsigned, 4>::storage>(
+        _mm_maskz_set1_epi8(static_cast<__mmask16>(mask), 1));
+    return result;
+  }
+#endif
   using words = packet<unsigned, N / 4>;
   // Four bits at once: multiplied, bit i appears at 7 * i more, which is bit 8 * i.
   const words four = (words(mask) >> steps<N / 4, 4>()) & words(15u);
@@ -95,14 +121,22 @@ ROCMFORGE_DEVICE byte_packet<N> spread_pairs_of_bits(unsigned numbers) {
           words(0x03030303u)};
 }
 
-/// Two's complement bytes: -a where the byte of `negative` is 1, a where it is 0. For a in 1 to
-/// 127, so that no carry leaves its byte.
+/// -a where bit i of `mask` is 1, a where it is 0.
 template <int N>
-ROCMFORGE_DEVICE byte_packet<N> negate_where(const byte_packet<N>& negative,
-                                             const byte_packet<N>& a) {
-  using words = packet<unsigned, N / 4>;
-  const words all_bits = (negative.words << words(8u)) - negative.words;
-  return {(a.words ^ all_bits) + negative.words};
+ROCMFORGE_DEVICE packet<float, N> negate_where(unsigned mask, const packet<float, N>& a) {
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__)
+  if constexpr (N == 16) {
+    packet<float, N> result;
+    const __m512i bits = reinterpret_cast<__m512i>(a.v);
+    result.v = reinterpret_cast<typename packet<float, N>::storage>(
+        _mm512_mask_xor_epi32(bits, static_cast<__mmask16>(mask), bits,
+                              _mm512_set1_epi32(static_cast<int>(0x80000000u))));
+    return result;
+  }
+#endif
+  using words = packet<unsigned, N>;
+  const words signs = (words(mask) >> steps<N, 1>()) << words(31u);
+  return bit_cast<float>(bit_cast<unsigned>(a) ^ signs);
 }
 
 /// The bytes as whole numbers from 0 to 255.

@@ -2,6 +2,7 @@
 // addresses.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -158,11 +159,28 @@ ROCMFORGE_DEVICE void hold([[maybe_unused]] packet<float, N>& value) {
 #endif
 }
 
+/// Makes the compiler keep an array in memory, from where a processor broadcasts an element as it
+/// loads it; out of a register it takes shuffles.
+template <class Array>
+ROCMFORGE_DEVICE void hold_in_memory([[maybe_unused]] Array& array) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  __asm__("" : "+m"(array));
+#endif
+}
+
 /// Asks for the cache line of `p`, which will be read soon. On a GPU other waves hide the latency.
 ROCMFORGE_DEVICE void prefetch([[maybe_unused]] const void* p) {
 #if defined(ROCMFORGE_PLATFORM_HOST)
   __builtin_prefetch(p, 0, 3);
 #endif
+}
+
+/// The same for every line of a block.
+template <class Block>
+ROCMFORGE_DEVICE void prefetch_block(const Block* p) {
+  ROCMFORGE_UNROLL
+  for (std::size_t at = 0; at < sizeof(Block); at += 64)
+    prefetch(reinterpret_cast<const char*>(p) + at);
 }
 
 /// Whether `lookup` is one instruction.
@@ -181,6 +199,23 @@ ROCMFORGE_DEVICE packet<float, 16> lookup(const packet<float, 16>& table,
       0xffff, reinterpret_cast<__m512i>(indices.v), reinterpret_cast<__m512>(table.v)));
 #else
   for (int i = 0; i < 16; ++i) result.set(i, table[indices[i] & 15]);
+#endif
+  return result;
+}
+
+/// Element i of the result is element (indices[i] modulo 32) of the two tables, one after the
+/// other.
+ROCMFORGE_DEVICE packet<float, 16> lookup(const packet<float, 16>& table,
+                                          const packet<float, 16>& more,
+                                          const packet<int, 16>& indices) {
+  packet<float, 16> result;
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__)
+  result.v = reinterpret_cast<typename packet<float, 16>::storage>(_mm512_permutex2var_ps(
+      reinterpret_cast<__m512>(table.v), reinterpret_cast<__m512i>(indices.v),
+      reinterpret_cast<__m512>(more.v)));
+#else
+  for (int i = 0; i < 16; ++i)
+    result.set(i, (indices[i] & 16) != 0 ? more[indices[i] & 15] : table[indices[i] & 15]);
 #endif
   return result;
 }

@@ -32,8 +32,31 @@ inline constexpr int num_parts = 16 / N;
 /// A format of blocks is a struct with the layout of its file, and this beside it:
 /// - `elements`: weights in one block, a multiple of 32;
 /// - `values<N, Half>(block, group, part)`: elements 16 * Half + N * part and on of the group.
+///
+/// Where each 16 or 32 weights have a scale of their own, which is packed, it has instead
+/// - `scale(block, group, half)`: the scale (and offset) of half a group;
+/// - `values<N, Half>(block, scale, group, part)`;
+/// - `scales(block)`: all of them at once, which costs a processor less.
 template <class Type>
 struct block_format;
+
+/// What a weight's number is multiplied by, and what is added.
+struct affine {
+  float d, m;
+};
+
+/// The scales of the 16 halves of the groups of a block of 256.
+struct block_scales {
+  alignas(64) float d[16], m[16];
+  ROCMFORGE_DEVICE affine operator()(int group, int half) const {
+    return {d[2 * group + half], m[2 * group + half]};
+  }
+};
+
+template <class Type>
+concept has_block_scales = requires(const Type& block) {
+  block_format<Type>::scales(block);
+};
 
 /// How a row of weights is stored as an array of `Type`:
 /// - `elements`: weights in one `Type`;
@@ -49,8 +72,38 @@ struct block_traits {
   ROCMFORGE_DEVICE static fragment<N> decode(const Type* row, int group, int part, int /*count*/) {
     constexpr int groups = elements / group_elements;
     const Type& block = row[group / groups];
-    return {format::template values<N, 0>(block, group % groups, part),
-            format::template values<N, 1>(block, group % groups, part)};
+    const int within = group % groups;
+    if constexpr (has_block_scales<Type>) {
+      return {format::template values<N, 0>(block, format::scale(block, within, 0), within, part),
+              format::template values<N, 1>(block, format::scale(block, within, 1), within, part)};
+    } else {
+      return {format::template values<N, 0>(block, within, part),
+              format::template values<N, 1>(block, within, part)};
+    }
+  }
+
+  /// The scales of a block, unpacked, where it has some.
+  struct no_scales {};
+  using scales = std::conditional_t<has_block_scales<Type>, block_scales, no_scales>;
+  ROCMFORGE_DEVICE static scales scales_of([[maybe_unused]] const Type& block) {
+    if constexpr (has_block_scales<Type>) {
+      return format::scales(block);
+    } else {
+      return {};
+    }
+  }
+  /// A fragment of a block, with its scales.
+  template <int N>
+  ROCMFORGE_DEVICE static fragment<N> decode(const Type& block,
+                                             [[maybe_unused]] const scales& unpacked, int group,
+                                             int part) {
+    if constexpr (has_block_scales<Type>) {
+      return {format::template values<N, 0>(block, unpacked(group, 0), group, part),
+              format::template values<N, 1>(block, unpacked(group, 1), group, part)};
+    } else {
+      return {format::template values<N, 0>(block, group, part),
+              format::template values<N, 1>(block, group, part)};
+    }
   }
 };
 
@@ -77,13 +130,18 @@ ROCMFORGE_DEVICE byte_packet<N> load_field([[maybe_unused]] const Block& block, 
 /// f(q) for the Bits-bit number q that begins at bit `first` of each byte.
 template <int Bits, int N, class F>
 ROCMFORGE_DEVICE packet<float, N> map_bits(const byte_packet<N>& bytes, int first, F&& f) {
-  if constexpr (has_lookup && N == 16 && Bits <= 4) {
-    // All values at once, then one look-up a weight. It looks at four bits, so that values repeat
-    // where there are fewer.
+  if constexpr (has_lookup && N == 16 && Bits <= 5) {
+    // All values at once, then one look-up a weight. It looks at four (or five) bits, so that
+    // values repeat where there are fewer.
     packet<float, N> numbers(0.0f);
     ROCMFORGE_UNROLL
     for (int i = 0; i < N; ++i) numbers.set(i, static_cast<float>(i & ((1 << Bits) - 1)));
-    return lookup(f(numbers), to_int(bytes) >> packet<int, N>(first));
+    const packet<int, N> indices = to_int(bytes) >> packet<int, N>(first);
+    if constexpr (Bits == 5) {
+      return lookup(f(numbers), f(numbers + packet<float, N>(16.0f)), indices);
+    } else {
+      return lookup(f(numbers), indices);
+    }
   } else {
     return f(to_float(rocmforge::bits<Bits>(bytes, first)));
   }

@@ -70,30 +70,62 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// 8 * i + 7 of the 32.
 template <int N, int Half, class F>
 ROCMFORGE_DEVICE byte_packet<N> grid_bytes(int part, F&& eight_of) {
-  byte_packet<N> result;
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; i += 4) {
-    const int element = 16 * Half + N * part + i;
-    const std::uint64_t eight = eight_of(element / 8);
-    result.words.set(i / 4, static_cast<unsigned>(eight >> element % 8 * 8));
+  const int first = 16 * Half + N * part;
+  if constexpr (N == 16) {
+    return byte_packet_of(eight_of(first / 8), eight_of(first / 8 + 1));
+  } else {
+    byte_packet<N> result;
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N; i += 4) {
+      const std::uint64_t eight = eight_of((first + i) / 8);
+      result.words.set(i / 4, static_cast<unsigned>(eight >> (first + i) % 8 * 8));
+    }
+    return result;
   }
-  return result;
 }
 
-/// The signs of the same weights, where `eight_of(i)` are the signs of eight as bits.
-template <int N, int Half, class F>
-ROCMFORGE_DEVICE byte_packet<N> grid_signs(int part, F&& eight_of) {
-  const unsigned sixteen = eight_of(2 * Half) | eight_of(2 * Half + 1) << 8;
-  return spread_bits<N>(sixteen >> N * part);
+/// The same weights as floats, negative where the bits of `signs`, one for each of the 32, say so.
+template <int N, int Half>
+ROCMFORGE_DEVICE packet<float, N> with_signs(const byte_packet<N>& grid, int part, unsigned signs) {
+  return negate_where(signs >> (16 * Half + N * part), to_float(grid));
 }
 
-/// Eight signs from seven: an even number of weights is negative.
-ROCMFORGE_DEVICE unsigned eight_signs(unsigned seven) {
-  seven &= 127u;
-  unsigned parity = seven ^ seven >> 4;
+/// Eight signs a byte from seven: an even number of each eight weights is negative.
+ROCMFORGE_DEVICE unsigned complete_signs(unsigned sevens) {
+  unsigned parity = sevens ^ sevens >> 4;
   parity ^= parity >> 2;
   parity ^= parity >> 1;
-  return seven | (parity & 1u) << 7;
+  return sevens | (parity & 0x01010101u) << 7;
+}
+/// 32 signs from the low 28 bits.
+ROCMFORGE_DEVICE unsigned signs_of_28(unsigned w) {
+  return complete_signs((w & 0x7fu) | (w << 1 & 0x7f00u) | (w << 2 & 0x7f0000u) |
+                        (w << 3 & 0x7f000000u));
+}
+/// 32 signs, one byte for each eight weights.
+ROCMFORGE_DEVICE unsigned signs_of_bytes(const std::uint8_t* p) {
+  return p[0] | static_cast<unsigned>(p[1]) << 8 | static_cast<unsigned>(p[2]) << 16 |
+         static_cast<unsigned>(p[3]) << 24;
+}
+
+/// d * (0.5 + scale) / 4 with the 16 four-bit scales of 8 bytes.
+template <class Block>
+ROCMFORGE_DEVICE affine four_bit_scale(const Block& block, int group, int half) {
+  const int scale = block.scales[group] >> 4 * half & 15;
+  return {static_cast<float>(block.d) * (0.5f + static_cast<float>(scale)) * 0.25f, 0};
+}
+template <class Block>
+ROCMFORGE_DEVICE block_scales four_bit_scales(const Block& block) {
+  byte_packet<16> numbers;
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const unsigned two = block.scales[2 * i] | static_cast<unsigned>(block.scales[2 * i + 1]) << 16;
+    numbers.words.set(i, (two | two << 4) & 0x0f0f0f0fu);
+  }
+  block_scales result;
+  store_packet(result.d, (to_float(numbers) + packet<float, 16>(0.5f)) *
+                             (static_cast<float>(block.d) * 0.25f));
+  return result;
 }
 
 template <>
@@ -105,9 +137,8 @@ struct block_format<iq2_xxs> {
     const unsigned w = q[2] | static_cast<unsigned>(q[3]) << 16;
     const auto grid = grid_bytes<N, Half>(
         part, [&](int i) { return grids::iq2_xxs(q[i / 2] >> i % 2 * 8 & 255); });
-    const auto signs = grid_signs<N, Half>(part, [&](int i) { return eight_signs(w >> 7 * i); });
     const float scale = static_cast<float>(block.d) * (0.5f + static_cast<float>(w >> 28)) * 0.25f;
-    return signed_to_float(negate_where(signs, grid)) * scale;
+    return with_signs<N, Half>(grid, part, signs_of_28(w)) * scale;
   }
 };
 
@@ -115,14 +146,20 @@ template <>
 struct block_format<iq2_xs> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const iq2_xs& block, int group, int part) {
+  ROCMFORGE_DEVICE static packet<float, N> values(const iq2_xs& block, affine s, int group,
+                                                  int part) {
     const std::uint16_t* q = block.qs + 4 * group;
     const auto grid = grid_bytes<N, Half>(part, [&](int i) { return grids::iq2_xs(q[i] & 511); });
-    const auto signs = grid_signs<N, Half>(
-        part, [&](int i) { return eight_signs(static_cast<unsigned>(q[i] >> 9)); });
-    const float scale = static_cast<float>(block.d) *
-                        (0.5f + static_cast<float>(block.scales[group] >> 4 * Half & 15)) * 0.25f;
-    return signed_to_float(negate_where(signs, grid)) * scale;
+    const unsigned sevens = q[0] >> 9 | static_cast<unsigned>(q[1] >> 9) << 8 |
+                            static_cast<unsigned>(q[2] >> 9) << 16 |
+                            static_cast<unsigned>(q[3] >> 9) << 24;
+    return with_signs<N, Half>(grid, part, complete_signs(sevens)) * s.d;
+  }
+  ROCMFORGE_DEVICE static affine scale(const iq2_xs& block, int group, int half) {
+    return four_bit_scale(block, group, half);
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const iq2_xs& block) {
+    return four_bit_scales(block);
   }
 };
 
@@ -130,16 +167,17 @@ template <>
 struct block_format<iq2_s> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const iq2_s& block, int group, int part) {
+  ROCMFORGE_DEVICE static packet<float, N> values(const iq2_s& block, affine s, int group,
+                                                  int part) {
     const auto grid = grid_bytes<N, Half>(part, [&](int i) {
       return grids::iq2_s(block.qs[4 * group + i] | (block.qh[group] >> 2 * i & 3) << 8);
     });
-    const auto signs = grid_signs<N, Half>(
-        part, [&](int i) { return static_cast<unsigned>(block.signs[4 * group + i]); });
-    const float scale = static_cast<float>(block.d) *
-                        (0.5f + static_cast<float>(block.scales[group] >> 4 * Half & 15)) * 0.25f;
-    return signed_to_float(negate_where(signs, grid)) * scale;
+    return with_signs<N, Half>(grid, part, signs_of_bytes(block.signs + 4 * group)) * s.d;
   }
+  ROCMFORGE_DEVICE static affine scale(const iq2_s& block, int group, int half) {
+    return four_bit_scale(block, group, half);
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const iq2_s& block) { return four_bit_scales(block); }
 };
 
 template <>
@@ -153,9 +191,8 @@ struct block_format<iq3_xxs> {
       const std::uint8_t* q = block.qs + 8 * group + 2 * i;
       return grids::iq3_xxs(q[0]) | std::uint64_t{grids::iq3_xxs(q[1])} << 32;
     });
-    const auto signs = grid_signs<N, Half>(part, [&](int i) { return eight_signs(w >> 7 * i); });
     const float scale = static_cast<float>(block.d) * (0.5f + static_cast<float>(w >> 28)) * 0.5f;
-    return signed_to_float(negate_where(signs, grid)) * scale;
+    return with_signs<N, Half>(grid, part, signs_of_28(w)) * scale;
   }
 };
 
@@ -170,10 +207,8 @@ struct block_format<iq3_s> {
       return grids::iq3_s(q[0] | (high >> 2 * i & 1) << 8) |
              std::uint64_t{grids::iq3_s(q[1] | (high >> (2 * i + 1) & 1) << 8)} << 32;
     });
-    const auto signs = grid_signs<N, Half>(
-        part, [&](int i) { return static_cast<unsigned>(block.signs[4 * group + i]); });
     const int scale = block.scales[group / 2] >> 4 * (group % 2) & 15;
-    return signed_to_float(negate_where(signs, grid)) *
+    return with_signs<N, Half>(grid, part, signs_of_bytes(block.signs + 4 * group)) *
            (static_cast<float>(block.d) * static_cast<float>(1 + 2 * scale));
   }
 };
@@ -188,7 +223,7 @@ struct block_format<iq1_s> {
         part, [&](int i) { return grids::iq1_s(block.qs[4 * group + i] | (w >> 3 * i & 7) << 8); });
     const float scale = static_cast<float>(block.d) * static_cast<float>(2 * (w >> 12 & 7) + 1);
     const float shift = (w & 0x8000) != 0 ? -0.125f : 0.125f;
-    return fma(signed_to_float(grid), packet<float, N>(scale), packet<float, N>(scale * shift));
+    return (signed_to_float(grid) + packet<float, N>(shift)) * scale;
   }
 };
 
@@ -196,22 +231,42 @@ template <>
 struct block_format<iq1_m> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const iq1_m& block, int group, int part) {
-    unsigned d = 0;
-    ROCMFORGE_UNROLL
-    for (int i = 0; i < 4; ++i) d |= static_cast<unsigned>(block.scales[i] >> 12) << 4 * i;
+  ROCMFORGE_DEVICE static packet<float, N> values(const iq1_m& block, affine s, int group,
+                                                  int part) {
     const int high = block.qh[2 * group + Half];  // of the 16 weights
     const auto grid = grid_bytes<N, Half>(part, [&](int i) {
       return grids::iq1_s(block.qs[4 * group + i] | (high >> i % 2 * 4 & 7) << 8);
     });
-    const int scale = block.scales[group / 2] >> (6 * (group % 2) + 3 * Half) & 7;
-    const float s = static_cast<float>(half::from_bits(static_cast<std::uint16_t>(d))) *
-                    static_cast<float>(2 * scale + 1);
-    packet<float, N> shifts;
+    const unsigned downwards =
+        ((high & 0x08) != 0 ? 0xffu : 0u) | ((high & 0x80) != 0 ? 0xff00u : 0u);
+    const auto shifts = negate_where(downwards >> N * part, packet<float, N>(0.125f));
+    return (signed_to_float(grid) + shifts) * s.d;
+  }
+  ROCMFORGE_DEVICE static affine scale(const iq1_m& block, int group, int half) {
+    const int scale = block.scales[group / 2] >> (6 * (group % 2) + 3 * half) & 7;
+    return {d(block) * static_cast<float>(2 * scale + 1), 0};
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const iq1_m& block) {
+    byte_packet<16> numbers;
     ROCMFORGE_UNROLL
-    for (int i = 0; i < N; ++i)
-      shifts.set(i, (high >> (N * part + i) / 8 * 4 & 8) != 0 ? -0.125f : 0.125f);
-    return (signed_to_float(grid) + shifts) * s;
+    for (int i = 0; i < 4; ++i) {
+      const unsigned four = block.scales[i];
+      numbers.words.set(
+          i, (four & 7u) | (four & 0x38u) << 5 | (four & 0x1c0u) << 10 | (four & 0xe00u) << 15);
+    }
+    block_scales result;
+    store_packet(
+        result.d,
+        fma(to_float(numbers), packet<float, 16>(2.0f), packet<float, 16>(1.0f)) * d(block));
+    return result;
+  }
+
+ private:
+  ROCMFORGE_DEVICE static float d(const iq1_m& block) {
+    unsigned bits = 0;
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < 4; ++i) bits |= static_cast<unsigned>(block.scales[i] >> 12) << 4 * i;
+    return static_cast<float>(half::from_bits(static_cast<std::uint16_t>(bits)));
   }
 };
 

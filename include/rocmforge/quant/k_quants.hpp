@@ -59,25 +59,59 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// The 6-bit scale and min of 32 weights of a q4_k or q5_k: those of the first four groups lie side
 /// by side, those of the others are put together from their lower four bits and the two that the
 /// former leave over.
-struct scale_and_min {
-  int scale, min;
-};
-ROCMFORGE_DEVICE scale_and_min six_bit_scales(const std::uint8_t (&s)[12], int group) {
-  const int j = group % 4;
-  if (group < 4) return {s[j] & 63, s[j + 4] & 63};
-  return {(s[j + 8] & 15) | s[j] >> 6 << 4, s[j + 8] >> 4 | s[j + 4] >> 6 << 4};
+template <class Block>
+ROCMFORGE_DEVICE affine six_bit_scale(const Block& block, int group) {
+  const std::uint8_t* s = block.scales + group % 4;
+  const int scale = group < 4 ? s[0] & 63 : (s[8] & 15) | s[0] >> 6 << 4;
+  const int min = group < 4 ? s[4] & 63 : s[8] >> 4 | s[4] >> 6 << 4;
+  return {static_cast<float>(block.d) * static_cast<float>(scale),
+          -static_cast<float>(block.dmin) * static_cast<float>(min)};
+}
+
+/// All of them, each twice.
+template <class Block>
+ROCMFORGE_DEVICE block_scales six_bit_scales(const Block& block) {
+  const unsigned first = load_field<4>(block, block.scales).words[0],
+                 second = load_field<4>(block, block.scales + 4).words[0],
+                 third = load_field<4>(block, block.scales + 8).words[0];
+  constexpr unsigned six = 0x3f3f3f3f, low_four = 0x0f0f0f0f, upper_two = 0x30303030;
+  byte_packet<16> numbers;
+  numbers.words.set(0, first & six);
+  numbers.words.set(1, (third & low_four) | (first >> 2 & upper_two));
+  numbers.words.set(2, second & six);
+  numbers.words.set(3, (third >> 4 & low_four) | (second >> 2 & upper_two));
+  alignas(64) float once[16];
+  store_packet(once, to_float(numbers));
+  const float d = static_cast<float>(block.d), dmin = -static_cast<float>(block.dmin);
+  block_scales result;
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < 16; ++i) {
+    result.d[i] = once[i / 2] * d;
+    result.m[i] = once[8 + i / 2] * dmin;
+  }
+  return result;
 }
 
 template <>
 struct block_format<q2_k> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const q2_k& block, int group, int part) {
-    const int scales = block.scales[2 * group + Half];
-    const float d = static_cast<float>(block.d) * static_cast<float>(scales & 15),
-                min = static_cast<float>(block.dmin) * static_cast<float>(scales >> 4);
+  ROCMFORGE_DEVICE static packet<float, N> values(const q2_k& block, affine s, int group,
+                                                  int part) {
     const auto bytes = load_field<N>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
-    return scaled_bits<2>(bytes, 2 * (group % 4), packet<float, N>(d), packet<float, N>(-min));
+    return scaled_bits<2>(bytes, 2 * (group % 4), packet<float, N>(s.d), packet<float, N>(s.m));
+  }
+  ROCMFORGE_DEVICE static affine scale(const q2_k& block, int group, int half) {
+    const int scales = block.scales[2 * group + half];
+    return {static_cast<float>(block.d) * static_cast<float>(scales & 15),
+            -static_cast<float>(block.dmin) * static_cast<float>(scales >> 4)};
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const q2_k& block) {
+    const auto packed = load_field<16>(block, block.scales);
+    block_scales result;
+    store_packet(result.d, to_float(bits<4>(packed, 0)) * static_cast<float>(block.d));
+    store_packet(result.m, to_float(bits<4>(packed, 4)) * -static_cast<float>(block.dmin));
+    return result;
   }
 };
 
@@ -85,16 +119,33 @@ template <>
 struct block_format<q3_k> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const q3_k& block, int group, int part) {
-    const int k = 2 * group + Half;  // of the 16 scales: four bits, and two more in the last bytes
-    const int scale =
-        (block.scales[k % 8] >> k / 8 * 4 & 15) | (block.scales[8 + k % 4] >> k / 4 * 2 & 3) << 4;
-    const float d = static_cast<float>(block.d) * static_cast<float>(scale - 32);
+  ROCMFORGE_DEVICE static packet<float, N> values(const q3_k& block, affine s, int group,
+                                                  int part) {
     const int first = 16 * Half + N * part;
     const auto low =
         bits<2>(load_field<N>(block, block.qs + 32 * (group / 4) + first), 2 * (group % 4));
-    const auto high = bits<1>(load_field<N>(block, block.hmask + first), group);
-    return scaled_bits<3>(low | high << 2u, 0, 4, packet<float, N>(d));
+    const auto high = move_bits<1>(load_field<N>(block, block.hmask + first), group, 2);
+    return scaled_bits<3>(low | high, 0, 4, packet<float, N>(s.d));
+  }
+  ROCMFORGE_DEVICE static affine scale(const q3_k& block, int group, int half) {
+    const int k = 2 * group + half;  // four bits, and two more in the last four bytes
+    const int scale =
+        (block.scales[k % 8] >> k / 8 * 4 & 15) | (block.scales[8 + k % 4] >> k / 4 * 2 & 3) << 4;
+    return {static_cast<float>(block.d) * static_cast<float>(scale - 32), 0};
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const q3_k& block) {
+    const auto low = load_field<8>(block, block.scales);
+    const unsigned high = load_field<4>(block, block.scales + 8).words[0];
+    byte_packet<16> numbers;
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      numbers.words.set(
+          i, (low.words[i % 2] >> i / 2 * 4 & 0x0f0f0f0fu) | (high >> 2 * i & 0x03030303u) << 4);
+    }
+    block_scales result;
+    store_packet(result.d,
+                 (to_float(numbers) - packet<float, 16>(32.0f)) * static_cast<float>(block.d));
+    return result;
   }
 };
 
@@ -102,45 +153,57 @@ template <>
 struct block_format<q4_k> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const q4_k& block, int group, int part) {
-    const scale_and_min s = six_bit_scales(block.scales, group);
-    const float d = static_cast<float>(block.d) * static_cast<float>(s.scale),
-                min = static_cast<float>(block.dmin) * static_cast<float>(s.min);
+  ROCMFORGE_DEVICE static packet<float, N> values(const q4_k& block, affine s, int group,
+                                                  int part) {
     const auto bytes = load_field<N>(block, block.qs + 32 * (group / 2) + 16 * Half + N * part);
-    return scaled_bits<4>(bytes, 4 * (group % 2), packet<float, N>(d), packet<float, N>(-min));
+    return scaled_bits<4>(bytes, 4 * (group % 2), packet<float, N>(s.d), packet<float, N>(s.m));
   }
+  ROCMFORGE_DEVICE static affine scale(const q4_k& block, int group, int /*half*/) {
+    return six_bit_scale(block, group);
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const q4_k& block) { return six_bit_scales(block); }
 };
 
 template <>
 struct block_format<q5_k> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const q5_k& block, int group, int part) {
-    const scale_and_min s = six_bit_scales(block.scales, group);
-    const float d = static_cast<float>(block.d) * static_cast<float>(s.scale),
-                min = static_cast<float>(block.dmin) * static_cast<float>(s.min);
+  ROCMFORGE_DEVICE static packet<float, N> values(const q5_k& block, affine s, int group,
+                                                  int part) {
     const int first = 16 * Half + N * part;
     const auto low =
         bits<4>(load_field<N>(block, block.qs + 32 * (group / 2) + first), 4 * (group % 2));
-    const auto high = bits<1>(load_field<N>(block, block.qh + first), group);
-    return fma(to_float(low | high << 4u), packet<float, N>(d), packet<float, N>(-min));
+    const auto high = move_bits<1>(load_field<N>(block, block.qh + first), group, 4);
+    return scaled_bits<5>(low | high, 0, packet<float, N>(s.d), packet<float, N>(s.m));
   }
+  ROCMFORGE_DEVICE static affine scale(const q5_k& block, int group, int /*half*/) {
+    return six_bit_scale(block, group);
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const q5_k& block) { return six_bit_scales(block); }
 };
 
 template <>
 struct block_format<q6_k> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const q6_k& block, int group, int part) {
-    const float d =
-        static_cast<float>(block.d) * static_cast<float>(block.scales[2 * group + Half]);
+  ROCMFORGE_DEVICE static packet<float, N> values(const q6_k& block, affine s, int group,
+                                                  int part) {
     const int first = 16 * Half + N * part, quarter = group % 4;
     const auto low =
         bits<4>(load_field<N>(block, block.ql + 64 * (group / 4) + 32 * (quarter % 2) + first),
                 4 * (quarter / 2));
     const auto high =
-        bits<2>(load_field<N>(block, block.qh + 32 * (group / 4) + first), 2 * quarter);
-    return (to_float(low | high << 4u) - packet<float, N>(32.0f)) * d;
+        move_bits<2>(load_field<N>(block, block.qh + 32 * (group / 4) + first), 2 * quarter, 4);
+    return (to_float(low | high) - packet<float, N>(32.0f)) * s.d;
+  }
+  ROCMFORGE_DEVICE static affine scale(const q6_k& block, int group, int half) {
+    return {static_cast<float>(block.d) * static_cast<float>(block.scales[2 * group + half]), 0};
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const q6_k& block) {
+    block_scales result;
+    store_packet(result.d, signed_to_float(load_field<16>(block, block.scales)) *
+                               static_cast<float>(block.d));
+    return result;
   }
 };
 

@@ -63,10 +63,9 @@ ROCMFORGE_DEVICE float half_of_e8m0(int e) {
 /// Half the value of an unsigned 8-bit float with 4 bits of exponent and 3 of mantissa. The byte
 /// 0x7f is 0; of others the uppermost bit is not looked at.
 ROCMFORGE_DEVICE float half_of_ue4m3(int x) {
-  const unsigned number = static_cast<unsigned>(x & 0x7f);
-  if (x == 0x7f) return 0;
-  if (number < 8) return static_cast<float>(number) * 0x1p-10f;
-  return __builtin_bit_cast(float, (number << 20) + (119u << 23));
+  // As the bits of a float it is 2^-119 times as large, subnormal numbers included.
+  const float small = __builtin_bit_cast(float, static_cast<unsigned>(x & 0x7f) << 20);
+  return x == 0x7f ? 0.0f : small * 0x1p119f;
 }
 
 template <>
@@ -83,11 +82,21 @@ template <>
 struct block_format<iq4_xs> {
   static constexpr int elements = 256;
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> values(const iq4_xs& block, int group, int part) {
+  ROCMFORGE_DEVICE static packet<float, N> values(const iq4_xs& block, affine s, int group,
+                                                  int part) {
+    return scaled_iq4(bits<4>(load_field<N>(block, block.qs + 16 * group + N * part), 4 * Half),
+                      s.d);
+  }
+  ROCMFORGE_DEVICE static affine scale(const iq4_xs& block, int group, int /*half*/) {
     const int scale = (block.scales_l[group / 2] >> 4 * (group % 2) & 15) |
                       (block.scales_h >> 2 * group & 3) << 4;
-    return scaled_iq4(bits<4>(load_field<N>(block, block.qs + 16 * group + N * part), 4 * Half),
-                      static_cast<float>(block.d) * static_cast<float>(scale - 32));
+    return {static_cast<float>(block.d) * static_cast<float>(scale - 32), 0};
+  }
+  ROCMFORGE_DEVICE static block_scales scales(const iq4_xs& block) {
+    block_scales result;
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < 16; ++i) result.d[i] = scale(block, i / 2, 0).d;
+    return result;
   }
 };
 
@@ -108,14 +117,16 @@ struct block_format<nvfp4> {
   ROCMFORGE_DEVICE static packet<float, N> values(const nvfp4& block, int group, int part) {
     // The low four bits of 8 bytes are the first 8 of 16 weights, the high four the others.
     const int sub = 2 * group + Half;
-    byte_packet<N> indices;
+    const auto eight = load_field<8>(block, block.qs + 8 * sub);
+    byte_packet<N> bytes;
+    packet<unsigned, N / 4> shifts;
     ROCMFORGE_UNROLL
-    for (int i = 0; i < N; i += 4) {
-      const int first = N * part + i;
-      const auto four =
-          bits<4>(load_field<4>(block, block.qs + 8 * sub + first % 8), first / 8 * 4);
-      indices.words.set(i / 4, four.words[0]);
+    for (int i = 0; i < N / 4; ++i) {
+      const int word = N / 4 * part + i;  // of the 16 weights
+      bytes.words.set(i, word % 2 == 0 ? eight.words[0] : eight.words[1]);
+      shifts.set(i, word / 2 * 4u);
     }
+    const byte_packet<N> indices = bits<4>(byte_packet<N>{bytes.words >> shifts}, 0);
     return scaled_e2m1(indices, half_of_ue4m3(block.d[sub]));
   }
 };

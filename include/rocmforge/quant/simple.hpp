@@ -70,7 +70,7 @@ ROCMFORGE_DEVICE byte_packet<N> five_bits(const Block& block, int part) {
   const unsigned high = static_cast<unsigned>(block.qh[2 * Half]) |
                         static_cast<unsigned>(block.qh[2 * Half + 1]) << 8;
   return bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half) |
-         spread_bits<N>(high >> N * part) << 4u;
+         move_bits<1>(spread_bits<N>(high >> N * part), 0, 4);
 }
 
 template <>
@@ -98,8 +98,7 @@ struct block_format<q5_0> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_0& block, int, int part) {
-    return (to_float(five_bits<N, Half>(block, part)) - packet<float, N>(16.0f)) *
-           broadcast<N>(block.d);
+    return scaled_bits<5>(five_bits<N, Half>(block, part), 0, 16, broadcast<N>(block.d));
   }
 };
 
@@ -108,8 +107,8 @@ struct block_format<q5_1> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_1& block, int, int part) {
-    return fma(to_float(five_bits<N, Half>(block, part)), broadcast<N>(block.d),
-               broadcast<N>(block.m));
+    return scaled_bits<5>(five_bits<N, Half>(block, part), 0, broadcast<N>(block.d),
+                          broadcast<N>(block.m));
   }
 };
 
