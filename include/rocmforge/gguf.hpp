@@ -5,15 +5,22 @@
 #include <rocmforge/gguf/index.hpp>
 #include <rocmforge/gguf/mapped_file.hpp>
 #include <rocmforge/gguf/parse.hpp>
+#include <rocmforge/gguf/split.hpp>
 #include <rocmforge/gguf/types.hpp>
 
+#include <cstddef>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace rocmforge::gguf {
 
-/// A GGUF file, memory-mapped read-only, together with what it contains. Move-only; strings and
-/// tensor data are views of the mapping and live as long as this object or the one it is moved to.
+/// A GGUF model, its file memory-mapped read-only, together with what it contains. Move-only;
+/// strings and tensor data are views of the mapping and live as long as this object or the one it
+/// is moved to.
+///
+/// A model that is split over several files (`model-00001-of-00003.gguf` and its siblings in the
+/// same folder) is opened by the path of its first, and seen as if it were one.
 ///
 /// ```
 /// const gguf::file model("model.gguf");
@@ -23,14 +30,32 @@ namespace rocmforge::gguf {
 /// ```
 class file : public index {
  public:
-  /// Throws `error` if the file cannot be opened or mapped, or is not a valid GGUF file.
-  explicit file(const std::string& path) : file(mapped_file(path), path) {}
+  /// Throws `error` if a file cannot be opened or mapped, or is not valid.
+  explicit file(const std::string& path) : file(open(path)) {}
 
  private:
-  file(mapped_file mapping, const std::string& path)
-      : index(parse(mapping.bytes(), path)), mapping_(std::move(mapping)) {}
+  struct opened {
+    std::vector<mapped_file> mappings;
+    detail::contents contents;
+  };
 
-  mapped_file mapping_;
+  static opened open(const std::string& first_path) {
+    std::vector<mapped_file> mappings;
+    std::vector<detail::contents> parts;
+    const auto add = [&](const std::string& path) {
+      mappings.emplace_back(path);
+      parts.push_back(detail::parse_file(mappings.back().bytes(), path));
+    };
+    add(first_path);
+    const std::vector<std::string> paths = detail::split_paths(parts.front());
+    for (std::size_t i = 1; i < paths.size(); ++i) add(paths[i]);
+    return {std::move(mappings), detail::join(std::move(parts))};
+  }
+
+  explicit file(opened model)
+      : index(std::move(model.contents)), mappings_(std::move(model.mappings)) {}
+
+  std::vector<mapped_file> mappings_;
 };
 
 }  // namespace rocmforge::gguf

@@ -1,4 +1,4 @@
-// What a parsed GGUF file contains: its metadata, read by type, and where its tensors are.
+// What a parsed GGUF model contains: its metadata, read by type, and where its tensors are.
 #pragma once
 
 #include <rocmforge/error.hpp>
@@ -6,7 +6,6 @@
 #include <rocmforge/gguf/tensor_info.hpp>
 #include <rocmforge/gguf/value.hpp>
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,43 +16,65 @@
 
 namespace rocmforge::gguf {
 
-class index;
-index parse(std::span<const std::byte> bytes, const std::string& name_for_errors);
+namespace detail {
 
-/// A parsed file. Holds views of the bytes it was parsed from, which must outlive it; its own
-/// memory is at most a small multiple of the file's head.
+/// What was read from one file, or joined from the files of a split model.
+struct contents {
+  std::vector<std::string> paths;
+  std::uint32_t version = 0;
+  std::uint32_t alignment = 0;
+  std::vector<metadata_entry> metadata;
+  std::vector<tensor_info> tensors;
+  name_lookup metadata_names;
+  name_lookup tensor_names;
+
+  const metadata_entry* find_entry(std::string_view key) const {
+    const auto at = metadata_names.find(key);
+    return at ? &metadata[*at] : nullptr;
+  }
+};
+
+}  // namespace detail
+
+/// A parsed model: one file, or several that it is split over. Holds views of the bytes it was
+/// parsed from, which must outlive it; its own memory is at most a small multiple of the files'
+/// heads.
 class index {
  public:
+  explicit index(detail::contents contents) : contents_(std::move(contents)) {}
   index(index&&) = default;
   index& operator=(index&&) = default;
 
-  /// The name given to `parse`, usually the file's path.
-  const std::string& path() const { return path_; }
-  std::uint32_t version() const { return version_; }
-  /// Every tensor's offset from the start of the data section is a multiple of this.
-  std::uint32_t alignment() const { return alignment_; }
+  /// The name given to `parse`, usually the file's path; of a split model, its first file's.
+  const std::string& path() const { return contents_.paths.front(); }
+  /// All files of the model, in order.
+  std::span<const std::string> paths() const { return contents_.paths; }
+  std::uint32_t version() const { return contents_.version; }
+  /// Every tensor's offset from the start of the data section is a multiple of this. (The later
+  /// files of a split model have alignments of their own.)
+  std::uint32_t alignment() const { return contents_.alignment; }
 
   /// All tensors, in file order.
-  std::span<const tensor_info> tensors() const { return tensors_; }
+  std::span<const tensor_info> tensors() const { return contents_.tensors; }
   /// Null if there is no such tensor.
   const tensor_info* find_tensor(std::string_view name) const {
-    const auto at = tensor_lookup_.find(name);
-    return at ? &tensors_[*at] : nullptr;
+    const auto at = contents_.tensor_names.find(name);
+    return at ? &contents_.tensors[*at] : nullptr;
   }
   /// Throws `error` if there is no such tensor.
   const tensor_info& tensor(std::string_view name) const {
     if (const tensor_info* info = find_tensor(name)) return *info;
-    throw error(path_, error::no_offset, "has no tensor '" + printable(name) + "'");
+    throw error(path(), error::no_offset, "has no tensor '" + printable(name) + "'");
   }
 
-  /// All metadata, in file order.
-  std::span<const metadata_entry> metadata() const { return metadata_; }
-  bool contains(std::string_view key) const { return find_entry(key) != nullptr; }
+  /// All metadata, in file order; of a split model, its first file's.
+  std::span<const metadata_entry> metadata() const { return contents_.metadata; }
+  bool contains(std::string_view key) const { return contents_.find_entry(key) != nullptr; }
 
   /// The value of `key`. Throws `error` if the key is absent, or as `find` does.
   template <metadata_target T>
   T get(std::string_view key) const {
-    return detail::read_scalar<T>(entry(key, detail::expectation<T>()), path_);
+    return detail::read_scalar<T>(entry(key, detail::expectation<T>()), path());
   }
 
   /// The value of `key`, or nothing if the key is absent.
@@ -65,40 +86,26 @@ class index {
   /// Throws `error` with the key, its offset, what it is and what was expected.
   template <metadata_target T>
   std::optional<T> find(std::string_view key) const {
-    const metadata_entry* found = find_entry(key);
+    const metadata_entry* found = contents_.find_entry(key);
     if (!found) return std::nullopt;
-    return detail::read_scalar<T>(*found, path_);
+    return detail::read_scalar<T>(*found, path());
   }
 
   /// The elements of the array `key`, converted like `find`'s value. Throws `error` also if the key
   /// is absent.
   template <metadata_target T>
   std::vector<T> get_array(std::string_view key) const {
-    return detail::read_array<T>(entry(key, "array of " + detail::expectation<T>()), path_);
+    return detail::read_array<T>(entry(key, "array of " + detail::expectation<T>()), path());
   }
 
  private:
-  friend index parse(std::span<const std::byte> bytes, const std::string& name_for_errors);
-
-  explicit index(std::string path) : path_(std::move(path)) {}
-
-  const metadata_entry* find_entry(std::string_view key) const {
-    const auto at = metadata_lookup_.find(key);
-    return at ? &metadata_[*at] : nullptr;
-  }
   const metadata_entry& entry(std::string_view key, const std::string& expected) const {
-    if (const metadata_entry* found = find_entry(key)) return *found;
-    throw error(path_, error::no_offset,
+    if (const metadata_entry* found = contents_.find_entry(key)) return *found;
+    throw error(path(), error::no_offset,
                 "metadata key '" + printable(key) + "' is missing, expected " + expected);
   }
 
-  std::string path_;
-  std::uint32_t version_ = 0;
-  std::uint32_t alignment_ = 0;
-  std::vector<metadata_entry> metadata_;
-  std::vector<tensor_info> tensors_;
-  detail::name_lookup metadata_lookup_;
-  detail::name_lookup tensor_lookup_;
+  detail::contents contents_;
 };
 
 }  // namespace rocmforge::gguf

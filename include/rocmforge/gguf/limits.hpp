@@ -14,6 +14,7 @@ inline constexpr std::uint64_t max_string_bytes = std::uint64_t{16} << 20;
 inline constexpr std::uint64_t max_key_bytes = 65535;
 inline constexpr std::uint64_t max_tensor_name_bytes = 63;
 inline constexpr std::uint64_t max_extent = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t max_files = 1024;  // of a split model
 inline constexpr std::uint32_t min_alignment = 8;
 inline constexpr std::uint32_t max_alignment = 65536;
 

@@ -9,6 +9,7 @@
 #include <rocmforge/gguf/limits.hpp>
 #include <rocmforge/gguf/parse_metadata.hpp>
 #include <rocmforge/gguf/parse_tensors.hpp>
+#include <rocmforge/gguf/split.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -17,6 +18,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace rocmforge::gguf {
 namespace detail {
@@ -96,17 +99,6 @@ inline std::uint32_t find_alignment(const byte_reader& reader, const metadata_en
   return alignment;
 }
 
-inline void refuse_split(const byte_reader& reader, const metadata_entry* entry,
-                         const std::string& file) {
-  if (!entry) return;
-  const auto num_files = read_scalar<std::uint64_t>(*entry, file);
-  if (num_files > 1) {
-    reader.fail(entry->offset, "metadata key 'split.count': the model is split over " +
-                                   std::to_string(num_files) +
-                                   " files, expected one file: merge them first");
-  }
-}
-
 inline void sort_names(const byte_reader& reader, name_lookup& names, const std::string& what) {
   if (const auto repeated = names.sort()) {
     reader.fail(reader.offset_of(*repeated),
@@ -114,9 +106,37 @@ inline void sort_names(const byte_reader& reader, name_lookup& names, const std:
   }
 }
 
+/// Parses one file, which may be one of a split model.
+inline contents parse_file(std::span<const std::byte> bytes, const std::string& path) {
+  contents result;
+  result.paths.push_back(path);
+  byte_reader reader(bytes, path);
+  const header head = parse_header(bytes, reader);
+  result.version = head.version;
+
+  result.metadata.reserve(head.num_metadata_keys);
+  result.metadata_names.reserve(head.num_metadata_keys);
+  for (std::uint64_t i = 0; i < head.num_metadata_keys; ++i) {
+    result.metadata.push_back(parse_metadata_entry(reader));
+    result.metadata_names.add(result.metadata.back().key);
+  }
+  sort_names(reader, result.metadata_names, "metadata key");
+  result.alignment = find_alignment(reader, result.find_entry("general.alignment"), path);
+
+  result.tensors.reserve(head.num_tensors);
+  result.tensor_names.reserve(head.num_tensors);
+  for (std::uint64_t i = 0; i < head.num_tensors; ++i) {
+    result.tensors.push_back(parse_tensor_info(reader));
+    result.tensor_names.add(result.tensors.back().name);
+  }
+  sort_names(reader, result.tensor_names, "tensor name");
+  place_tensors(reader, result.tensors, bytes, result.alignment);
+  return result;
+}
+
 }  // namespace detail
 
-/// Parses a GGUF file of version 2 or 3.
+/// Parses a model of GGUF version 2 or 3 in one file.
 ///
 /// @param bytes            the whole file; must outlive the result
 /// @param name_for_errors  what errors call it, usually its path
@@ -125,31 +145,9 @@ inline void sort_names(const byte_reader& reader, name_lookup& names, const std:
 /// Throws `error` with the offset, what is wrong and what was expected. docs/gguf.md lists what is
 /// refused.
 inline index parse(std::span<const std::byte> bytes, const std::string& name_for_errors) {
-  index result(name_for_errors);
-  detail::byte_reader reader(bytes, name_for_errors);
-  const detail::header header = detail::parse_header(bytes, reader);
-  result.version_ = header.version;
-
-  result.metadata_.reserve(header.num_metadata_keys);
-  result.metadata_lookup_.reserve(header.num_metadata_keys);
-  for (std::uint64_t i = 0; i < header.num_metadata_keys; ++i) {
-    result.metadata_.push_back(detail::parse_metadata_entry(reader));
-    result.metadata_lookup_.add(result.metadata_.back().key);
-  }
-  detail::sort_names(reader, result.metadata_lookup_, "metadata key");
-  detail::refuse_split(reader, result.find_entry("split.count"), name_for_errors);
-  result.alignment_ =
-      detail::find_alignment(reader, result.find_entry("general.alignment"), name_for_errors);
-
-  result.tensors_.reserve(header.num_tensors);
-  result.tensor_lookup_.reserve(header.num_tensors);
-  for (std::uint64_t i = 0; i < header.num_tensors; ++i) {
-    result.tensors_.push_back(detail::parse_tensor_info(reader));
-    result.tensor_lookup_.add(result.tensors_.back().name);
-  }
-  detail::sort_names(reader, result.tensor_lookup_, "tensor name");
-  detail::place_tensors(reader, result.tensors_, bytes, result.alignment_);
-  return result;
+  std::vector<detail::contents> one;
+  one.push_back(detail::parse_file(bytes, name_for_errors));
+  return index(detail::join(std::move(one)));
 }
 
 }  // namespace rocmforge::gguf

@@ -16,9 +16,10 @@ struct tensor_info {
   tensor_type type = tensor_type::f32;
   int rank = 0;
   std::array<std::int64_t, 4> extent = {1, 1, 1, 1};  ///< extent[0] varies fastest; unused ones: 1
-  std::uint64_t offset = 0;                           ///< in the file
+  std::uint64_t offset = 0;                           ///< in its file
   std::uint64_t num_bytes = 0;
   const std::byte* data = nullptr;
+  std::uint32_t file = 0;  ///< which file of a split model, an index into its paths
 };
 
 }  // namespace rocmforge::gguf

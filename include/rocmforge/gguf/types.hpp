@@ -102,28 +102,42 @@ inline constexpr std::array<type_traits, 43> tensor_types = {{
     {"q2_0", 64, 18},
 }};
 
+/// An id that no file may use, though it once had a meaning or has one at run time.
+struct refused_type {
+  std::uint32_t id;
+  std::string_view name;
+  std::string_view reason;
+};
+
+inline constexpr std::string_view removed = "was removed from the format: convert the model again";
+inline constexpr std::string_view to_q4_0 = "was removed from the format: requantise to q4_0";
+inline constexpr std::string_view to_iq4_nl = "was removed from the format: requantise to iq4_nl";
+inline constexpr std::string_view run_time_only =
+    "holds activations at run time and is never stored in a file";
+
+inline constexpr std::array<refused_type, 10> refused_types = {{
+    {4, "q4_2", removed},
+    {5, "q4_3", removed},
+    {9, "q8_1", run_time_only},
+    {15, "q8_k", run_time_only},
+    {31, "q4_0_4_4", to_q4_0},
+    {32, "q4_0_4_8", to_q4_0},
+    {33, "q4_0_8_8", to_q4_0},
+    {36, "iq4_nl_4_4", to_iq4_nl},
+    {37, "iq4_nl_4_8", to_iq4_nl},
+    {38, "iq4_nl_8_8", to_iq4_nl},
+}};
+
 /// Why `find_type(id)` is null, and what to do about it.
 inline std::string refused_type_reason(std::uint32_t id) {
   const std::string type = "type " + std::to_string(id);
-  switch (id) {
-    case 4:
-    case 5:
-      return type + " (q4_2, q4_3) was removed from the format: convert the model again";
-    case 9:
-    case 15:
-      return type + " (q8_1, q8_k) holds activations at run time and is never stored in a file";
-    case 31:
-    case 32:
-    case 33:
-      return type + " (q4_0 interleaved) was removed from the format: requantise to q4_0";
-    case 36:
-    case 37:
-    case 38:
-      return type + " (iq4_nl interleaved) was removed from the format: requantise to iq4_nl";
-    default:
-      return type + " is unknown, expected a tensor type from 0 to " +
-             std::to_string(tensor_types.size() - 1);
+  for (const refused_type& refused : refused_types) {
+    if (refused.id == id) {
+      return type + " (" + std::string(refused.name) + ") " + std::string(refused.reason);
+    }
   }
+  return type + " is unknown, expected a tensor type from 0 to " +
+         std::to_string(tensor_types.size() - 1);
 }
 
 }  // namespace detail
@@ -185,4 +199,10 @@ inline const value_traits& traits_of(value_type type) {
 }
 
 }  // namespace detail
+
+/// "u32", for example.
+inline std::string_view name_of(value_type type) {
+  return detail::traits_of(type).name;
+}
+
 }  // namespace rocmforge::gguf

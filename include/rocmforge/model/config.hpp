@@ -42,7 +42,7 @@ namespace model_config_reader {
 
 class reader {
  public:
-  explicit reader(const gguf::file& file)
+  explicit reader(const gguf::index& file)
       : file_(file), architecture_(file.get<std::string_view>("general.architecture")) {}
 
   [[nodiscard]] model_config read() const {
@@ -163,7 +163,7 @@ class reader {
     throw error(file_.path(), error::no_offset, message);
   }
 
-  const gguf::file& file_;
+  const gguf::index& file_;
   std::string architecture_;
 };
 
@@ -171,7 +171,7 @@ class reader {
 
 /// Reads and checks the hyper-parameters. @throws error naming the key, its value and what was
 /// expected
-inline model_config read_model_config(const gguf::file& file) {
+inline model_config read_model_config(const gguf::index& file) {
   return model_config_reader::reader(file).read();
 }
 

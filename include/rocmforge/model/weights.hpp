@@ -143,7 +143,7 @@ struct model_weights {
 class weight_loader {
  public:
   /// @param on_progress  called with the fraction of the tensors that are loaded
-  weight_loader(const gguf::file& file, const model_config& config, stream_ref stream,
+  weight_loader(const gguf::index& file, const model_config& config, stream_ref stream,
                 std::function<void(double)> on_progress = {})
       : file_(file), config_(config), stream_(stream), on_progress_(std::move(on_progress)) {}
 
@@ -328,7 +328,7 @@ class weight_loader {
     throw error(file_.path(), error::no_offset, message);
   }
 
-  const gguf::file& file_;
+  const gguf::index& file_;
   const model_config& config_;
   stream_ref stream_;
   std::function<void(double)> on_progress_;
