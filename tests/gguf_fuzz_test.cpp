@@ -3,6 +3,7 @@
 
 #include "support/gguf_exercise.hpp"
 #include "support/gguf_fixture.hpp"
+#include "support/gguf_models.hpp"
 #include "support/gguf_writer.hpp"
 
 #include <gtest/gtest.h>
@@ -42,6 +43,7 @@ using testing::byte_vector;
 using testing::exercise;
 using testing::gguf_writer;
 using testing::patch;
+using testing::rich_model;
 using testing::small_model;
 using testing::succeeds;
 
@@ -51,25 +53,6 @@ std::size_t parse_allocation(const byte_vector& bytes) {
   const std::size_t before = allocated_bytes;
   succeeds(bytes.size(), [&] { gguf::parse(bytes, name); });
   return allocated_bytes - before;
-}
-
-/// Every value type, arrays, and tensors of several types.
-byte_vector rich_model() {
-  gguf_writer writer(2, 8);
-  writer.add("u8", std::uint8_t{1}).add("i8", std::int8_t{-1}).add("u16", std::uint16_t{2});
-  writer.add("i16", std::int16_t{-2}).add("u32", std::uint32_t{3}).add("i32", std::int32_t{-3});
-  writer.add("u64", std::uint64_t{4})
-      .add("i64", std::int64_t{-4})
-      .add("f32", 0.5f)
-      .add("f64", 0.25);
-  writer.add("bool", true).add("string", "text");
-  writer.add_array("strings", std::vector<std::string>{"", "b", "long text"});
-  writer.add_array("bools", std::vector<bool>{true, false});
-  writer.add_array("numbers", std::vector<std::int16_t>{1, -1, 300});
-  writer.add_tensor("q6_k", gguf::tensor_type::q6_k, {256}, testing::counted(210));
-  writer.add_tensor("bf16", gguf::tensor_type::bf16, {3, 3}, testing::counted(18));
-  writer.add_tensor("mxfp4", gguf::tensor_type::mxfp4, {32, 1, 2}, testing::counted(34));
-  return writer.bytes();
 }
 
 TEST(gguf_fuzz, EveryTruncationIsRefused) {
@@ -157,6 +140,7 @@ TEST(gguf_fuzz, SeededMutations) {
   EXPECT_LT(num_accepted, 49000);
 }
 
+// R2 R3 R7; S22 S37
 TEST(gguf_fuzz, MemoryIsAFewTimesTheFile) {
   gguf_writer keys;
   for (char a = '!'; a <= '~'; ++a) {

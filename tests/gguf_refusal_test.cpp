@@ -1,4 +1,5 @@
-// GGUF reader: every rule of the format, broken.
+// GGUF reader: every rule of the format, broken. The comments name the rules (R) and the published
+// findings (S) of docs/gguf.md that a test is for.
 #include <rocmforge/gguf.hpp>
 
 #include "support/gguf_fixture.hpp"
@@ -47,6 +48,7 @@ void expect_patch_refused(std::size_t offset, T value, const std::string& expect
   parse_refusal(bytes, expected);
 }
 
+// R1; S8
 TEST(gguf_refusal, Header) {
   byte_vector bytes = small_model().bytes();
   EXPECT_EQ(parse_refusal(byte_vector{}, "the file is empty, expected a GGUF file"), 0u);
@@ -65,6 +67,7 @@ TEST(gguf_refusal, Header) {
   }
 }
 
+// R2 R3; S3 S5 S22
 TEST(gguf_refusal, Counts) {
   for (const std::uint64_t count :
        {max_u64, max_u64 / 2 + 1, max_u64 / 80 + 1, std::uint64_t{65537}}) {
@@ -85,6 +88,7 @@ TEST(gguf_refusal, Counts) {
   parse_refusal(header, "truncated: 0 tensors and 1 metadata keys take at least 14 bytes");
 }
 
+// R5; S4 S15 S42
 TEST(gguf_refusal, Keys) {
   parse_refusal(gguf_writer().add("", 1), "offset 24: the metadata key is empty");
   parse_refusal(gguf_writer().add(std::string_view("a\0b", 3), 1),
@@ -105,6 +109,7 @@ TEST(gguf_refusal, Keys) {
   expect_patch_refused(key, std::uint64_t{60000}, "truncated: the metadata key has 60000 bytes");
 }
 
+// R6 R8 R9; S4 S8
 TEST(gguf_refusal, Values) {
   const gguf_writer model = small_model();
   const auto count = model.offsets_of_key("llama.block_count");
@@ -134,6 +139,7 @@ TEST(gguf_refusal, Values) {
             24u + 13 + 4 + 12 + 2);
 }
 
+// R6 R7; S2 S21
 TEST(gguf_refusal, Arrays) {
   const std::size_t array = small_model().offsets_of_key("tokenizer.ggml.tokens").value;
   expect_patch_refused(array, std::uint32_t{9},
@@ -152,13 +158,17 @@ TEST(gguf_refusal, Arrays) {
     patch(bytes, array + 4, std::uint64_t{1} << 26);
     parse_refusal(bytes, "truncated: value is array of 67108864");
   }
-  byte_vector nested;
-  for (int depth = 0; depth < 100000; ++depth) {
-    append_value(nested, std::uint32_t{9});
-    append_value(nested, std::uint64_t{1});
+  for (const int max_depth : {1, 2, 100000}) {
+    byte_vector nested;
+    for (int depth = 0; depth < max_depth; ++depth) {
+      append_value(nested, std::uint32_t{9});
+      append_value(nested, std::uint64_t{1});
+    }
+    append_value(nested, std::uint32_t{0});
+    append_value(nested, std::uint64_t{0});
+    parse_refusal(gguf_writer().add_raw("nested", 9, nested),
+                  "'nested': value is an array of arrays");
   }
-  parse_refusal(gguf_writer().add_raw("nested", 9, nested),
-                "'nested': value is an array of arrays");
 }
 
 /// Lets a sparse file stand for one whose size would be a burden.
@@ -177,6 +187,7 @@ gguf_writer array_head(std::uint32_t element, std::uint64_t count) {
   return gguf_writer().add_raw("array", 9, head);
 }
 
+// R7 R8; S2 S37
 TEST(gguf_refusal, LimitsOfMetadata) {
   const std::uint64_t mib = 1 << 20;
   sparse_refusal(array_head(0, (1 << 26) + 1), 65 * mib,
@@ -206,8 +217,9 @@ TEST(gguf_refusal, LimitsOfMetadata) {
   refusal([&] { gguf::file{path.string()}; }, too_long);
 }
 
+// R10; S14
 TEST(gguf_refusal, Alignment) {
-  for (const std::uint32_t value : {0u, 1u, 2u, 4u, 13u, 48u, 1u << 17, 1u << 31, ~0u}) {
+  for (const std::uint32_t value : {0u, 1u, 2u, 3u, 4u, 13u, 48u, 1u << 17, 1u << 31, ~0u}) {
     parse_refusal(
         gguf_writer().add("general.alignment", value),
         "'general.alignment': value is " + std::to_string(value) + ", expected u32, a power");
@@ -228,20 +240,12 @@ TEST(gguf_refusal, Alignment) {
                 "value is array of 1 u32, expected u32");
 }
 
-TEST(gguf_refusal, SplitModels) {
-  gguf::parse(gguf_writer().add("split.count", std::uint16_t{1}).bytes(), "model.gguf");
-  gguf::parse(gguf_writer().add("split.count", std::uint16_t{0}).bytes(), "model.gguf");
-  parse_refusal(gguf_writer().add("split.count", std::uint16_t{3}),
-                "'split.count': the model is split over 3 files, expected one file");
-  parse_refusal(gguf_writer().add("split.count", "3"),
-                "'split.count': value is string, expected int");
-}
-
 gguf_writer raw_tensor(const std::vector<std::uint64_t>& extent, std::uint32_t type = 0,
                        std::uint64_t offset = 0) {
   return gguf_writer().add_raw_tensor("t", extent, type, offset);
 }
 
+// R11; S16 S17 S42
 TEST(gguf_refusal, TensorNames) {
   const byte_vector one(1);
   const auto with_name = [&](std::string_view name) {
@@ -259,10 +263,21 @@ TEST(gguf_refusal, TensorNames) {
                 "the tensor name 'same' occurs twice");
 }
 
+// R12 R15; S1 S11 S12 S13
 TEST(gguf_refusal, TensorShapes) {
   parse_refusal(raw_tensor({}), "tensor 't': rank is 0, expected 1 to 4");
   parse_refusal(raw_tensor({1, 1, 1, 1, 1}), "tensor 't': rank is 5, expected 1 to 4");
   expect_patch_refused(small_model().offsets_of_tensor("first").rank, ~0u, "rank is 4294967295");
+  {  // the same at the end of the file, so that there are no extents to read
+    const std::string name(21, 'n');  // with which the header finds enough bytes for one tensor
+    const gguf_writer model = gguf_writer().add_raw_tensor(name, {1}, 0, 0);
+    byte_vector bytes = model.bytes();
+    patch(bytes, model.offsets_of_tensor(name).rank, ~0u);
+    bytes.resize(model.offsets_of_tensor(name).extents);
+    parse_refusal(bytes, "rank is 4294967295");
+    patch(bytes, model.offsets_of_tensor(name).rank, 1u);
+    parse_refusal(bytes, "truncated: the extent has 8 bytes, the file ends after 0");
+  }
   for (std::size_t axis = 0; axis < 4; ++axis) {
     std::vector<std::uint64_t> extent = {4, 4, 4, 4};
     extent[axis] = 0;
@@ -280,23 +295,25 @@ TEST(gguf_refusal, TensorShapes) {
   parse_refusal(raw_tensor({two_40, 1 << 22}), "its size in bytes does not fit in 64 bits");
   parse_refusal(raw_tensor({two_40, two_40, two_40, two_40}), "does not fit in 64 bits");
   parse_refusal(raw_tensor({16, 641, 6700417, 65536 * 4096}), "does not fit in 64 bits");
+  parse_refusal(raw_tensor({64, (std::uint64_t{1} << 42) + 1}), "extent 1 is 4398046511105");
   // Fits in 64 bits, not in the file.
   parse_refusal(raw_tensor({two_40, 1 << 21}), "truncated: its 9223372036854775808 bytes start at");
 }
 
+// R13 R14; S18
 TEST(gguf_refusal, TensorTypes) {
   const std::pair<std::uint32_t, std::string> refused[] = {
-      {4, "type 4 (q4_2, q4_3) was removed"},
-      {5, "type 5 (q4_2, q4_3) was removed"},
-      {9, "type 9 (q8_1, q8_k) holds act"},
-      {15, "type 15 (q8_1, q8_k) holds act"},
-      {31, "type 31 (q4_0 interleaved) was rem"},
-      {32, "requantise to q4_0"},
-      {33, "requantise to q4_0"},
-      {36, "type 36 (iq4_nl interleaved) was rem"},
-      {37, "requantise to iq4_nl"},
-      {38, "requantise to iq4_nl"},
-      {43, "type 43 is unknown"},
+      {4, "type 4 (q4_2) was removed from the format: convert the model again"},
+      {5, "type 5 (q4_3) was removed from the format: convert the model again"},
+      {9, "type 9 (q8_1) holds activations at run time and is never stored in a file"},
+      {15, "type 15 (q8_k) holds activations at run time and is never stored in a file"},
+      {31, "type 31 (q4_0_4_4) was removed from the format: requantise to q4_0"},
+      {32, "type 32 (q4_0_4_8) was removed from the format: requantise to q4_0"},
+      {33, "type 33 (q4_0_8_8) was removed from the format: requantise to q4_0"},
+      {36, "type 36 (iq4_nl_4_4) was removed from the format: requantise to iq4_nl"},
+      {37, "type 37 (iq4_nl_4_8) was removed from the format: requantise to iq4_nl"},
+      {38, "type 38 (iq4_nl_8_8) was removed from the format: requantise to iq4_nl"},
+      {43, "type 43 is unknown, expected a tensor type from 0 to 42"},
       {0x80000000u, "type 2147483648 is unknown"},
       {~0u, "type 4294967295 is unknown"}};
   for (const auto& [type, message] : refused) parse_refusal(raw_tensor({256}, type), message);
@@ -310,6 +327,7 @@ TEST(gguf_refusal, TensorTypes) {
   }
 }
 
+// R15 R16; S9 S10 S19 S20
 TEST(gguf_refusal, TensorPlaces) {
   const gguf_writer model = small_model();
   const std::size_t offset = model.offsets_of_tensor("second").data_offset;
@@ -317,6 +335,8 @@ TEST(gguf_refusal, TensorPlaces) {
   expect_patch_refused(offset, std::uint64_t{0},
                        "data offset is 0, expected 128: it would overlap");
   expect_patch_refused(offset, std::uint64_t{160}, "expected 128: it would leave a gap after");
+  expect_patch_refused(offset, std::uint64_t{model.bytes().size() - 1}, "expected a multiple");
+  expect_patch_refused(offset, std::uint64_t{model.bytes().size() / 32 * 32}, "leave a gap after");
   expect_patch_refused(offset, max_u64 - 31, "it would leave a gap after the data before it");
   expect_patch_refused(model.offsets_of_tensor("first").data_offset, std::uint64_t{32},
                        "expected 0: ");
@@ -327,6 +347,7 @@ TEST(gguf_refusal, TensorPlaces) {
   bytes.resize(end - 1);
   parse_refusal(bytes, "tensor 'third': truncated: its 6 bytes start at");
   // Sizes whose padded sum wraps, in two tensors and in many.
+  parse_refusal(raw_tensor({0x7fffffffffffffc0}, 24), "extent 0 is 9223372036854775744, expected");
   for (const int num_tensors : {2, 100}) {
     gguf_writer huge;
     for (int i = 0; i < num_tensors; ++i) {
@@ -337,6 +358,7 @@ TEST(gguf_refusal, TensorPlaces) {
   }
 }
 
+// R17
 TEST(gguf_refusal, BytesAfterTheModel) {
   byte_vector bytes = small_model().bytes();
   const std::size_t end = gguf::parse(bytes, "m").tensor("third").offset + 6;
@@ -349,6 +371,21 @@ TEST(gguf_refusal, BytesAfterTheModel) {
   parse_refusal(empty, "33 bytes follow the end of the model");
 }
 
+// R19; S23
+TEST(gguf_refusal, ArraysOfAnotherType) {
+  const byte_vector bytes = gguf_writer()
+                                .add_array("scores", std::vector<std::int8_t>{1, 2, 3})
+                                .add_array("token_type", std::vector<std::uint8_t>{1, 255})
+                                .add_array("flags", std::vector<bool>{true})
+                                .bytes();
+  const gguf::index model = gguf::parse(bytes, "model.gguf");
+  refusal([&] { model.get_array<float>("scores"); }, "value is array of 3 i8, expected array of f");
+  refusal([&] { model.get_array<int>("flags"); }, "value is array of 1 bool, expected array of i");
+  // Narrower integers are converted one by one, never taken for wider ones.
+  EXPECT_EQ(model.get_array<int>("token_type"), (std::vector<int>{1, 255}));
+}
+
+// R5 R11; S38
 TEST(gguf_refusal, ManyNamesTakeNoTime) {
   gguf_writer writer;
   for (int i = 0; i < 65536; ++i) {

@@ -33,44 +33,38 @@ using testing::temporary_path;
 
 constexpr std::uint64_t max_u64 = std::numeric_limits<std::uint64_t>::max();
 
+// R13
 TEST(gguf_types, SizesAndIds) {
-  int num_types = 0;
-  for (std::uint32_t id = 0; id < 200; ++id) num_types += gguf::find_type(id) != nullptr;
-  EXPECT_EQ(num_types, 33);
-  for (const std::uint32_t id : {4u, 5u, 9u, 15u, 31u, 32u, 33u, 36u, 37u, 38u, 43u, ~0u}) {
-    EXPECT_EQ(gguf::find_type(id), nullptr) << id;
-  }
-  // Bits per element as published, times 10,000.
-  const auto bits = [](tensor_type type) {
-    const auto& traits = gguf::traits_of(type);
-    return traits.block_bytes * 80000 / traits.block_elements;
+  struct published {
+    std::uint32_t id;
+    const char* name;
+    int elements, bytes;
   };
-  EXPECT_EQ(bits(tensor_type::bf16), 160000);
-  EXPECT_EQ(bits(tensor_type::q4_0), 45000);
-  EXPECT_EQ(bits(tensor_type::q4_1), 50000);
-  EXPECT_EQ(bits(tensor_type::q5_0), 55000);
-  EXPECT_EQ(bits(tensor_type::q5_1), 60000);
-  EXPECT_EQ(bits(tensor_type::q8_0), 85000);
-  EXPECT_EQ(bits(tensor_type::q2_k), 26250);
-  EXPECT_EQ(bits(tensor_type::q3_k), 34375);
-  EXPECT_EQ(bits(tensor_type::q4_k), 45000);
-  EXPECT_EQ(bits(tensor_type::q5_k), 55000);
-  EXPECT_EQ(bits(tensor_type::q6_k), 65625);
-  EXPECT_EQ(bits(tensor_type::iq2_xxs), 20625);
-  EXPECT_EQ(bits(tensor_type::iq2_xs), 23125);
-  EXPECT_EQ(bits(tensor_type::iq2_s), 25625);
-  EXPECT_EQ(bits(tensor_type::iq3_xxs), 30625);
-  EXPECT_EQ(bits(tensor_type::iq3_s), 34375);
-  EXPECT_EQ(bits(tensor_type::iq1_s), 15625);
-  EXPECT_EQ(bits(tensor_type::iq1_m), 17500);
-  EXPECT_EQ(bits(tensor_type::iq4_nl), 45000);
-  EXPECT_EQ(bits(tensor_type::iq4_xs), 42500);
-  EXPECT_EQ(bits(tensor_type::tq1_0), 16875);
-  EXPECT_EQ(bits(tensor_type::tq2_0), 20625);
-  EXPECT_EQ(bits(tensor_type::mxfp4), 42500);
-  EXPECT_EQ(bits(tensor_type::nvfp4), 45000);
-  EXPECT_EQ(bits(tensor_type::q1_0), 11250);
-  EXPECT_EQ(bits(tensor_type::q2_0), 22500);
+  const published types[] = {
+      {0, "f32", 1, 4},         {1, "f16", 1, 2},         {2, "q4_0", 32, 18},
+      {3, "q4_1", 32, 20},      {6, "q5_0", 32, 22},      {7, "q5_1", 32, 24},
+      {8, "q8_0", 32, 34},      {10, "q2_k", 256, 84},    {11, "q3_k", 256, 110},
+      {12, "q4_k", 256, 144},   {13, "q5_k", 256, 176},   {14, "q6_k", 256, 210},
+      {16, "iq2_xxs", 256, 66}, {17, "iq2_xs", 256, 74},  {18, "iq3_xxs", 256, 98},
+      {19, "iq1_s", 256, 50},   {20, "iq4_nl", 32, 18},   {21, "iq3_s", 256, 110},
+      {22, "iq2_s", 256, 82},   {23, "iq4_xs", 256, 136}, {24, "i8", 1, 1},
+      {25, "i16", 1, 2},        {26, "i32", 1, 4},        {27, "i64", 1, 8},
+      {28, "f64", 1, 8},        {29, "iq1_m", 256, 56},   {30, "bf16", 1, 2},
+      {34, "tq1_0", 256, 54},   {35, "tq2_0", 256, 66},   {39, "mxfp4", 32, 17},
+      {40, "nvfp4", 64, 36},    {41, "q1_0", 128, 18},    {42, "q2_0", 64, 18}};
+  std::uint32_t next = 0;
+  for (const published& type : types) {
+    for (; next < type.id; ++next) EXPECT_EQ(gguf::find_type(next), nullptr) << next;
+    ++next;
+    const gguf::type_traits* traits = gguf::find_type(type.id);
+    ASSERT_NE(traits, nullptr) << type.name;
+    EXPECT_EQ(traits->name, type.name);
+    EXPECT_EQ(traits->block_elements, type.elements) << type.name;
+    EXPECT_EQ(traits->block_bytes, type.bytes) << type.name;
+    EXPECT_EQ(traits, &gguf::traits_of(tensor_type(type.id)));
+  }
+  for (; next < 1000; ++next) EXPECT_EQ(gguf::find_type(next), nullptr) << next;
+  EXPECT_EQ(gguf::find_type(~0u), nullptr);
 }
 
 TEST(gguf_file, ReadsTensorsOfBothVersionsAndAnyAlignment) {
@@ -133,6 +127,20 @@ TEST(gguf_file, MetadataWithoutTensors) {
   EXPECT_EQ(gguf::parse(gguf_writer().bytes(), "empty.gguf").metadata().size(), 0u);
 }
 
+// S43. A mapping keeps what it was made of: a model may be replaced by renaming while it is open.
+TEST(gguf_file, OneThatIsReplacedStaysWhatItWas) {
+  const temporary_path path("replaced");
+  const temporary_path other("replacement");
+  small_model().write(path.string());
+  const gguf::file model(path.string());
+  gguf_writer().add("general.architecture", "other").write(other.string());
+  std::filesystem::rename(other.string(), path.string());
+  EXPECT_EQ(gguf::file(path.string()).get<std::string_view>("general.architecture"), "other");
+  EXPECT_EQ(model.get<std::string_view>("general.architecture"), "llama");
+  const gguf::tensor_info& third = model.tensor("third");
+  EXPECT_EQ(byte_vector(third.data, third.data + third.num_bytes), counted(6));
+}
+
 TEST(gguf_file, PathsThatAreNoModel) {
   const std::string folder = std::filesystem::temp_directory_path().string();
   refusal([&] { gguf::file(folder + "/rocmforge/no/such.gguf"); }, "no such file, expected a GGUF");
@@ -186,6 +194,7 @@ TEST(gguf_metadata, RoundTripOfEveryType) {
   expect_round_trip(std::vector{""sv, "text"sv, "\0\xff\n"sv});
 }
 
+// R19
 TEST(gguf_metadata, IntegersOfAnyWidthConvertInRange) {
   const byte_vector bytes = gguf_writer()
                                 .add("small", std::int8_t{-1})
@@ -206,6 +215,7 @@ TEST(gguf_metadata, IntegersOfAnyWidthConvertInRange) {
           "metadata key 'ids': value is 300, expected integer from 0 to 255");
 }
 
+// R19
 TEST(gguf_metadata, WrongTypesAreErrors) {
   const double infinity = std::numeric_limits<double>::infinity();
   const byte_vector bytes = gguf_writer()

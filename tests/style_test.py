@@ -5,7 +5,8 @@ import pathlib
 import re
 import unittest
 
-INCLUDE = pathlib.Path(__file__).resolve().parent.parent / "include" / "rocmforge"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+INCLUDE = ROOT / "include" / "rocmforge"
 
 # Comments and literals, which the rules do not concern.
 SKIPPED = re.compile(
@@ -82,6 +83,22 @@ class Violations(unittest.TestCase):
         for head in ("", "#include <vector>\n#pragma once\n", "// #pragma once\n"):
             self.assertTrue(self.found("int x;\n", head=head), head)
         self.assertEqual(self.found("int x;\n", head="/* a\n b */\n\n#pragma once\n"), [])
+
+
+class TestsNamedInDocs(unittest.TestCase):
+    """docs/gguf.md names a test for every rule of the format and for every published finding."""
+
+    def test_exist(self):
+        rows = re.findall(r"^\| ([RS][^|]*) \|.*\| ([^|]*) \|$", (ROOT / "docs" / "gguf.md").read_text(), re.MULTILINE)
+        rules = {number for numbers, _ in rows for number in numbers.split(", ")}
+        self.assertEqual({f"R{i}" for i in range(1, 21)} - rules, set())
+        cases = {".".join(case) for path in (ROOT / "tests").glob("gguf*_test.cpp")
+                 for case in re.findall(r"^TEST(?:_F)?\((\w+), (\w+)\)", path.read_text(), re.MULTILINE)}
+        programs = {path.stem for path in (ROOT / "tests").glob("*_test.cpp")}
+        for numbers, named in rows:
+            found = re.findall(r"\bgguf_\w+\.\w+|\b\w+_test\b", named)
+            self.assertTrue(found, f"{numbers} names no test")
+            self.assertEqual(set(found) - cases - programs, set(), numbers)
 
 
 if __name__ == "__main__":
