@@ -48,5 +48,20 @@ class Install(unittest.TestCase):
         self.assertIn("unknown purpose 'swimming'", result.stderr)
 
 
+class RocmHeaders(unittest.TestCase):
+
+    def test_arguments(self):
+        for arguments in ((), ("7.1.0",), ("7.1", "/usr/include"), ("/usr/include", "7.1.0")):
+            result = run("check_rocm_headers", *arguments)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn("usage: check_rocm_headers VERSION FOLDER...", result.stderr)
+
+    def test_folder_without_hip(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = run("check_rocm_headers", "7.1.0", folder)
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("none of the folders has hip/hip_runtime.h", result.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -19,6 +19,24 @@ GENERIC_CODE_HAS_NO = {
     "a launch in triple brackets": re.compile(r"<<<"),
 }
 
+# What ROCm changed, deprecated or took away between 5.2 and 7.1: used nowhere, in platform/ neither.
+CHANGED_IN_ROCM = {
+    "warpSize, no constant since ROCm 7 (wave sizes are template parameters; the member of the device's properties is another)":
+        re.compile(r"(?<![.>\w])(?<!->)warpSize\b"),
+    "the compiler's wave size, gone with ROCm 7": re.compile(r"\b(?:__AMDGCN_WAVEFRONT_SIZE(?:__)?|WAVEFRONT_SIZE)\b"),
+    "rocPRIM's warp_size, deprecated": re.compile(r"\brocprim::warp_size\b"),
+    "gcnArch, gone from the device's properties since ROCm 6 (gcnArchName is there)":
+        re.compile(r"\bgcnArch\b|\bhipDeviceAttribute(?:GcnArch(?:Name)?|Arch|Name|Uuid)\b"),
+    "a versioned name of the device's properties, which the plain ones stand for":
+        re.compile(r"\bhip(?:DeviceProp_t|GetDeviceProperties|ChooseDevice)R\d+\b"),
+    "memoryType of a pointer's attributes, renamed to type in ROCm 6": re.compile(r"(?:\.|->)\s*memoryType\b"),
+    "a texture reference, deprecated": re.compile(r"\btextureReference\b|\btexture\s*<"),
+    "an error code or a node type that ROCm 7 lacks": re.compile(
+        r"\bhip(?:ErrorDeInitialized|ErrorMemoryFree|ErrorTooManyPeers|ErrorDeviceAlreadyInUse|GraphNodeTypeMemcpy1D)\b"),
+    "a context of HIP, deprecated": re.compile(r"\bhip(?:Ctx[A-Z]\w*|DevicePrimaryCtx\w*)\b"),
+    "pinned memory by a deprecated name": re.compile(r"\bhip(?:MallocHost|MemAllocHost|HostAlloc|FreeHost)\b"),
+}
+
 
 def without_comments(text):
     """The text with comments and literals blanked out and the lines kept."""
@@ -30,12 +48,12 @@ def violations(path, text):
     found = []
     if not without_comments(text).lstrip().startswith("#pragma once\n"):
         found.append(f"{path}:1: does not start with #pragma once")
-    if path.split("/")[0] != "platform":
-        code = without_comments(text)
-        for what, pattern in GENERIC_CODE_HAS_NO.items():
-            for match in pattern.finditer(code):
-                line = code.count("\n", 0, match.start() + len(match[0]) - len(match[0].lstrip())) + 1
-                found.append(f"{path}:{line}: has {what}: {match[0].strip()}")
+    code = without_comments(text)
+    generic = path.split("/")[0] != "platform"
+    for what, pattern in {**CHANGED_IN_ROCM, **(GENERIC_CODE_HAS_NO if generic else {})}.items():
+        for match in pattern.finditer(code):
+            line = code.count("\n", 0, match.start() + len(match[0]) - len(match[0].lstrip())) + 1
+            found.append(f"{path}:{line}: has {what}: {match[0].strip()}")
     return found
 
 
@@ -69,6 +87,16 @@ class Violations(unittest.TestCase):
 
     def test_platform_may(self):
         self.assertEqual(self.found("#if X\nhipMalloc(threadIdx.x);\n#endif\n", path="platform/amd.hpp"), [])
+
+    def test_what_rocm_changed_is_nowhere(self):
+        for code in ("int w = warpSize;", "f(-warpSize);", "static_assert(__AMDGCN_WAVEFRONT_SIZE == 64);",
+                     "int w = __AMDGCN_WAVEFRONT_SIZE__;", "rocprim::warp_size();", "p.gcnArch;", "hipDeviceAttributeGcnArch;",
+                     "hipDeviceProp_tR0600 p;", "a.memoryType;", "a->memoryType;", "texture<float, 2> t;", "hipErrorTooManyPeers;",
+                     "hipCtxCreate(&c);", "hipMallocHost(&p, 1);", "hipHostAlloc(&p, 1, 0);"):
+            self.assertTrue(self.found(code, path="platform/amd.hpp"), code)
+        for code in ("int w = properties.warpSize;", "p->warpSize;", "p.gcnArchName;", "hipDeviceProp_t p;", "hipHostMalloc(&p, 1, 0);",
+                     "int memoryType;", "int my_warpSize;", "hipHostFree(p);", "// warpSize"):
+            self.assertEqual(self.found(code, path="platform/amd.hpp"), [], code)
 
     def test_comments_literals_and_longer_names_are_no_violation(self):
         code = "\n".join((

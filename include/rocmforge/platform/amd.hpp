@@ -126,12 +126,17 @@ ROCMFORGE_DEVICE typename Kernel::shared_storage& shared_memory() {
 }
 #endif
 
+// ROCm 6.3 calls these two deprecated; of those that it names instead, 5.2 lacks one and says the
+// same of the other.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wdeprecated-declarations"
 inline hipError_t allocate_host(void** pointer, std::size_t bytes) {
   return hipHostMalloc(pointer, bytes, hipHostMallocDefault);
 }
 inline hipError_t free_host(void* pointer) {
   return hipHostFree(pointer);
 }
+#pragma clang diagnostic pop
 
 inline bool query_device(int device, device_properties& properties) {
   hipDeviceProp_t native{};
