@@ -33,7 +33,7 @@ void run(benchmark::State& state, const model_shape& model, int q_len, int kv_le
         return paged_attention(
             out.view(q_len, num_heads, head_dim), device_q.view(q_len, num_heads, head_dim),
             device_k.view(num_pages, num_kv_heads, page_size, head_dim),
-            device_v.view(num_pages, num_kv_heads, page_size, head_dim), batch, {}, queue);
+            device_v.view(num_pages, num_kv_heads, page_size, head_dim), batch, {}, {}, queue);
       },
       [&] {  // the last head's last query
         const auto row = [&](const std::vector<TCache>& from) {

@@ -52,6 +52,45 @@ TEST_P(attention_paged, ragged_sequences_agree_with_double) {
   }
 }
 
+// The pages before the window are gone: their entries lead to one full of NaN.
+TEST_P(attention_paged, every_option_agrees_with_double) {
+  const std::vector<float> sink = {0, 1, -2, 0.5f};
+  const device_buffer<float> device_sink(sink);
+  const int window = 21, page_size = 16;
+  for (const auto& lengths : {few_queries(), many_queries()}) {
+    for (const bool causal : {true, false}) {
+      const sequences s(lengths, 4, 2, 48, page_size);
+      auto table = s.batch().page_table;
+      const device_buffer<int> pages(s.page_table_without([&](const paged_sequence& sequence) {
+        return std::max(0, sequence.kv_len - sequence.q_len + 1 - window) / page_size;
+      }));
+      table.data = pages.data();
+      auto batch = s.batch();
+      batch.page_table = table;
+      EXPECT_SUCCESS(paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), batch,
+                                     {.softmax_scale = 0.7f,
+                                      .causal = causal,
+                                      .logits_soft_cap = 3,
+                                      .window_left = window,
+                                      .sink = device_sink.view(4)},
+                                     s.lse()));
+      const auto lse = s.expect_results({.causal = causal,
+                                         .scale = double(0.7f),
+                                         .soft_cap = 3,
+                                         .window = window,
+                                         .sink = to_double(sink)},
+                                        5e-6);
+      expect_lse(s.lse_values().data(), lse, 5e-6);
+    }
+  }
+}
+
+TEST_P(attention_paged, lse_of_a_query_that_sees_nothing_is_minus_infinity) {
+  const sequences s(few_queries(), 2, 1, 32, 16);
+  EXPECT_SUCCESS(paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {}, s.lse()));
+  expect_lse(s.lse_values().data(), s.expect_results(reference::attention_shape{}, 5e-6), 5e-6);
+}
+
 // The kernel is chosen by the longest sequence, so the same max_q_len makes the same choice.
 TEST_P(attention_paged, a_sequence_alone_gives_the_same_bits) {
   for (const auto& lengths : {few_queries(), many_queries()}) {
@@ -145,6 +184,12 @@ TEST_P(attention_paged, refuses_what_does_not_fit) {
          status_code::invalid_argument, "kv_len");
   refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.page_table.extent[0] = 1; },
          status_code::invalid_shape, "page_table");
+  EXPECT_REFUSED(paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {},
+                                 sub_view<0>(s.lse(), 0, 3)),
+                 status_code::invalid_shape, "lse");
+  EXPECT_REFUSED(
+      paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {.window_left = -1}),
+      status_code::invalid_argument, "window_left");
   refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.max_q_len = -1; },
          status_code::invalid_argument, "max_q_len");
   const sequences nobody({}, 4, 2, 16, 16);

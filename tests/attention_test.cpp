@@ -18,10 +18,16 @@ struct problem {
   float scale = 0;
   double magnitude = 1;     // of the elements of q and k
   double tolerance = 5e-6;  // of the output, relative to its largest element
+  int v_head_dim = 0;       // 0: head_dim
+  float soft_cap = 0;
+  int window = 0;
+  std::vector<float> sink{};  // of each head, or empty
+
+  [[nodiscard]] int out_dim() const { return v_head_dim != 0 ? v_head_dim : head_dim; }
 };
 
 struct result {
-  std::vector<std::vector<float>> out;  // of each sequence, [num_heads, q_len, head_dim]
+  std::vector<std::vector<float>> out;  // of each sequence, [num_heads, q_len, v_head_dim]
   std::vector<float> lse;               // [batch, num_heads, q_len]
   bool operator==(const result&) const = default;
 };
@@ -31,7 +37,7 @@ struct inputs {
   explicit inputs(const problem& p)
       : q(p.batch, p.num_heads, p.q_len, p.head_dim, p.seq_first, p.gap),
         k(p.batch, p.num_kv_heads, p.kv_len, p.head_dim, p.seq_first, p.gap),
-        v(p.batch, p.num_kv_heads, p.kv_len, p.head_dim, p.seq_first, p.gap) {
+        v(p.batch, p.num_kv_heads, p.kv_len, p.out_dim(), p.seq_first, p.gap) {
     q.fill(1, p.magnitude);
     k.fill(2, p.magnitude);
     v.fill(3);
@@ -39,11 +45,16 @@ struct inputs {
 };
 
 result run(const problem& p, inputs& in) {
-  padded_tensor<float> out(p.batch, p.num_heads, p.q_len, p.head_dim, p.seq_first, p.gap);
+  padded_tensor<float> out(p.batch, p.num_heads, p.q_len, p.out_dim(), p.seq_first, p.gap);
   device_buffer<float> lse(std::size_t(p.batch * p.num_heads * p.q_len));
   lse.fill_bytes(0xff);
+  const device_buffer<float> sink(p.sink);
   EXPECT_SUCCESS(rocmforge::attention(out.upload(), in.q.upload(), in.k.upload(), in.v.upload(),
-                                      {.softmax_scale = p.scale, .causal = p.causal},
+                                      {.softmax_scale = p.scale,
+                                       .causal = p.causal,
+                                       .logits_soft_cap = p.soft_cap,
+                                       .window_left = p.window,
+                                       .sink = sink.view(int(p.sink.size()))},
                                       lse.view(p.batch, p.num_heads, p.q_len)));
   out.download();
   result result{{}, lse.to_host()};
@@ -55,29 +66,21 @@ result run(const problem& p) {
   return run(p, in);
 }
 
-/// -inf where no key is seen, near elsewhere.
-void expect_lse(const float* actual, const std::vector<double>& expected, double tolerance) {
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    if (std::isinf(expected[i])) {
-      EXPECT_EQ(actual[i], -std::numeric_limits<float>::infinity()) << i;
-    } else {
-      EXPECT_NEAR(actual[i], expected[i], tolerance * std::max(1.0, std::fabs(expected[i]))) << i;
-    }
-  }
-}
-
 void check(const problem& p) {
   SCOPED_TRACE("batch " + std::to_string(p.batch) + ", heads " + std::to_string(p.num_heads) + "/" +
                std::to_string(p.num_kv_heads) + ", q_len " + std::to_string(p.q_len) + ", kv_len " +
-               std::to_string(p.kv_len) + ", head_dim " + std::to_string(p.head_dim) +
-               (p.causal ? ", causal" : "") + (p.seq_first ? ", seq first" : "") + ", gap " +
-               std::to_string(p.gap));
+               std::to_string(p.kv_len) + ", head_dim " + std::to_string(p.head_dim) + "/" +
+               std::to_string(p.out_dim()) + (p.causal ? ", causal" : "") +
+               (p.seq_first ? ", seq first" : "") + ", gap " + std::to_string(p.gap) +
+               ", soft cap " + std::to_string(p.soft_cap) + ", window " + std::to_string(p.window) +
+               (p.sink.empty() ? "" : ", sinks"));
   inputs in(p);
   const result actual = run(p, in);
   for (int b = 0; b < p.batch; ++b) {
     const auto expected = reference::attention(
         to_double(in.q.values(b)), to_double(in.k.values(b)), to_double(in.v.values(b)),
-        {p.num_heads, p.num_kv_heads, p.q_len, p.kv_len, p.head_dim, p.causal, double(p.scale)});
+        {p.num_heads, p.num_kv_heads, p.q_len, p.kv_len, p.head_dim, p.causal, double(p.scale),
+         p.out_dim(), double(p.soft_cap), p.window, to_double(p.sink)});
     expect_close(actual.out[std::size_t(b)], expected.out, p.tolerance, 1.0);
     expect_lse(&actual.lse[std::size_t(b * p.num_heads * p.q_len)], expected.lse, p.tolerance);
   }
@@ -154,6 +157,107 @@ TEST_P(attention_contiguous, takes_any_scale) {
 TEST_P(attention_contiguous, large_scores_do_not_overflow) {
   for (const int q_len : {1, 9}) {
     check({.q_len = q_len, .kv_len = 100, .scale = 1, .magnitude = 30, .tolerance = 5e-3});
+  }
+}
+
+// Windows of one key, and of a tile and its neighbours; wider than there are keys; with fewer keys
+// than queries. Without a causal mask the keys after the query are seen too.
+TEST_P(attention_contiguous, a_window_hides_what_is_further_back) {
+  for (const int window : {1, 2, 15, 16, 17, 64, 65, 300}) {
+    for (const auto& [q_len, kv_len] : {std::pair{1, 200}, std::pair{4, 130}, std::pair{5, 131},
+                                        std::pair{70, 190}, std::pair{70, 40}, std::pair{4, 2}}) {
+      check({.q_len = q_len, .kv_len = kv_len, .window = window});
+    }
+    check({.q_len = 3, .kv_len = 150, .causal = false, .window = window});
+    check({.q_len = 66, .kv_len = 150, .causal = false, .window = window});
+  }
+}
+
+// What is far back must not be looked at: its pages may be gone.
+TEST_P(attention_contiguous, keys_outside_the_window_are_not_read) {
+  for (const int q_len : {1, 40}) {
+    const problem p{.q_len = q_len, .kv_len = 700, .window = 30};
+    inputs in(p);
+    const result expected = run(p, in);
+    const auto k = in.k.upload(), v = in.v.upload();
+    for (int head = 0; head < p.num_kv_heads; ++head) {
+      const int hidden = p.kv_len - q_len + 1 - p.window;
+      const std::vector<float> nothing(std::size_t(hidden * p.head_dim), not_a_number<float>);
+      for (const auto& cache : {k, v}) {
+        platform_memory::upload(slice(cache, 0, head).data, nothing.data(),
+                                nothing.size() * sizeof(float), {});
+      }
+    }
+    stream_ref{}.synchronize();
+    const device_buffer<float> out(std::size_t(p.num_heads * q_len * p.head_dim));
+    EXPECT_SUCCESS(rocmforge::attention(out.view(1, p.num_heads, q_len, p.head_dim), in.q.upload(),
+                                        k, v, {.window_left = p.window}));
+    EXPECT_EQ(out.to_host(), expected.out[0]);
+  }
+}
+
+// Scores of up to many caps, and a cap far above every score. An error of a score is a relative
+// error of its weight.
+TEST_P(attention_contiguous, soft_caps_agree_with_double) {
+  for (const int q_len : {1, 4, 9, 66}) {
+    for (const float cap : {0.5f, 5.0f, 50.0f, 1000.0f}) {
+      check({.q_len = q_len, .kv_len = 77, .magnitude = 4, .soft_cap = cap});
+      check({.q_len = q_len,
+             .kv_len = 77,
+             .scale = 30,
+             .magnitude = 3,
+             .tolerance = std::max(5e-6, 1e-7 * double(cap)),
+             .soft_cap = cap});
+    }
+  }
+}
+
+TEST_P(attention_contiguous, sinks_join_the_sum) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> sinks[] = {{1, -2, 0.5f, 3}, {40, -40, -infinity, 0}};
+  for (const auto& sink : sinks) {
+    for (const int q_len : {1, 3, 9, 66}) {
+      for (const int kv_len : {2, 40})
+        check({.batch = 2,
+               .num_heads = 4,
+               .num_kv_heads = 2,
+               .q_len = q_len,
+               .kv_len = kv_len,
+               .sink = sink});
+    }
+  }
+}
+
+TEST_P(attention_contiguous, values_have_a_head_dim_of_their_own) {
+  for (const auto& [head_dim, v_head_dim] :
+       {std::pair{64, 32}, std::pair{24, 70}, std::pair{192, 128}, std::pair{1, 33},
+        std::pair{80, 256}}) {
+    for (const int q_len : {2, 7}) {
+      check(
+          {.q_len = q_len, .kv_len = 35, .head_dim = head_dim, .gap = 3, .v_head_dim = v_head_dim});
+    }
+  }
+}
+
+// Gemma 2's and gpt-oss's kinds of heads.
+TEST_P(attention_contiguous, everything_at_once) {
+  for (const int q_len : {1, 4, 70}) {
+    for (const bool causal : {true, false}) {
+      check({.batch = 2,
+             .num_heads = 6,
+             .num_kv_heads = 2,
+             .q_len = q_len,
+             .kv_len = 150,
+             .head_dim = 80,
+             .causal = causal,
+             .seq_first = true,
+             .gap = 1,
+             .scale = 0.3f,
+             .v_head_dim = 64,
+             .soft_cap = 4,
+             .window = 20,
+             .sink = {1, 0, -1, 2, 0.5f, -3}});
+    }
   }
 }
 
@@ -253,6 +357,21 @@ TEST_P(attention_contiguous, refuses_what_does_not_fit) {
   EXPECT_REFUSED(attention(q, q, nowhere, k), status_code::invalid_argument, "k");
   EXPECT_REFUSED(attention(q, q, k, k, {.softmax_scale = std::numeric_limits<float>::infinity()}),
                  status_code::invalid_argument, "softmax_scale");
+  EXPECT_REFUSED(attention(q, q, k, k, {.logits_soft_cap = -1}), status_code::invalid_argument,
+                 "logits_soft_cap");
+  EXPECT_REFUSED(
+      attention(q, q, k, k, {.logits_soft_cap = std::numeric_limits<float>::quiet_NaN()}),
+      status_code::invalid_argument, "logits_soft_cap");
+  EXPECT_REFUSED(attention(q, q, k, k, {.window_left = -1}), status_code::invalid_argument,
+                 "window_left");
+  EXPECT_REFUSED(attention(q, q, k, k, {.sink = buffer.view(3)}), status_code::invalid_shape,
+                 "sink");
+  EXPECT_REFUSED(attention(q, q, k, buffer.view(2, 2, 5, 12)), status_code::invalid_shape, "v");
+  EXPECT_REFUSED(attention(buffer.view(2, 4, 3, 0), q, k, buffer.view(2, 2, 5, 0)),
+                 status_code::invalid_shape, "out");
+  EXPECT_REFUSED(attention(buffer.view(1, 1, 3, 300), buffer.view(1, 1, 3, 16),
+                           buffer.view(1, 1, 5, 16), buffer.view(1, 1, 5, 300)),
+                 status_code::unsupported, "v");
   const auto long_rows = buffer.view(1, 1, 3, 257);
   EXPECT_REFUSED(attention(long_rows, long_rows, long_rows, long_rows), status_code::unsupported,
                  "q");

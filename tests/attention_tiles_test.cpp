@@ -45,8 +45,8 @@ TEST_P(attention_tiles, pages_give_the_same_bits_as_plain_tensors) {
     const auto heads_first = [&](float* tokens) {
       return permuted<0, 2, 1, 3>(make_view(tokens, 1, q_len, num_heads, head_dim));
     };
-    const attention_problem::paged<float, float> pages{s.out(), s.q(), s.k_pages(), s.v_pages(),
-                                                       s.batch()};
+    const attention_problem::paged<float, float> pages{s.out(),     s.q(),     s.k_pages(),
+                                                       s.v_pages(), s.batch(), {}};
     const attention_problem::contiguous<float, float> plain{
         heads_first(out.data()),
         heads_first(s.q().data),

@@ -16,8 +16,8 @@ void check_paged() {
   for (const bool few_queries : {true, false}) {
     const paged_sequences<T, TCache> s({{3, 70, 1}, {1, 1, 2}, {4, 2, 3}, {2, 90, 4}}, num_heads,
                                        num_kv_heads, head_dim, 16);
-    const attention_problem::paged<T, TCache> problem{s.out(), s.q(), s.k_pages(), s.v_pages(),
-                                                      s.batch()};
+    const attention_problem::paged<T, TCache> problem{s.out(),     s.q(),     s.k_pages(),
+                                                      s.v_pages(), s.batch(), {}};
     if (few_queries) {
       EXPECT_SUCCESS(
           (run_vector<64, 128>(problem, num_heads, num_kv_heads, head_dim, s.max_q_len, 4)));

@@ -1,28 +1,44 @@
 // Attention on plain tensors and on pages, for one pair of element types.
 #pragma once
 
+#include <cstring>
 #include <rocmforge/attention.hpp>
 
 #include "reference/attention.hpp"
 #include "tensors.hpp"
+#include "weights.hpp"
 
 namespace verify {
 
-namespace reference = rocmforge::testing::reference;
-
 template <class T, class TCache>
 std::string attention_types() {
-  return std::is_same_v<T, TCache> ? type_name<T> : type_name<T> + "*" + type_name<TCache>;
+  return std::is_same_v<T, TCache> ? type_name<T> : type_name<T> + "*" + weight_name<TCache>;
 }
 
 struct attention_case {
-  int q_len, kv_len, num_heads, num_kv_heads, head_dim;
+  int q_len = 1, kv_len = 1, num_heads = 1, num_kv_heads = 1, head_dim = 1;
   bool causal = true;
   bool seq_first = false;  // memory in the order [batch, seq, heads, head_dim]
   int gap = 0;             // between rows; those of k, v and the output differ
   double magnitude = 1;    // of queries and keys: large ones overflow without the maximum
   float scale = 0;         // 0: 1 / sqrt(head_dim)
+  int v_head_dim = 0;      // 0: head_dim
+  float soft_cap = 0;
+  int window = 0;
+  bool sinks = false;
+
+  [[nodiscard]] int out_dim() const { return v_head_dim != 0 ? v_head_dim : head_dim; }
 };
+
+/// What a cache holds: values up to `magnitude`, or blocks.
+template <class TCache>
+std::vector<TCache> cache_values(std::size_t count, unsigned seed, double magnitude = 1) {
+  if constexpr (reference::is_quantised<TCache>) {
+    return reference::random_weights<TCache>(count, seed);
+  } else {
+    return random_values<TCache>(count, seed, -magnitude, magnitude);
+  }
+}
 
 template <class T>
 tensor<T, 4> make_heads(int batch, int heads, int seq, int head_dim, bool seq_first, int gap,
@@ -48,27 +64,35 @@ template <class T, class TCache>
 void add_attention(case_list& list, const attention_case& c) {
   const auto prepare = [=](const placement& at) {
     const auto q_count = std::size_t(c.num_heads * c.q_len * c.head_dim),
-               kv_count = std::size_t(c.num_kv_heads * c.kv_len * c.head_dim);
+               k_count = std::size_t(c.num_kv_heads * c.kv_len * c.head_dim),
+               v_count = std::size_t(c.num_kv_heads * c.kv_len * c.out_dim());
+    constexpr int elements = rocmforge::block_traits<TCache>::elements;
     const int batch = at.copies;
     const auto q =
         make_heads<T>(batch, c.num_heads, c.q_len, c.head_dim, c.seq_first, c.gap, c.gap);
-    const auto k =
-        make_heads<TCache>(batch, c.num_kv_heads, c.kv_len, c.head_dim, c.seq_first, c.gap, c.gap);
-    const auto v =
-        make_heads<TCache>(batch, c.num_kv_heads, c.kv_len, c.head_dim, !c.seq_first, c.gap + 3, 1);
+    const auto k = make_heads<TCache>(batch, c.num_kv_heads, c.kv_len, c.head_dim / elements,
+                                      c.seq_first, c.gap, c.gap);
+    const auto v = make_heads<TCache>(batch, c.num_kv_heads, c.kv_len, c.out_dim() / elements,
+                                      !c.seq_first, c.gap + 3, 1);
     q->fill(placed_values<T>(at, q_count, 1, -c.magnitude, c.magnitude));
-    k->fill(placed_values<TCache>(at, kv_count, 2, -c.magnitude, c.magnitude));
-    v->fill(placed_values<TCache>(at, kv_count, 3));
+    const auto keys = [=](unsigned seed) {
+      return cache_values<TCache>(k_count, seed, c.magnitude);
+    };
+    const auto values = [=](unsigned seed) { return cache_values<TCache>(v_count, seed); };
+    k->fill(placed(at, 2, keys));
+    v->fill(placed(at, 3, values));
+    const auto sink_values = random_values<float>(c.sinks ? std::size_t(c.num_heads) : 0, 4, -2, 2);
+    const auto sink = make_tensor<float>({int(sink_values.size())}, sink_values);
     const auto result = [=] {
       return reference::attention(
           to_double(random_values<T>(q_count, 1, -c.magnitude, c.magnitude)),
-          to_double(random_values<TCache>(kv_count, 2, -c.magnitude, c.magnitude)),
-          to_double(random_values<TCache>(kv_count, 3)),
-          {c.num_heads, c.num_kv_heads, c.q_len, c.kv_len, c.head_dim, c.causal, double(c.scale)});
+          reference::decode(keys(2)), reference::decode(values(3)),
+          {c.num_heads, c.num_kv_heads, c.q_len, c.kv_len, c.head_dim, c.causal, double(c.scale),
+           c.out_dim(), double(c.soft_cap), c.window, to_double(sink_values)});
     };
     const double relative = attention_tolerance(c.magnitude);
     const layout beside = for_output({c.gap, c.gap});
-    const auto out = expecting(make_heads<T>(batch, c.num_heads, c.q_len, c.head_dim, c.seq_first,
+    const auto out = expecting(make_heads<T>(batch, c.num_heads, c.q_len, c.out_dim(), c.seq_first,
                                              beside.gap, beside.offset),
                                "out", at.slot, at.slot + 1, {rounding<T> + relative, 1.0},
                                [=] { return result().out; });
@@ -77,20 +101,30 @@ void add_attention(case_list& list, const attention_case& c) {
     return trial{[=] {
                    return refusal(rocmforge::attention(
                        out->view(), q->view(), k->view(), v->view(),
-                       {.softmax_scale = c.scale, .causal = c.causal}, lse->view()));
+                       {.softmax_scale = c.scale,
+                        .causal = c.causal,
+                        .logits_soft_cap = c.soft_cap,
+                        .window_left = c.window,
+                        .sink = c.sinks ? sink->view() : tensor_view<float, 1>{}},
+                       lse->view()));
                  },
                  {out, lse}};
   };
-  list.tests.push_back({attention_name(c.q_len, false), attention_types<T, TCache>(),
-                        shape_text({{"q_len", c.q_len},
-                                    {"kv_len", c.kv_len},
-                                    {"heads", c.num_heads},
-                                    {"kv_heads", c.num_kv_heads},
-                                    {"head_dim", c.head_dim},
-                                    {"gap", c.gap}}) +
-                            (c.causal ? "" : ", not causal") + (c.seq_first ? ", seq first" : "") +
-                            (c.magnitude > 1 ? ", large scores" : ""),
-                        true, prepare});
+  list.tests.push_back(
+      {attention_name(c.q_len, false), attention_types<T, TCache>(),
+       shape_text({{"q_len", c.q_len},
+                   {"kv_len", c.kv_len},
+                   {"heads", c.num_heads},
+                   {"kv_heads", c.num_kv_heads},
+                   {"head_dim", c.head_dim},
+                   {"gap", c.gap}}) +
+           (c.causal ? "" : ", not causal") + (c.seq_first ? ", seq first" : "") +
+           (c.magnitude > 1 ? ", large scores" : "") +
+           (c.v_head_dim != 0 ? ", v_head_dim " + std::to_string(c.v_head_dim) : "") +
+           (c.soft_cap != 0 ? ", soft cap" : "") +
+           (c.window != 0 ? ", window " + std::to_string(c.window) : "") +
+           (c.sinks ? ", sinks" : ""),
+       true, prepare});
 }
 
 struct sequence_case {
@@ -110,7 +144,7 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
   }
   const auto prepare = [=](const placement& at) {
     const auto head_values = [=](const sequence_case& s, unsigned seed) {
-      return random_values<TCache>(std::size_t(num_kv_heads * s.kv_len * head_dim), seed);
+      return cache_values<TCache>(std::size_t(num_kv_heads * s.kv_len * head_dim), seed);
     };
     const auto seed_of = [=](int copy, std::size_t i) {
       return unsigned(10 * i + 1) + (copy == at.slot ? 0u : 1000u * unsigned(copy + 1));
@@ -132,9 +166,11 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
     const int unused = free_pages.back();  // full of NaN; entries that must not be used lead there
     free_pages.pop_back();
 
-    const auto not_a_number = TCache(std::numeric_limits<float>::quiet_NaN());
-    const auto elements = std::size_t(num_pages * num_kv_heads * page_size * head_dim);
-    std::vector<TCache> k_values(elements, not_a_number), v_values(elements, not_a_number);
+    const int row_size = head_dim / rocmforge::block_traits<TCache>::elements;
+    std::vector<TCache> k_values(std::size_t(num_pages * num_kv_heads * page_size * row_size));
+    std::memset(static_cast<void*>(k_values.data()), 0xff,
+                k_values.size() * sizeof(TCache));  // NaN
+    std::vector<TCache> v_values = k_values;
     std::vector<int> table(kv_lens.size() * std::size_t(max_pages), unused);
     std::vector<T> queries;
     std::size_t row = 0;
@@ -152,58 +188,66 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
             free_pages.pop_back();
           }
           for (int head = 0; head < num_kv_heads; ++head) {
-            const auto from = (head * sequences[i].kv_len + position) * head_dim;
+            const auto from = (head * sequences[i].kv_len + position) * row_size;
             const auto to =
-                ((page * num_kv_heads + head) * page_size + position % page_size) * head_dim;
-            std::copy_n(k.begin() + from, head_dim, k_values.begin() + to);
-            std::copy_n(v.begin() + from, head_dim, v_values.begin() + to);
+                ((page * num_kv_heads + head) * page_size + position % page_size) * row_size;
+            std::copy_n(k.begin() + from, row_size, k_values.begin() + to);
+            std::copy_n(v.begin() + from, row_size, v_values.begin() + to);
           }
         }
       }
     }
     const int all = at.copies * num_tokens, num_rows = int(kv_lens.size());
     const auto q = make_tensor<T>({all, num_heads, head_dim}, queries);
-    const int page_extents[] = {num_pages, num_kv_heads, page_size, head_dim};
+    const int page_extents[] = {num_pages, num_kv_heads, page_size, row_size};
     const auto k = make_tensor<TCache>(page_extents, k_values),
                v = make_tensor<TCache>(page_extents, v_values, layout{0, 2});
     const auto begins = make_tensor<int>({num_rows + 1}, q_begin),
                lengths = make_tensor<int>({num_rows}, kv_lens);
     const auto pages = make_tensor<int>({num_rows, max_pages}, table);
-    const auto out = expecting(
-        make_tensor<T>({all, num_heads, head_dim}), "out", at.slot * num_tokens,
-        (at.slot + 1) * num_tokens, {rounding<T> + 5e-6, 1.0}, [=] {
-          std::vector<double> expected;  // [num_tokens, num_heads, head_dim]
-          for (std::size_t i = 0; i < sequences.size(); ++i) {
-            const auto [q_len, kv_len] = sequences[i];
-            const unsigned seed = seed_of(at.slot, i);
-            const auto tokens =
-                to_double(random_values<T>(std::size_t(q_len * num_heads * head_dim), seed));
-            const auto swapped = [&](const std::vector<double>& from, int outer, int inner) {
-              std::vector<double> to;  // axes [inner, outer] from [outer, inner]
-              for (int a = 0; a < inner; ++a) {
-                for (int b = 0; b < outer; ++b) {
-                  const auto first = from.begin() + (b * inner + a) * head_dim;
-                  to.insert(to.end(), first, first + head_dim);
-                }
-              }
-              return to;
-            };
-            const auto result = reference::attention(
-                swapped(tokens, q_len, num_heads), to_double(head_values(sequences[i], seed + 1)),
-                to_double(head_values(sequences[i], seed + 2)),
-                {num_heads, num_kv_heads, q_len, kv_len, head_dim, true, 0});
-            const auto rows = swapped(result.out, num_heads, q_len);
-            expected.insert(expected.end(), rows.begin(), rows.end());
+    const auto result = [=] {
+      std::vector<double> expected;      // [num_tokens, num_heads, head_dim]
+      std::vector<double> expected_lse;  // [num_tokens, num_heads]
+      for (std::size_t i = 0; i < sequences.size(); ++i) {
+        const auto [q_len, kv_len] = sequences[i];
+        const unsigned seed = seed_of(at.slot, i);
+        const auto tokens =
+            to_double(random_values<T>(std::size_t(q_len * num_heads * head_dim), seed));
+        const auto swapped = [&](const std::vector<double>& from, int outer, int inner, int size) {
+          std::vector<double> to;  // axes [inner, outer, size] from [outer, inner, size]
+          for (int a = 0; a < inner; ++a) {
+            for (int b = 0; b < outer; ++b) {
+              const auto first = from.begin() + (b * inner + a) * size;
+              to.insert(to.end(), first, first + size);
+            }
           }
-          return expected;
-        });
+          return to;
+        };
+        const auto result =
+            reference::attention(swapped(tokens, q_len, num_heads, head_dim),
+                                 reference::decode(head_values(sequences[i], seed + 1)),
+                                 reference::decode(head_values(sequences[i], seed + 2)),
+                                 {num_heads, num_kv_heads, q_len, kv_len, head_dim, true, 0});
+        const auto rows = swapped(result.out, num_heads, q_len, head_dim),
+                   lse_rows = swapped(result.lse, num_heads, q_len, 1);
+        expected.insert(expected.end(), rows.begin(), rows.end());
+        expected_lse.insert(expected_lse.end(), lse_rows.begin(), lse_rows.end());
+      }
+      return std::pair{expected, expected_lse};
+    };
+    const auto out = expecting(make_tensor<T>({all, num_heads, head_dim}), "out",
+                               at.slot * num_tokens, (at.slot + 1) * num_tokens,
+                               {rounding<T> + 5e-6, 1.0}, [=] { return result().first; });
+    const auto lse =
+        expecting(make_tensor<float>({all, num_heads}), "lse", at.slot * num_tokens,
+                  (at.slot + 1) * num_tokens, {5e-6, 1.0}, [=] { return result().second; });
     return trial{[=] {
                    const rocmforge::paged_batch batch{begins->view(), lengths->view(),
                                                       pages->view(), max_q_len};
                    return refusal(rocmforge::paged_attention(out->view(), q->view(), k->view(),
-                                                             v->view(), batch));
+                                                             v->view(), batch, {}, lse->view()));
                  },
-                 {out}};
+                 {out, lse}};
   };
   list.tests.push_back({attention_name(max_q_len, true), attention_types<T, TCache>(),
                         shape + ", " +
@@ -264,6 +308,29 @@ void add_attentions(const settings& s, case_list& list) {
       {70, 40, 2, 1, 32},
       {9, 66, 2, 1, 64, true, false, 0, 30, 1},
       {6, 35, 1, 1, 200},
+      // Soft caps, windows, sinks and values of another head_dim.
+      {.q_len = 2, .kv_len = 150, .num_heads = 4, .num_kv_heads = 2, .head_dim = 32, .window = 40},
+      {.q_len = 1,
+       .kv_len = 33,
+       .num_heads = 6,
+       .num_kv_heads = 2,
+       .head_dim = 64,
+       .scale = 1,
+       .v_head_dim = 48,
+       .soft_cap = 2,
+       .sinks = true},
+      {.q_len = 40, .kv_len = 150, .num_heads = 4, .num_kv_heads = 2, .head_dim = 32, .window = 30},
+      {.q_len = 9,
+       .kv_len = 70,
+       .num_heads = 6,
+       .num_kv_heads = 2,
+       .head_dim = 24,
+       .gap = 1,
+       .scale = 1,
+       .v_head_dim = 64,
+       .soft_cap = 2,
+       .window = 17,
+       .sinks = true},
   };
   if (!s.quick) {
     const attention_case more[] = {{1, 31, 9, 3, 64},

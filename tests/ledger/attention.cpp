@@ -6,7 +6,7 @@
 namespace rocmforge::ledger {
 
 void compile_attention() {
-  for_each_dtype([]<class TCache>(TCache) {
+  for_each_cache_type([]<class TCache>(TCache) {
     const tensor_view<TCache, 4> cache{};
     compile(attention(tensor_view<T, 4>{}, {}, cache, cache));
   });

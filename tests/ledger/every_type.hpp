@@ -19,6 +19,14 @@ void for_each_dtype(F&& f) {
   f(bfloat16{});
 }
 
+/// Calls `f` with a value of each type that a cache of keys and values may have.
+template <class F>
+void for_each_cache_type(F&& f) {
+  for_each_dtype(f);
+  f(q4_0{});
+  f(q8_0{});
+}
+
 /// Calls `f` with a value of each type that weights are stored in.
 template <class F>
 void for_each_weight_type(F&& f) {

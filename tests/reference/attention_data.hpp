@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <rocmforge/attention.hpp>
@@ -13,12 +14,23 @@
 #include <vector>
 
 #include "reference/attention.hpp"
+#include "reference/quant.hpp"
 #include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
 
 template <class T>
 const T not_a_number{std::numeric_limits<float>::quiet_NaN()};
+
+/// What a cache holds, in its own type: this many elements.
+template <class TCache>
+std::vector<TCache> cache_values(std::size_t count, unsigned seed) {
+  if constexpr (reference::is_quantised<TCache>) {
+    return reference::random_weights<TCache>(count, seed);
+  } else {
+    return random_values<TCache>(count, seed);
+  }
+}
 
 /// A [batch, heads, seq, head_dim] tensor in device memory.
 template <class T>
@@ -126,9 +138,10 @@ class paged_sequences {
     const int unused = free_pages.back();  // full of NaN; entries that must not be used lead there
     free_pages.pop_back();
 
-    const std::size_t page_elements = std::size_t(num_kv_heads * page_size * head_dim);
-    std::vector<TCache> k_pages(std::size_t(num_pages) * page_elements, not_a_number<TCache>),
-        v_pages = k_pages;
+    const int row = head_dim / block_traits<TCache>::elements;
+    std::vector<TCache> k_pages(std::size_t(num_pages * num_kv_heads * page_size * row));
+    std::memset(static_cast<void*>(k_pages.data()), 0xff, k_pages.size() * sizeof(TCache));  // NaN
+    std::vector<TCache> v_pages = k_pages;
     std::vector<int> page_table(sequences_.size() * std::size_t(max_pages), unused);
     for (std::size_t i = 0; i < sequences_.size(); ++i) {
       const auto k = keys(i), v = values(i);
@@ -139,20 +152,22 @@ class paged_sequences {
           free_pages.pop_back();
         }
         for (int head = 0; head < num_kv_heads; ++head) {
-          const auto from = (head * kv_len[i] + position) * head_dim;
-          const auto to =
-              ((page * num_kv_heads + head) * page_size + position % page_size) * head_dim;
-          std::copy_n(k.begin() + from, head_dim, k_pages.begin() + to);
-          std::copy_n(v.begin() + from, head_dim, v_pages.begin() + to);
+          const auto from = (head * kv_len[i] + position) * row;
+          const auto to = ((page * num_kv_heads + head) * page_size + position % page_size) * row;
+          std::copy_n(k.begin() + from, row, k_pages.begin() + to);
+          std::copy_n(v.begin() + from, row, v_pages.begin() + to);
         }
       }
     }
+    unused_page_ = unused;
     num_tokens_ = q_begin.back();
     num_pages_ = num_pages;
     page_size_ = page_size;
     max_pages_ = max_pages;
     q_ = device_buffer<T>(q);
     out_ = device_buffer<T>(std::vector<T>(q.size(), not_a_number<T>));
+    lse_ = device_buffer<float>(
+        std::vector<float>(std::size_t(num_tokens_ * num_heads), not_a_number<float>));
     k_pages_ = device_buffer<TCache>(k_pages);
     v_pages_ = device_buffer<TCache>(v_pages);
     q_begin_ = device_buffer<int>(q_begin);
@@ -165,15 +180,30 @@ class paged_sequences {
   tensor_view<T, 3> out() const { return out_.view(num_tokens_, num_heads_, head_dim_); }
   tensor_view<T, 3> q() const { return q_.view(num_tokens_, num_heads_, head_dim_); }
   tensor_view<TCache, 4> k_pages() const {
-    return k_pages_.view(num_pages_, num_kv_heads_, page_size_, head_dim_);
+    return k_pages_.view(num_pages_, num_kv_heads_, page_size_,
+                         head_dim_ / block_traits<TCache>::elements);
   }
   tensor_view<TCache, 4> v_pages() const {
-    return v_pages_.view(num_pages_, num_kv_heads_, page_size_, head_dim_);
+    return v_pages_.view(num_pages_, num_kv_heads_, page_size_,
+                         head_dim_ / block_traits<TCache>::elements);
   }
+  tensor_view<float, 2> lse() const { return lse_.view(num_tokens_, num_heads_); }
   paged_batch batch() const {
     const int count = int(sequences_.size());
     return {q_begin_.view(count + 1), kv_len_.view(count), page_table_.view(count, max_pages_),
             max_q_len};
+  }
+
+  std::vector<float> lse_values() const { return lse_.to_host(); }
+  /// The page table with the first `count(sequence)` entries of each sequence leading to a page
+  /// that holds nothing.
+  template <class Count>
+  std::vector<int> page_table_without(Count count) const {
+    auto table = page_table_.to_host();
+    for (std::size_t i = 0; i < sequences_.size(); ++i)
+      std::fill_n(table.begin() + std::ptrdiff_t(i) * max_pages_, count(sequences_[i]),
+                  unused_page_);
+    return table;
   }
 
   /// The keys and values of a sequence, [num_kv_heads, kv_len, head_dim].
@@ -189,16 +219,30 @@ class paged_sequences {
   }
 
   void expect_results(bool causal, double tolerance) const {
+    expect_results(reference::attention_shape{.causal = causal}, tolerance);
+  }
+  /// With the options of `shape`; returns what lse must be, [num_tokens, num_heads].
+  std::vector<double> expect_results(reference::attention_shape shape, double tolerance) const {
+    std::vector<double> lse;
     for (std::size_t i = 0; i < sequences_.size(); ++i) {
       const auto [q_len, kv_len, seed] = sequences_[i];
       SCOPED_TRACE("sequence " + std::to_string(i) + ": q_len " + std::to_string(q_len) +
                    ", kv_len " + std::to_string(kv_len));
       const auto queries = heads_first(random_values<T>(std::size_t(elements(i)), seed), q_len);
-      const auto expected =
-          reference::attention(to_double(queries), to_double(keys(i)), to_double(values(i)),
-                               {num_heads_, num_kv_heads_, q_len, kv_len, head_dim_, causal, 0});
+      shape.num_heads = num_heads_;
+      shape.num_kv_heads = num_kv_heads_;
+      shape.q_len = q_len;
+      shape.kv_len = kv_len;
+      shape.head_dim = head_dim_;
+      const auto expected = reference::attention(to_double(queries), reference::decode(keys(i)),
+                                                 reference::decode(values(i)), shape);
       expect_close(heads_first(result(i), q_len), expected.out, rounding<T> + tolerance, 1.0);
+      for (int row = 0; row < q_len; ++row) {
+        for (int head = 0; head < num_heads_; ++head)
+          lse.push_back(expected.lse[std::size_t(head * q_len + row)]);
+      }
     }
+    return lse;
   }
 
  private:
@@ -207,8 +251,7 @@ class paged_sequences {
   }
   std::vector<TCache> cached(std::size_t sequence, unsigned offset) const {
     const auto& s = sequences_[sequence];
-    return random_values<TCache>(std::size_t(num_kv_heads_ * s.kv_len * head_dim_),
-                                 s.seed + offset);
+    return cache_values<TCache>(std::size_t(num_kv_heads_ * s.kv_len * head_dim_), s.seed + offset);
   }
   std::vector<T> heads_first(const std::vector<T>& tokens, int q_len) const {
     std::vector<T> result;
@@ -223,31 +266,44 @@ class paged_sequences {
 
   std::vector<paged_sequence> sequences_;
   int num_heads_, num_kv_heads_, head_dim_;
-  int num_tokens_ = 0, num_pages_ = 0, page_size_ = 0, max_pages_ = 0;
+  int num_tokens_ = 0, num_pages_ = 0, page_size_ = 0, max_pages_ = 0, unused_page_ = 0;
   device_buffer<T> out_, q_;
+  device_buffer<float> lse_;
   device_buffer<TCache> k_pages_, v_pages_;
   device_buffer<int> q_begin_, kv_len_, page_table_;
 };
 
-/// Launches kernels::attention_vector itself, with the default scale and causal mask.
+/// -inf where no key is seen, near elsewhere.
+inline void expect_lse(const float* actual, const std::vector<double>& expected, double tolerance) {
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (std::isinf(expected[i])) {
+      EXPECT_EQ(actual[i], -std::numeric_limits<float>::infinity()) << i;
+    } else {
+      EXPECT_NEAR(actual[i], expected[i], tolerance * std::max(1.0, std::fabs(expected[i]))) << i;
+    }
+  }
+}
+
+/// Launches kernels::attention_vector itself.
 template <int HeadDim, int BlockSize, class Problem>
 status run_vector(const Problem& problem, int num_heads, int num_kv_heads, int head_dim, int q_len,
-                  int batch) {
+                  int batch, const attention_options& options = {}) {
   return dispatch_wave_size("attention_vector", {}, [&](auto wave) {
     using kernel = kernels::attention_vector<Problem, HeadDim, lanes<BlockSize, wave>, wave>;
     const int rows = num_heads / num_kv_heads * q_len;
-    return launch("attention_vector", kernel{problem, log2_e / std::sqrt(float(head_dim)), true},
+    return launch("attention_vector", kernel{problem, scoring_of(options, head_dim)},
                   {(rows + attention_vector_rows - 1) / attention_vector_rows, num_kv_heads, batch},
                   {});
   });
 }
 
-/// Launches kernels::attention itself, with the default scale and causal mask.
+/// Launches kernels::attention itself.
 template <attention_config Config, int BlockSize, class Problem>
-status run_tiled(const Problem& problem, int num_heads, int head_dim, int q_len, int batch) {
+status run_tiled(const Problem& problem, int num_heads, int head_dim, int q_len, int batch,
+                 const attention_options& options = {}) {
   return dispatch_wave_size("attention", {}, [&](auto wave) {
     using kernel = kernels::attention<Problem, Config, lanes<BlockSize, wave>, wave>;
-    return launch("attention", kernel{problem, log2_e / std::sqrt(float(head_dim)), true},
+    return launch("attention", kernel{problem, scoring_of(options, head_dim)},
                   {(q_len + Config.block_q - 1) / Config.block_q, num_heads, batch}, {});
   });
 }

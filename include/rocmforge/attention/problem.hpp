@@ -10,8 +10,13 @@ namespace rocmforge {
 /// Options of `attention` and `paged_attention`.
 struct attention_options {
   float softmax_scale = 0;  // 0: 1 / sqrt(head_dim)
-  bool causal =
-      true;  // query i of q_len sees keys 0 to kv_len - q_len + i: the last query sees the last key
+  bool causal = true;       // query i of q_len, at position kv_len - q_len + i, sees no later key
+  float logits_soft_cap =
+      0;                // above 0: a score s becomes logits_soft_cap * tanh(s / logits_soft_cap)
+  int window_left = 0;  // above 0: only keys after position - window_left are seen
+  /// [num_heads] or empty, in device memory: one more score of each head, of a key with no value,
+  /// that joins the sum of its softmax and `lse`.
+  tensor_view<const float, 1> sink = {};
 };
 
 /// The sequences of one step, side by side: their queries follow each other in one [num_tokens,
@@ -32,10 +37,10 @@ template <class T, class TCache>
 struct contiguous {
   using element = T;
   using cache_element = TCache;
-  tensor_view<T, 4> out;           // [batch, num_heads, q_len, head_dim]
+  tensor_view<T, 4> out;           // [batch, num_heads, q_len, v_head_dim]
   tensor_view<const T, 4> q;       // [batch, num_heads, q_len, head_dim]
   tensor_view<const TCache, 4> k;  // [batch, num_kv_heads, kv_len, head_dim]
-  tensor_view<const TCache, 4> v;  // [batch, num_kv_heads, kv_len, head_dim]
+  tensor_view<const TCache, 4> v;  // [batch, num_kv_heads, kv_len, v_head_dim]
   tensor_view<float, 3> lse;       // [batch, num_heads, q_len] or empty
 
   ROCMFORGE_DEVICE int q_len(int) const { return q.extent[2]; }
@@ -43,6 +48,7 @@ struct contiguous {
   ROCMFORGE_DEVICE int num_heads() const { return q.extent[1]; }
   ROCMFORGE_DEVICE int num_kv_heads() const { return k.extent[1]; }
   ROCMFORGE_DEVICE int head_dim() const { return q.extent[3]; }
+  ROCMFORGE_DEVICE int v_head_dim() const { return out.extent[3]; }
   ROCMFORGE_DEVICE const T* query(int batch, int head, int row) const {
     return slice(q, batch, head, row).data;
   }
@@ -64,11 +70,12 @@ template <class T, class TCache>
 struct paged {
   using element = T;
   using cache_element = TCache;
-  tensor_view<T, 3> out;                 // [num_tokens, num_heads, head_dim]
+  tensor_view<T, 3> out;                 // [num_tokens, num_heads, v_head_dim]
   tensor_view<const T, 3> q;             // [num_tokens, num_heads, head_dim]
   tensor_view<const TCache, 4> k_pages;  // [num_pages, num_kv_heads, page_size, head_dim]
-  tensor_view<const TCache, 4> v_pages;  // [num_pages, num_kv_heads, page_size, head_dim]
+  tensor_view<const TCache, 4> v_pages;  // [num_pages, num_kv_heads, page_size, v_head_dim]
   paged_batch batch;
+  tensor_view<float, 2> lse;  // [num_tokens, num_heads] or empty
 
   ROCMFORGE_DEVICE int q_len(int sequence) const {
     return batch.q_begin(sequence + 1) - batch.q_begin(sequence);
@@ -77,6 +84,7 @@ struct paged {
   ROCMFORGE_DEVICE int num_heads() const { return q.extent[1]; }
   ROCMFORGE_DEVICE int num_kv_heads() const { return k_pages.extent[1]; }
   ROCMFORGE_DEVICE int head_dim() const { return q.extent[2]; }
+  ROCMFORGE_DEVICE int v_head_dim() const { return out.extent[2]; }
   ROCMFORGE_DEVICE const T* query(int sequence, int head, int row) const {
     return slice(q, batch.q_begin(sequence) + row, head).data;
   }
@@ -89,7 +97,9 @@ struct paged {
   ROCMFORGE_DEVICE const TCache* value(int sequence, int kv_head, int position) const {
     return row_of(v_pages, sequence, kv_head, position);
   }
-  ROCMFORGE_DEVICE float* lse_at(int, int, int) const { return nullptr; }
+  ROCMFORGE_DEVICE float* lse_at(int sequence, int head, int row) const {
+    return lse.data != nullptr ? &lse(batch.q_begin(sequence) + row, head) : nullptr;
+  }
 
  private:
   ROCMFORGE_DEVICE const TCache* row_of(const tensor_view<const TCache, 4>& pages, int sequence,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "rocmforge/platform/platform.hpp"
+#include "rocmforge/quant/simple.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
@@ -17,11 +18,32 @@ constexpr int widest_packet(int elements) {
   return size;
 }
 
+/// Elements that a lane takes of a row at a time: a packet of T, and of a block of weights at most
+/// the 16 that share the halves of its bytes.
+template <class T, int WaveSize>
+inline constexpr int row_packet = WaveSize == 1 ? packet_size<float, 1> : 8;
+template <floating_dtype T, int WaveSize>
+inline constexpr int row_packet<T, WaveSize> = packet_size<T, WaveSize>;
+
 /// Elements `first` to `first` + N of a row of `head_dim`; those beyond its end are 0.
 template <int N, class T>
 ROCMFORGE_DEVICE packet<float, N> load(const T* row, int first, int head_dim) {
   if (first + N <= head_dim) return load_packet<N>(row + first);
   return load_packet<N>(row + first, head_dim - first);
+}
+/// The same of a row of blocks, where N divides `first` and 16.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> load(const q8_0* row, int first, int head_dim) {
+  if (first >= head_dim) return packet<float, N>(0.0f);
+  const q8_0& block = row[first / 32];
+  return signed_to_float(load_field<N>(block, block.qs + first % 32)) * broadcast<N>(block.d);
+}
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> load(const q4_0* row, int first, int head_dim) {
+  if (first >= head_dim) return packet<float, N>(0.0f);
+  const q4_0& block = row[first / 32];
+  return scaled_bits<4>(load_field<N>(block, block.qs + first % 16), first % 32 < 16 ? 0 : 4, 8,
+                        broadcast<N>(block.d));
 }
 template <int N, class T>
 ROCMFORGE_DEVICE void store(T* row, int first, int head_dim, const packet<float, N>& value) {
@@ -30,12 +52,6 @@ ROCMFORGE_DEVICE void store(T* row, int first, int head_dim, const packet<float,
   } else {
     store_packet(row + first, value, head_dim - first);
   }
-}
-
-/// Keys that a query sees: the first so many.
-ROCMFORGE_DEVICE int visible_keys(int row, int q_len, int kv_len, bool causal) {
-  const int count = causal ? kv_len - q_len + row + 1 : kv_len;
-  return count < 0 ? 0 : count < kv_len ? count : kv_len;
 }
 
 /// What exponents are taken relative to: the maximum, or 0 where every key is masked (-inf - -inf

@@ -5,6 +5,7 @@
 
 #include "rocmforge/attention/problem.hpp"
 #include "rocmforge/attention/rows.hpp"
+#include "rocmforge/attention/scoring.hpp"
 #include "rocmforge/block/reduce.hpp"
 #include "rocmforge/platform/platform.hpp"
 
@@ -12,7 +13,7 @@ namespace rocmforge {
 
 /// Shape of the work of one block of kernels::attention.
 struct attention_config {
-  int head_dim;  // the largest it takes; shorter rows are filled up with zeros
+  int head_dim;  // the largest it takes, of keys and of values; rows are filled up with zeros
   int block_q;   // queries a block
   int block_kv;  // keys at a time
   friend constexpr bool operator==(const attention_config&, const attention_config&) = default;
@@ -82,8 +83,7 @@ struct attention {
   };
 
   Problem problem;
-  float scale;  // softmax_scale * log2(e)
-  bool causal;
+  attention_scoring scoring;
 
   // Grid: x over tiles of queries, y over heads, z over sequences.
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
@@ -91,7 +91,7 @@ struct attention {
     const int sequence = block.index.z, head = block.index.y;
     const int kv_head = head / (problem.num_heads() / problem.num_kv_heads());
     const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence),
-              head_dim = problem.head_dim();
+              head_dim = problem.head_dim(), v_head_dim = problem.v_head_dim();
     const int first_query = block.index.x * Config.block_q;
     if (first_query >= q_len) return;  // the whole block
     const int lane_kv = block.thread % lanes_kv, lane_row = block.thread / lanes_kv * lane_q;
@@ -103,8 +103,8 @@ struct attention {
     for (int round = 0; round < rounds; ++round) {
       ROCMFORGE_UNROLL
       for (int r = 0; r < lane_q; ++r) {
-        maximum[round][r] = attention_rows::minus_infinity;
-        sum[round][r] = 0;
+        maximum[round][r] = scoring.first_maximum(head);
+        sum[round][r] = scoring.first_sum();
         ROCMFORGE_UNROLL
         for (int c = 0; c < output_packets; ++c)
           output[round][r][c] = packet<float, output_elements>(0.0f);
@@ -113,9 +113,13 @@ struct attention {
 
     const int last_query =
         first_query + Config.block_q <= q_len ? first_query + Config.block_q - 1 : q_len - 1;
-    const int end = attention_rows::visible_keys(last_query, q_len, kv_len, causal);
-    for (int first_key = 0; first_key < end; first_key += Config.block_kv) {
-      stage_keys(block, shared, sequence, kv_head, first_key, end, head_dim);
+    const attention_mask mask = scoring.mask;
+    const int end = mask.end(last_query, q_len, kv_len);
+    // Tiles start at multiples of their size, so that a query's sums do not depend on the others'.
+    const int begin = mask.begin(first_query, q_len, kv_len);
+    for (int first_key = begin / Config.block_kv * Config.block_kv; first_key < end;
+         first_key += Config.block_kv) {
+      stage_keys(block, shared, sequence, kv_head, first_key, begin, end, head_dim);
       block.barrier();
       for (int round = 0; round < rounds; ++round) {
         const int row = lane_row + round * lanes_q * lane_q;
@@ -124,7 +128,7 @@ struct attention {
                    maximum[round], sum[round], output[round]);
       }
       block.barrier();
-      stage_values(block, shared, sequence, kv_head, first_key, end, head_dim);
+      stage_values(block, shared, sequence, kv_head, first_key, begin, end, v_head_dim);
       block.barrier();
       for (int round = 0; round < rounds; ++round) {
         const int row = lane_row + round * lanes_q * lane_q;
@@ -142,8 +146,8 @@ struct attention {
         const float inverse = sum[round][r] > 0 ? 1.0f / sum[round][r] : 0.0f;
         for (int c = 0; c < output_packets; ++c) {
           const int first = (c * lanes_kv + lane_kv) * output_elements;
-          if (first < head_dim) {
-            attention_rows::store(problem.output(sequence, head, query), first, head_dim,
+          if (first < v_head_dim) {
+            attention_rows::store(problem.output(sequence, head, query), first, v_head_dim,
                                   output[round][r][c] * inverse);
           }
         }
@@ -157,7 +161,7 @@ struct attention {
  private:
   /// Packets that staging moves: 16 bytes or a register of what is in memory.
   template <class T>
-  static constexpr int staged = packet_size<T, WaveSize>;
+  static constexpr int staged = attention_rows::row_packet<T, WaveSize>;
 
   ROCMFORGE_DEVICE void stage_queries(block_context<BlockSize, WaveSize> block,
                                       shared_storage& shared, int sequence, int head,
@@ -169,20 +173,20 @@ struct attention {
       const int query = first_query + row < q_len
                             ? first_query + row
                             : q_len - 1;  // rows beyond the end repeat the last
-      store_packet(
-          &shared.query[row][first],
-          attention_rows::load<n>(problem.query(sequence, head, query), first, head_dim) * scale);
+      store_packet(&shared.query[row][first],
+                   attention_rows::load<n>(problem.query(sequence, head, query), first, head_dim) *
+                       scoring.query_scale);
     }
   }
 
   ROCMFORGE_DEVICE void stage_keys(block_context<BlockSize, WaveSize> block, shared_storage& shared,
-                                   int sequence, int kv_head, int first_key, int end,
+                                   int sequence, int kv_head, int first_key, int begin, int end,
                                    int head_dim) const {
     constexpr int n = staged<typename Problem::cache_element>;
     for (int i = block.thread; i < Config.block_kv * (Config.head_dim / n); i += BlockSize) {
       const int key = i % Config.block_kv, first = i / Config.block_kv * n;
       packet<float, n> values(0.0f);
-      if (first_key + key < end)
+      if (first_key + key >= begin && first_key + key < end)
         values = attention_rows::load<n>(problem.key(sequence, kv_head, first_key + key), first,
                                          head_dim);
       ROCMFORGE_UNROLL
@@ -192,16 +196,15 @@ struct attention {
 
   ROCMFORGE_DEVICE void stage_values(block_context<BlockSize, WaveSize> block,
                                      shared_storage& shared, int sequence, int kv_head,
-                                     int first_key, int end, int head_dim) const {
+                                     int first_key, int begin, int end, int v_head_dim) const {
     constexpr int n = staged<typename Problem::cache_element>;
     constexpr int row_packets = Config.head_dim / n;
     for (int i = block.thread; i < Config.block_kv * row_packets; i += BlockSize) {
       const int key = i / row_packets, first = i % row_packets * n;
-      packet<float, n> values(
-          0.0f);  // a weight of zero times what lies beyond the end must be zero
-      if (first_key + key < end)
+      packet<float, n> values(0.0f);  // a weight of zero times what no query sees must be zero
+      if (first_key + key >= begin && first_key + key < end)
         values = attention_rows::load<n>(problem.value(sequence, kv_head, first_key + key), first,
-                                         head_dim);
+                                         v_head_dim);
       store_packet(&shared.value[key][first], values);
     }
   }
@@ -236,13 +239,16 @@ struct attention {
     ROCMFORGE_UNROLL
     for (int r = 0; r < lane_q; ++r) {
       const int query = first_query + row + r < q_len ? first_query + row + r : q_len - 1;
-      const int visible = attention_rows::visible_keys(query, q_len, kv_len, causal) - first_key;
-      if (visible < Config.block_kv) {
-        ROCMFORGE_UNROLL
-        for (int c = 0; c < score_packets; ++c) {
-          score[r][c] = keep_first(score[r][c], visible - (c * lanes_kv + lane_kv) * score_elements,
-                                   attention_rows::minus_infinity);
-        }
+      const int begin = scoring.mask.begin(query, q_len, kv_len) - first_key,
+                end = scoring.mask.end(query, q_len, kv_len) - first_key;
+      ROCMFORGE_UNROLL
+      for (int c = 0; c < score_packets; ++c) {
+        const int first = (c * lanes_kv + lane_kv) * score_elements;
+        score[r][c] = scoring.exponent(score[r][c]);
+        if (end < Config.block_kv)
+          score[r][c] = keep_first(score[r][c], end - first, attention_rows::minus_infinity);
+        if (begin > 0)
+          score[r][c] = drop_first(score[r][c], begin - first, attention_rows::minus_infinity);
       }
       scores largest = score[r][0];
       ROCMFORGE_UNROLL

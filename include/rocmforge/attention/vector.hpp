@@ -5,6 +5,7 @@
 
 #include "rocmforge/attention/problem.hpp"
 #include "rocmforge/attention/rows.hpp"
+#include "rocmforge/attention/scoring.hpp"
 #include "rocmforge/block/dot.hpp"
 #include "rocmforge/block/reduce.hpp"
 #include "rocmforge/platform/platform.hpp"
@@ -27,9 +28,10 @@ struct attention_vector {
   static constexpr int wave_size = WaveSize;
   static constexpr int num_rows = attention_vector_rows;
   using cache_element = typename Problem::cache_element;
-  static constexpr int packet_elements = packet_size<cache_element, WaveSize> < HeadDim
-                                             ? packet_size<cache_element, WaveSize>
-                                             : HeadDim;
+  static constexpr int packet_elements =
+      attention_rows::row_packet<cache_element, WaveSize> < HeadDim
+          ? attention_rows::row_packet<cache_element, WaveSize>
+          : HeadDim;
   static constexpr int packets = HeadDim / packet_elements;
   static constexpr int lanes_per_key = packets < WaveSize ? packets : WaveSize;
   static constexpr int lane_packets = packets / lanes_per_key;
@@ -50,8 +52,7 @@ struct attention_vector {
   };
 
   Problem problem;
-  float scale;  // softmax_scale * log2(e)
-  bool causal;
+  attention_scoring scoring;
 
   // Grid: x over the rows of a group of heads (head by head within a query), y over kv heads, z
   // over sequences.
@@ -61,14 +62,15 @@ struct attention_vector {
     const int sequence = block.index.z, kv_head = block.index.y;
     const int group = problem.num_heads() / problem.num_kv_heads();
     const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence),
-              head_dim = problem.head_dim();
+              head_dim = problem.head_dim(), v_head_dim = problem.v_head_dim();
     const int first_row = block.index.x * num_rows, rows_left = group * q_len - first_row;
     if (rows_left <= 0) return;  // the whole block
     const int team = block.thread / lanes_per_key, lane = block.thread % lanes_per_key;
 
     packet<float, packet_elements> query[num_rows][lane_packets], output[num_rows][lane_packets];
     float maximum[num_rows], sum[num_rows];
-    int visible[num_rows], most_visible = 0;
+    int begin[num_rows], end[num_rows];
+    int first_key = kv_len, last_key = 0;  // of those that some row sees; one after the last
     ROCMFORGE_UNROLL
     for (int r = 0; r < num_rows; ++r) {
       const int row =
@@ -78,23 +80,26 @@ struct attention_vector {
         query[r][i] = attention_rows::load<packet_elements>(
                           problem.query(sequence, kv_head * group + row % group, row / group),
                           element(lane, i), head_dim) *
-                      scale;
+                      scoring.query_scale;
         output[r][i] = packet<float, packet_elements>(0.0f);
       }
-      maximum[r] = minus_infinity;
-      sum[r] = 0;
-      visible[r] = attention_rows::visible_keys(row / group, q_len, kv_len, causal);
-      most_visible = visible[r] > most_visible ? visible[r] : most_visible;
+      maximum[r] =
+          team == 0 ? scoring.first_maximum(kv_head * group + row % group) : minus_infinity;
+      sum[r] = team == 0 ? scoring.first_sum() : 0.0f;
+      begin[r] = scoring.mask.begin(row / group, q_len, kv_len);
+      end[r] = scoring.mask.end(row / group, q_len, kv_len);
+      first_key = begin[r] < first_key ? begin[r] : first_key;
+      last_key = end[r] > last_key ? end[r] : last_key;
     }
 
-    for (int base = 0; base < most_visible; base += num_teams * keys_at_once) {
+    constexpr int step = num_teams * keys_at_once;
+    for (int base = first_key / step * step; base < last_key; base += step) {
       dot_accumulator<packet_elements, WaveSize> dot[num_rows][keys_at_once];
       for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
-        const cache_element* key =
-            problem.key(sequence, kv_head, position < most_visible ? position : most_visible - 1);
-        prefetch_row(problem.value(sequence, kv_head,
-                                   position < most_visible ? position : most_visible - 1));
+        const int held = seen(position, first_key, last_key);
+        const cache_element* key = problem.key(sequence, kv_head, held);
+        prefetch_row(problem.value(sequence, kv_head, held));
         ROCMFORGE_UNROLL
         for (int i = 0; i < lane_packets; ++i) {
           const auto values =
@@ -109,9 +114,10 @@ struct attention_vector {
       packet<float, keys_at_once> score[num_rows];
       ROCMFORGE_UNROLL
       for (int r = 0; r < num_rows; ++r) {
-        score[r] =
-            keep_first(whole_scores(dot[r], block),
-                       (visible[r] - base - team + num_teams - 1) / num_teams, minus_infinity);
+        score[r] = scoring.exponent(whole_scores(dot[r], block));
+        score[r] = keep_first(score[r], keys_before(end[r] - base - team), minus_infinity);
+        if (begin[r] > base)
+          score[r] = drop_first(score[r], keys_before(begin[r] - base - team), minus_infinity);
       }
       ROCMFORGE_UNROLL
       for (int r = 0; r < num_rows; ++r) {
@@ -127,13 +133,13 @@ struct attention_vector {
       for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
         const cache_element* value =
-            problem.value(sequence, kv_head, position < most_visible ? position : most_visible - 1);
-        const int next = position + num_teams * keys_at_once;
-        if (next < most_visible) prefetch_row(problem.key(sequence, kv_head, next));
+            problem.value(sequence, kv_head, seen(position, first_key, last_key));
+        if (position + step < last_key)
+          prefetch_row(problem.key(sequence, kv_head, position + step));
         ROCMFORGE_UNROLL
         for (int i = 0; i < lane_packets; ++i) {
           const auto values =
-              attention_rows::load<packet_elements>(value, element(lane, i), head_dim);
+              attention_rows::load<packet_elements>(value, element(lane, i), v_head_dim);
           ROCMFORGE_UNROLL
           for (int r = 0; r < num_rows; ++r) {
             output[r][i] = fma(packet<float, packet_elements>(score[r][c]), values, output[r][i]);
@@ -177,8 +183,10 @@ struct attention_vector {
   /// one after the other.
   ROCMFORGE_DEVICE static void prefetch_row(const cache_element* row) {
     if constexpr (WaveSize == 1) {
-      constexpr int line = 64 / static_cast<int>(sizeof(cache_element));
-      for (int i = 0; i < HeadDim; i += line) prefetch(row + i);
+      constexpr int line = 64;
+      constexpr int row_bytes =
+          HeadDim / block_traits<cache_element>::elements * static_cast<int>(sizeof(cache_element));
+      for (int i = 0; i < row_bytes; i += line) prefetch(reinterpret_cast<const char*>(row) + i);
     }
   }
 
@@ -195,6 +203,13 @@ struct attention_vector {
   }
 
   ROCMFORGE_DEVICE static float maximum_of(float a, float b) { return a > b ? a : b; }
+  /// The position itself, or in place of one that no query sees, and whose key may not exist, the
+  /// nearest that one sees.
+  ROCMFORGE_DEVICE static int seen(int position, int first_key, int last_key) {
+    return position < first_key ? first_key : position < last_key ? position : last_key - 1;
+  }
+  /// How many of a team's keys at once are among the first `count` positions from its own first on.
+  ROCMFORGE_DEVICE static int keys_before(int count) { return (count + num_teams - 1) / num_teams; }
   /// First element of packet i of a lane.
   ROCMFORGE_DEVICE static int element(int lane, int i) {
     return (i * lanes_per_key + lane) * packet_elements;
@@ -203,7 +218,7 @@ struct attention_vector {
   ROCMFORGE_DEVICE void merge_teams(block_context<BlockSize, WaveSize> block,
                                     const shared_storage& shared, int sequence, int kv_head,
                                     int group, int first_row, int rows) const {
-    const int head_dim = problem.head_dim();
+    const int v_head_dim = problem.v_head_dim();
     for (int i = block.thread; i < rows * packets; i += BlockSize) {
       const int r = i / packets, first = i % packets * packet_elements;
       const int head = kv_head * group + (first_row + r) % group, row = (first_row + r) / group;
@@ -218,8 +233,8 @@ struct attention_vector {
         sum += shared.sum[team][r] * weight;
         output += load_packet<packet_elements>(&shared.output[team][r][first]) * weight;
       }
-      if (first < head_dim) {
-        attention_rows::store(problem.output(sequence, head, row), first, head_dim,
+      if (first < v_head_dim) {
+        attention_rows::store(problem.output(sequence, head, row), first, v_head_dim,
                               output * (sum > 0 ? 1.0f / sum : 0.0f));
       }
       if (float* lse = problem.lse_at(sequence, head, row); lse != nullptr && first == 0) {

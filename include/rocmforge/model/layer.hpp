@@ -63,7 +63,7 @@ void transformer_layer(const layer_activations& a, const layer_weights& w,
   check(rope(q_and_k, q_and_k, step.positions, rotation, stream));
   check(kv_append(k_pages, v_pages, k, v, step.slots, stream));
   check(paged_attention(heads_of(a.attended, 0, num_heads, head_dim), q, k_pages, v_pages,
-                        step.batch, {.softmax_scale = config.softmax_scale}, stream));
+                        step.batch, {.softmax_scale = config.softmax_scale}, {}, stream));
   check(w.attention_output.multiply(a.projected, a.attended, stream));
   check(add_rms_norm(a.normed, a.residual, a.projected, a.residual,
                      w.ffn_norm.view(config.hidden_dim), config.epsilon, stream));

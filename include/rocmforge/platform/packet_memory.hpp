@@ -243,6 +243,20 @@ ROCMFORGE_DEVICE packet<float, N> keep_first(const packet<float, N>& value, int 
   return result;
 }
 
+/// `value` with `rest` in place of its first `count` elements.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> drop_first(const packet<float, N>& value, int count, float rest) {
+  packet<float, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  result.v = iota<N>().v < packet<float, N>(static_cast<float>(count)).v ? packet<float, N>(rest).v
+                                                                         : value.v;
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = i < count ? rest : value.v[i];
+#endif
+  return result;
+}
+
 /// N bytes, each zero-extended (uint8_t) or sign-extended (int8_t) to 32 bits.
 template <int N, class Byte>
 ROCMFORGE_DEVICE packet<int, N> load_bytes(const Byte* p) {

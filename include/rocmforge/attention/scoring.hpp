@@ -1,0 +1,46 @@
+// From the product of a query and a key to the exponent of its weight, as a power of two: scale,
+// soft cap, mask and sink, the same in all attention kernels.
+#pragma once
+
+#include <cmath>
+
+#include "rocmforge/attention/problem.hpp"
+#include "rocmforge/block/tanh.hpp"
+#include "rocmforge/mask.hpp"
+#include "rocmforge/platform/platform.hpp"
+#include "rocmforge/tensor_view.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+struct attention_scoring {
+  float query_scale;  // that a query is multiplied with: softmax_scale * log2(e) (/ soft_cap)
+  float soft_cap;     // logits_soft_cap * log2(e); 0: none
+  attention_mask mask;
+  tensor_view<const float, 1> sink;  // [num_heads] or empty
+
+  /// Exponents from products of scaled queries with keys.
+  template <int N>
+  ROCMFORGE_DEVICE packet<float, N> exponent(const packet<float, N>& product) const {
+    return soft_cap != 0 ? tanh_of(product) * soft_cap : product;
+  }
+  /// What the online softmax of a head starts from: its sink, or nothing.
+  ROCMFORGE_DEVICE float first_maximum(int head) const {
+    return sink.data != nullptr ? sink(head) * log2_e : -__builtin_huge_valf();
+  }
+  ROCMFORGE_DEVICE float first_sum() const { return sink.data != nullptr ? 1.0f : 0.0f; }
+};
+
+/// @param head_dim  of queries and keys, for the default scale
+inline attention_scoring scoring_of(const attention_options& options, int head_dim) {
+  const float scale = options.softmax_scale != 0 ? options.softmax_scale
+                                                 : 1.0f / std::sqrt(static_cast<float>(head_dim));
+  const float cap = options.logits_soft_cap;
+  return {cap != 0 ? scale / cap : scale * log2_e,
+          cap * log2_e,
+          {options.causal, options.window_left},
+          options.sink};
+}
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
