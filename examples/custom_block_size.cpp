@@ -27,7 +27,7 @@ template <int BlockSize>
 status with_kernel(matrix y, matrix x, row weight, stream_ref stream) {
   return dispatch_wave_size("with_kernel", stream, [&](auto wave) {
     using kernel = kernels::rms_norm<float, lanes<BlockSize, wave>, wave>;
-    return launch("with_kernel", kernel{y, x, weight, 1e-5f, {}, {}}, {num_rows}, stream);
+    return launch("with_kernel", kernel{y, x, weight, {1e-5f}, 0, {}, {}}, {num_rows}, stream);
   });
 }
 

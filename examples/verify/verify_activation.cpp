@@ -1,4 +1,4 @@
-// SwiGLU and addition.
+// Activations and addition.
 #include <rocmforge/activation.hpp>
 
 #include "reference/activation.hpp"
@@ -63,6 +63,73 @@ void add_speed(const settings& s, case_list& list, op what) {
        }});
 }
 
+/// A function of one tensor or of the halves of one joined tensor: what its name, its launch and
+/// its definition are.
+struct function {
+  const char* name;
+  int num_halves;  // of an input row: 1 or 2
+  double (*expected)(double gate, double up);
+};
+
+template <class Launch>
+void add_function(case_list& list, const function& f, int rows, int size, const layout& how,
+                  const Launch& launch) {
+  const auto prepare = [=](const placement& at) {
+    const int columns = f.num_halves * size;
+    const auto count = std::size_t(rows * columns);
+    const int all = at.copies * rows, begin = at.slot * rows, end = begin + rows;
+    const auto x =
+        make_tensor<float>({all, columns}, placed_values<float>(at, count, 1, -9, 9), how);
+    const auto y =
+        expecting(make_tensor<float>({all, size}, for_output(how)), "y", begin, end,
+                  {rounding<float> + 2e-5, 1e-5}, [=] {
+                    const auto in = to_double(random_values<float>(count, 1, -9, 9));
+                    std::vector<double> values;
+                    for (int i = 0; i < rows * size; ++i) {
+                      const int first = i / size * columns + i % size;
+                      values.push_back(f.expected(in[std::size_t(first)],
+                                                  in[std::size_t(first + columns - size)]));
+                    }
+                    return values;
+                  });
+    return trial{[=] { return refusal(launch(y->view(), x->view())); }, {y}};
+  };
+  list.tests.push_back({f.name, "f32",
+                        shape_text({{"rows", rows}, {"row_size", size}, {"gap", how.gap}}), true,
+                        prepare});
+}
+
+/// Every function once for each size: in float, because what differs from type to type is in swiglu
+/// and add already.
+void add_functions(case_list& list, int rows, int size, const layout& how) {
+  using rocmforge::gelu_form;
+  const auto add = [&](const function& f, const auto& launch) {
+    add_function(list, f, rows, size, how, launch);
+  };
+  add({"swiglu joined", 2, [](double g, double u) { return reference::silu(g) * u; }},
+      [](auto y, auto x) { return rocmforge::swiglu(y, x); });
+  add({"geglu tanh", 2, [](double g, double u) { return reference::gelu_tanh(g) * u; }},
+      [](auto y, auto x) { return rocmforge::geglu(y, x); });
+  add({"geglu erf", 2, [](double g, double u) { return reference::gelu_erf(g) * u; }},
+      [](auto y, auto x) { return rocmforge::geglu(y, x, gelu_form::erf); });
+  add({"reglu", 2, [](double g, double u) { return reference::relu(g) * u; }},
+      [](auto y, auto x) { return rocmforge::reglu(y, x); });
+  add({"clamped_swiglu", 2, [](double g, double u) { return reference::clamped_swiglu(g, u); }},
+      [](auto y, auto x) { return rocmforge::clamped_swiglu(y, x); });
+  add({"silu", 1, [](double x, double) { return reference::silu(x); }},
+      [](auto y, auto x) { return rocmforge::silu(y, x); });
+  add({"gelu tanh", 1, [](double x, double) { return reference::gelu_tanh(x); }},
+      [](auto y, auto x) { return rocmforge::gelu(y, x); });
+  add({"gelu erf", 1, [](double x, double) { return reference::gelu_erf(x); }},
+      [](auto y, auto x) { return rocmforge::gelu(y, x, gelu_form::erf); });
+  add({"quick_gelu", 1, [](double x, double) { return reference::quick_gelu(x); }},
+      [](auto y, auto x) { return rocmforge::quick_gelu(y, x); });
+  add({"relu", 1, [](double x, double) { return reference::relu(x); }},
+      [](auto y, auto x) { return rocmforge::relu(y, x); });
+  add({"relu_squared", 1, [](double x, double) { return reference::relu_squared(x); }},
+      [](auto y, auto x) { return rocmforge::relu_squared(y, x); });
+}
+
 const registration activation("activation", [](const settings& s, case_list& list) {
   // Packets, waves, one block's part of a row and their neighbours, and the rows of real models.
   const std::vector<int> sizes =
@@ -77,6 +144,8 @@ const registration activation("activation", [](const settings& s, case_list& lis
       add_speed<T>(s, list, what);
     }
   });
+  add_functions(list, 3, 33, {1, 5});
+  add_functions(list, 2, 1025, {});
 });
 
 }  // namespace

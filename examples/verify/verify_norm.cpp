@@ -1,4 +1,4 @@
-// RMSNorm, alone and with the residual addition.
+// Norms, alone and with the residual addition.
 #include <rocmforge/norm.hpp>
 
 #include "reference/norm.hpp"
@@ -69,6 +69,69 @@ void add_add_rms_norm(case_list& list, int rows, int hidden, const layout& how) 
                         true, prepare});
 }
 
+/// RMSNorm with 1 + weight, or LayerNorm with a bias, of rows about `mean`.
+enum class other_norm { one_plus_weight, layer_norm, add_layer_norm, l2_norm };
+
+template <class T>
+void add_other_norm(case_list& list, other_norm what, int rows, int hidden, double mean,
+                    const layout& how) {
+  const bool fused = what == other_norm::add_layer_norm;
+  const char* name = what == other_norm::one_plus_weight ? "rms_norm 1 + weight"
+                     : what == other_norm::layer_norm    ? "layer_norm"
+                     : fused                             ? "add_layer_norm"
+                                                         : "l2_norm";
+  const auto prepare = [=](const placement& at) {
+    const auto count = std::size_t(rows * hidden);
+    const auto weights = random_values<T>(std::size_t(hidden), 7),
+               biases = random_values<T>(std::size_t(hidden), 8);
+    const auto summed = [=] {
+      const auto a = random_values<T>(count, 5, mean - 1, mean + 1), b = random_values<T>(count, 6);
+      std::vector<double> result(count);
+      for (std::size_t i = 0; i < count; ++i)
+        result[i] = fused ? as_double(T(static_cast<float>(a[i]) + static_cast<float>(b[i])))
+                          : as_double(a[i]);
+      return result;
+    };
+    const int all = at.copies * rows, begin = at.slot * rows, end = begin + rows;
+    const auto x =
+        make_tensor<T>({all, hidden}, placed_values<T>(at, count, 5, mean - 1, mean + 1), how);
+    const auto weight = make_tensor<T>({hidden}, weights, {.offset = how.offset}),
+               bias = make_tensor<T>({hidden}, biases);
+    const auto sum = expecting(make_tensor<T>({all, hidden}, placed_values<T>(at, count, 6)), "sum",
+                               begin, end, {}, summed);
+    const double floor = what == other_norm::l2_norm ? 1e-3 : 1.0;
+    const auto y = expecting(make_tensor<T>({all, hidden}, for_output(how)), "y", begin, end,
+                             {rounding<T> + 4e-6, floor}, [=] {
+                               if (what == other_norm::l2_norm)
+                                 return reference::l2_norm(summed(), rows, hidden, 1e-6);
+                               if (what == other_norm::one_plus_weight)
+                                 return reference::rms_norm(summed(), to_double(weights), rows,
+                                                            hidden, 1e-5, 1);
+                               return reference::layer_norm(summed(), to_double(weights),
+                                                            to_double(biases), rows, hidden, 1e-5);
+                             });
+    trial result{
+        [=] {
+          rocmforge::rms_norm_options options;
+          options.weight_offset = 1;
+          return refusal(
+              what == other_norm::l2_norm ? rocmforge::l2_norm(y->view(), x->view())
+              : what == other_norm::one_plus_weight
+                  ? rocmforge::rms_norm(y->view(), x->view(), weight->view(), options)
+              : fused ? rocmforge::add_layer_norm(y->view(), sum->view(), x->view(), sum->view(),
+                                                  weight->view(), bias->view())
+                      : rocmforge::layer_norm(y->view(), x->view(), weight->view(), bias->view()));
+        },
+        {y}};
+    if (fused) result.outputs.push_back(sum);
+    return result;
+  };
+  list.tests.push_back({name, type_name<T>,
+                        shape_text({{"rows", rows}, {"hidden_dim", hidden}, {"gap", how.gap}}) +
+                            (mean > 1 ? ", far from 0" : ""),
+                        true, prepare});
+}
+
 template <class T>
 void add_speed(const settings& s, case_list& list) {
   const int hidden = 4096, rows = timing_rows<T>(s, hidden);
@@ -107,10 +170,18 @@ const registration norm("norm", [](const settings& s, case_list& list) {
       add_rms_norm<T>(list, 3, hidden_dims[i], 1e-5f, 1, how, i % 4 == 3);
       add_add_rms_norm<T>(list, 2, hidden_dims[i], how);
     }
+    for (const int hidden : {33, 1024, 1025}) {
+      const layout how{hidden % 3, hidden % 2 * 7};
+      for (const other_norm what : {other_norm::one_plus_weight, other_norm::layer_norm,
+                                    other_norm::add_layer_norm, other_norm::l2_norm})
+        add_other_norm<T>(list, what, 3, hidden, 0, how);
+    }
     // Rows so small that epsilon decides.
     add_rms_norm<T>(list, 2, 100, 1e-2f, 0.02, {}, false);
     add_speed<T>(s, list);
   });
+  add_other_norm<float>(list, other_norm::layer_norm, 2, 257, 10000, {});
+  add_other_norm<float>(list, other_norm::layer_norm, 2, 8200, 10000, {});
 });
 
 }  // namespace

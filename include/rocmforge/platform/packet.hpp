@@ -135,6 +135,21 @@ ROCMFORGE_DEVICE packet<float, N> maximum(const packet<float, N>& a, const packe
   return result;
 }
 
+/// Elementwise a < b ? x : y.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> select_less(const packet<float, N>& a, const packet<float, N>& b,
+                                              const packet<float, N>& x,
+                                              const packet<float, N>& y) {
+  packet<float, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  result.v = a.v < b.v ? x.v : y.v;
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = a.v[i] < b.v[i] ? x.v[i] : y.v[i];
+#endif
+  return result;
+}
+
 /// Whole numbers as floats.
 template <class T, int N>
 ROCMFORGE_DEVICE packet<float, N> to_float(const packet<T, N>& a) {
