@@ -11,6 +11,14 @@ find_package(GTest REQUIRED)
 if(ROCMFORGE_PLATFORM STREQUAL host AND NOT ROCMFORGE_SANITIZE MATCHES thread)
   set(emulation ON)
   find_package(Boost REQUIRED COMPONENTS context)
+  # What makes a program see the emulated devices. Three wave sizes are three times the code: -O1 compiles it in half the
+  # time. golden_test and the decoder run what -O3 makes of the kernels.
+  add_library(rocmforge_emulation INTERFACE)
+  target_compile_definitions(rocmforge_emulation INTERFACE ROCMFORGE_EMULATION=1)
+  target_compile_options(rocmforge_emulation INTERFACE $<$<CONFIG:Release>:-O1>)
+  target_link_libraries(rocmforge_emulation INTERFACE Boost::context)
+  add_library(weight_kernels_emulated STATIC EXCLUDE_FROM_ALL ${weight_kernels_sources})
+  target_link_libraries(weight_kernels_emulated PRIVATE rocmforge_kernels rocmforge_emulation)
 endif()
 
 set(ROCMFORGE_TEST_LAUNCHER "$ENV{ROCMFORGE_TEST_LAUNCHER}"
@@ -35,17 +43,15 @@ function(rocmforge_test NAME)
       return()
     endif()
     rocmforge_program(${program} ${program}.cpp HOST_ONLY)
-    target_link_libraries(${program} PRIVATE rocmforge::model)
+    target_link_libraries(${program} PRIVATE rocmforge::model weight_kernels_host)
   else()
     rocmforge_program(${program} ${program}.cpp)
   endif()
   # Plain C++ needs no emulated devices, but for the test of the emulation itself.
   if(emulation AND NOT ARG_NOT_EMULATED AND (NOT ARG_HOST_ONLY OR "${NAME}" STREQUAL "emulation"))
-    target_compile_definitions(${program} PRIVATE ROCMFORGE_EMULATION=1)
-    target_link_libraries(${program} PRIVATE Boost::context)
-    # Three wave sizes are three times the code: -O1 compiles it in half the time. golden_test and the decoder run what
-    # -O3 makes of the kernels.
-    target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O1>)
+    target_link_libraries(${program} PRIVATE rocmforge_emulation weight_kernels_emulated)
+  elseif(NOT ARG_HOST_ONLY)
+    target_link_libraries(${program} PRIVATE weight_kernels)
   endif()
   target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
   target_link_libraries(${program} PRIVATE GTest::gtest_main)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <rocmforge/model.hpp>
+#include <rocmforge/model/weight_kernels.hpp>
 #include <string>
 #include <vector>
 

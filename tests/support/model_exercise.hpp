@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <rocmforge/model/config.hpp>
+#include <rocmforge/model/weight_kernels.hpp>
 #include <rocmforge/model/weights.hpp>
 #include <span>
 #include <vector>

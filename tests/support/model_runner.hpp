@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 #include <rocmforge/model.hpp>
+#include <rocmforge/model/weight_kernels.hpp>
 #include <span>
 #include <vector>
 

@@ -34,27 +34,72 @@ inline void check(const status& result) {
 /// that no kernel takes.
 template <class F>
 status dispatch_weight_type(gguf::tensor_type type, const char* op, F&& f) {
+  using id = gguf::tensor_type;
   switch (type) {
-    case gguf::tensor_type::f32:
+    case id::f32:
       return f(float{});
-    case gguf::tensor_type::f16:
+    case id::f16:
       return f(half{});
-    case gguf::tensor_type::bf16:
+    case id::bf16:
       return f(bfloat16{});
-    case gguf::tensor_type::q4_0:
+    case id::q4_0:
       return f(q4_0{});
-    case gguf::tensor_type::q4_1:
+    case id::q4_1:
       return f(q4_1{});
-    case gguf::tensor_type::q8_0:
+    case id::q5_0:
+      return f(q5_0{});
+    case id::q5_1:
+      return f(q5_1{});
+    case id::q8_0:
       return f(q8_0{});
+    case id::q1_0:
+      return f(q1_0{});
+    case id::q2_0:
+      return f(q2_0{});
+    case id::q2_k:
+      return f(q2_k{});
+    case id::q3_k:
+      return f(q3_k{});
+    case id::q4_k:
+      return f(q4_k{});
+    case id::q5_k:
+      return f(q5_k{});
+    case id::q6_k:
+      return f(q6_k{});
+    case id::iq4_nl:
+      return f(iq4_nl{});
+    case id::iq4_xs:
+      return f(iq4_xs{});
+    case id::mxfp4:
+      return f(mxfp4{});
+    case id::nvfp4:
+      return f(nvfp4{});
+    case id::tq1_0:
+      return f(tq1_0{});
+    case id::tq2_0:
+      return f(tq2_0{});
+    case id::iq1_s:
+      return f(iq1_s{});
+    case id::iq1_m:
+      return f(iq1_m{});
+    case id::iq2_xxs:
+      return f(iq2_xxs{});
+    case id::iq2_xs:
+      return f(iq2_xs{});
+    case id::iq2_s:
+      return f(iq2_s{});
+    case id::iq3_xxs:
+      return f(iq3_xxs{});
+    case id::iq3_s:
+      return f(iq3_s{});
     default:
       break;
   }
   return {status_code::unsupported,
           op,
           "weight",
-          "there is no kernel for weights of GGUF type {0}; there is for f32, f16, bf16, q4_0, "
-          "q4_1 and q8_0",
+          "there is no kernel for weights of GGUF type {0}; there is for f32, f16, bf16 and the "
+          "block-quantised types",
           {static_cast<std::int64_t>(type)}};
 }
 
@@ -209,7 +254,7 @@ class weight_loader {
       if (!dispatch_weight_type(tensor.type, "", [](auto) { return status{}; })) {
         fail("tensor '" + printable(tensor.name) + "' has type " +
              std::string(gguf::traits_of(tensor.type).name) +
-             ", expected one of f32, f16, bf16, q4_0, q4_1, q8_0");
+             ", expected f32, f16, bf16 or a block-quantised type");
       }
     }
   }

@@ -74,7 +74,7 @@ ROCMFORGE_DEVICE byte_packet<N> grid_bytes(int part, F&& eight_of) {
   if constexpr (N == 16) {
     return byte_packet_of(eight_of(first / 8), eight_of(first / 8 + 1));
   } else {
-    byte_packet<N> result;
+    byte_packet<N> result{0u};
     ROCMFORGE_UNROLL
     for (int i = 0; i < N; i += 4) {
       const std::uint64_t eight = eight_of((first + i) / 8);
@@ -116,7 +116,7 @@ ROCMFORGE_DEVICE affine four_bit_scale(const Block& block, int group, int half) 
 }
 template <class Block>
 ROCMFORGE_DEVICE block_scales four_bit_scales(const Block& block) {
-  byte_packet<16> numbers;
+  byte_packet<16> numbers{0u};
   ROCMFORGE_UNROLL
   for (int i = 0; i < 4; ++i) {
     const unsigned two = block.scales[2 * i] | static_cast<unsigned>(block.scales[2 * i + 1]) << 16;
@@ -247,7 +247,7 @@ struct block_format<iq1_m> {
     return {d(block) * static_cast<float>(2 * scale + 1), 0};
   }
   ROCMFORGE_DEVICE static block_scales scales(const iq1_m& block) {
-    byte_packet<16> numbers;
+    byte_packet<16> numbers{0u};
     ROCMFORGE_UNROLL
     for (int i = 0; i < 4; ++i) {
       const unsigned four = block.scales[i];

@@ -75,7 +75,7 @@ ROCMFORGE_DEVICE block_scales six_bit_scales(const Block& block) {
                  second = load_field<4>(block, block.scales + 4).words[0],
                  third = load_field<4>(block, block.scales + 8).words[0];
   constexpr unsigned six = 0x3f3f3f3f, low_four = 0x0f0f0f0f, upper_two = 0x30303030;
-  byte_packet<16> numbers;
+  byte_packet<16> numbers{0u};
   numbers.words.set(0, first & six);
   numbers.words.set(1, (third & low_four) | (first >> 2 & upper_two));
   numbers.words.set(2, second & six);
@@ -136,7 +136,7 @@ struct block_format<q3_k> {
   ROCMFORGE_DEVICE static block_scales scales(const q3_k& block) {
     const auto low = load_field<8>(block, block.scales);
     const unsigned high = load_field<4>(block, block.scales + 8).words[0];
-    byte_packet<16> numbers;
+    byte_packet<16> numbers{0u};
     ROCMFORGE_UNROLL
     for (int i = 0; i < 4; ++i) {
       numbers.words.set(

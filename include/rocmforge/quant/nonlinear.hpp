@@ -118,8 +118,8 @@ struct block_format<nvfp4> {
     // The low four bits of 8 bytes are the first 8 of 16 weights, the high four the others.
     const int sub = 2 * group + Half;
     const auto eight = load_field<8>(block, block.qs + 8 * sub);
-    byte_packet<N> bytes;
-    packet<unsigned, N / 4> shifts;
+    byte_packet<N> bytes{0u};
+    packet<unsigned, N / 4> shifts(0u);
     ROCMFORGE_UNROLL
     for (int i = 0; i < N / 4; ++i) {
       const int word = N / 4 * part + i;  // of the 16 weights

@@ -31,7 +31,7 @@ struct block_format<tq1_0> {
     // Elements 0 to 159 are digits 0 to 4 of bytes 0 to 31, 160 to 239 those of bytes 32 to 47, and
     // 240 to 255 digits 0 to 3 of qh.
     const int sixteen = 2 * group + Half;
-    byte_packet<N> bytes;
+    byte_packet<N> bytes{0u};
     packet<int, N> powers(1);
     if (sixteen < 15) {
       const int digit = sixteen < 10 ? group : sixteen - 10;

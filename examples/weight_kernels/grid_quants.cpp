@@ -1,0 +1,14 @@
+// Products and look-ups with weights in the formats with grids.
+#include <rocmforge/model/weight_kernels.hpp>
+
+namespace rocmforge {
+
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(iq1_s)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(iq1_m)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(iq2_xxs)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(iq2_xs)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(iq2_s)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(iq3_xxs)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(iq3_s)
+
+}  // namespace rocmforge

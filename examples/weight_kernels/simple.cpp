@@ -1,0 +1,14 @@
+// Products and look-ups with weights in the formats with one scale a block.
+#include <rocmforge/model/weight_kernels.hpp>
+
+namespace rocmforge {
+
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(q5_0)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(q5_1)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(q8_0)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(q1_0)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(q2_0)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(tq1_0)
+ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(tq2_0)
+
+}  // namespace rocmforge
