@@ -1,4 +1,4 @@
-// Products with a weight matrix.
+// Products with a weight matrix, and of dense matrices.
 #include <rocmforge/gemm.hpp>
 
 #include "every_type.hpp"
@@ -9,6 +9,12 @@ void compile_gemm() {
   for_each_weight_type([]<class Type>(Type) {
     compile(matmul(tensor_view<T, 2>{}, {}, tensor_view<const Type, 2>{}));
   });
+  const tensor_view<T, 3> matrices{};
+  compile(gemm(matrices, matrices, matrices));
+  compile(gemm(
+      matrices, matrices, matrices,
+      epilogue::chain(epilogue::bias(tensor_view<T, 1>{}),
+                      epilogue::activation(activations::silu{}), epilogue::residual(matrices))));
 }
 
 }  // namespace rocmforge::ledger

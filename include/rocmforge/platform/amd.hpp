@@ -9,6 +9,7 @@
 #include "rocmforge/platform/types.hpp"
 
 #define ROCMFORGE_RUNTIME(name) hip##name
+#define ROCMFORGE_WAVES_PER_SIMD(count) __attribute__((amdgpu_waves_per_eu(count)))
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN

@@ -327,10 +327,21 @@ ROCMFORGE_DEVICE void store_words(T* p, const Elements& value) {
   }
 }
 
+/// Waves of a kernel that a SIMD must have registers for at least: those of one block, or what the
+/// kernel says, `Kernel::min_waves`.
+template <class Kernel>
+inline constexpr int min_waves = (Kernel::block_size / Kernel::wave_size + 3) / 4;
+template <class Kernel>
+requires requires {
+  Kernel::min_waves;
+}
+inline constexpr int min_waves<Kernel> = Kernel::min_waves;
+
 /// The one entry point of every kernel. A pass whose waves are of another size gets a trap, and is
 /// never launched.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::block_size) entry([[maybe_unused]] const Kernel kernel) {
+__global__ void __launch_bounds__(Kernel::block_size) ROCMFORGE_WAVES_PER_SIMD(min_waves<Kernel>)
+    entry([[maybe_unused]] const Kernel kernel) {
 #if defined(__HIP_DEVICE_COMPILE__) || defined(__CUDA_ARCH__)
   if constexpr (Kernel::wave_size == arch::wave_size &&
                 sizeof(typename Kernel::shared_storage) <= arch::max_shared_bytes) {

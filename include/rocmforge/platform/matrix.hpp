@@ -6,6 +6,7 @@
 #include "rocmforge/platform/matrix/access.hpp"
 #include "rocmforge/platform/matrix/description.hpp"
 #include "rocmforge/platform/matrix/host_tile.hpp"
+#include "rocmforge/platform/matrix/list.hpp"
 #include "rocmforge/platform/matrix/mfma.hpp"
 #include "rocmforge/platform/matrix/mma_sync.hpp"
 #include "rocmforge/platform/matrix/reuse.hpp"

@@ -9,6 +9,7 @@
 #include "rocmforge/platform/types.hpp"
 
 #define ROCMFORGE_RUNTIME(name) cuda##name
+#define ROCMFORGE_WAVES_PER_SIMD(count)
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN

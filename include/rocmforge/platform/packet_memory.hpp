@@ -82,6 +82,89 @@ ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p, int count) {
 #endif
 }
 
+/// N neighbouring elements of T as they lie in memory, in words: to be moved without a conversion.
+/// (What holds 16-bit elements one by one, clang also moves one by one.)
+template <class T, int N>
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) raw_packet {
+  static constexpr int size = N;
+  static constexpr int word_elements = 4 / static_cast<int>(sizeof(T));
+  unsigned word[N / word_elements];
+};
+
+/// What addresses have to be multiples of, in bytes, for `load_raw` to be one instruction.
+#if defined(ROCMFORGE_PLATFORM_HOST)
+inline constexpr int wide_alignment = 1;
+#else
+inline constexpr int wide_alignment = arch::word_alignment;
+#endif
+
+/// N elements from `p` on, which is a multiple of `wide_alignment`.
+template <int N, class T>
+ROCMFORGE_DEVICE raw_packet<T, N> load_raw(const T* p) {
+  raw_packet<T, N> raw;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  std::memcpy(&raw, p, sizeof(raw));
+#else
+  struct elements {
+    T t[N];
+  };
+  const auto words = *reinterpret_cast<const gpu::words<elements>*>(p);
+  __builtin_memcpy(&raw, &words, sizeof(raw));
+#endif
+  return raw;
+}
+
+/// The first `count` elements from `p` on, none if it is negative; the others are 0 and are not
+/// read. `p` is aligned for T only.
+template <int N, class T>
+ROCMFORGE_DEVICE raw_packet<T, N> load_raw(const T* p, int count) {
+  struct elements {
+    T t[N];
+  } some{};
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) {
+    if (i < count) some.t[i] = p[i];
+  }
+  raw_packet<T, N> raw;
+  __builtin_memcpy(&raw, &some, sizeof(raw));
+  return raw;
+}
+
+/// N elements from an address that is aligned for all of them (up to 16 bytes), as shared memory
+/// can be; memory that is read so is also written so.
+template <int N, class T>
+ROCMFORGE_DEVICE raw_packet<T, N> load_aligned(const T* p) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  raw_packet<T, N> raw;
+  std::memcpy(&raw, p, sizeof(raw));
+  return raw;
+#else
+  return *reinterpret_cast<const raw_packet<T, N>*>(p);
+#endif
+}
+template <class T, int N>
+ROCMFORGE_DEVICE void store_aligned(T* p, const raw_packet<T, N>& raw) {
+#if defined(ROCMFORGE_PLATFORM_HOST)
+  std::memcpy(p, &raw, sizeof(raw));
+#else
+  *reinterpret_cast<raw_packet<T, N>*>(p) = raw;
+#endif
+}
+
+/// The elements as floats.
+template <class T, int N>
+ROCMFORGE_DEVICE packet<float, N> to_float(const raw_packet<T, N>& raw) {
+  struct elements {
+    T t[N];
+  };
+  elements held;
+  __builtin_memcpy(&held, &raw, sizeof(held));
+  packet<float, N> result;
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.set(i, static_cast<float>(held.t[i]));
+  return result;
+}
+
 /// Stores all N elements, rounded to T.
 template <class T, int N>
 ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value) {

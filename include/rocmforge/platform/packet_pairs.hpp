@@ -71,5 +71,23 @@ ROCMFORGE_DEVICE packet_pair<N> zip(const packet_pair<N>& p) {
 #endif
 }
 
+/// Element j of rows[i] and element i of rows[j] change places. N is a power of two: each turn puts
+/// the row that is half of all further on between the elements of a row.
+template <int N>
+ROCMFORGE_DEVICE void transpose(packet<float, N> (&rows)[N]) {
+  ROCMFORGE_UNROLL
+  for (int turn = 1; turn < N; turn *= 2) {
+    packet<float, N> mixed[N];
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N / 2; ++i) {
+      const packet_pair<N> both = zip(packet_pair<N>{rows[i], rows[i + N / 2]});
+      mixed[2 * i] = both.first;
+      mixed[2 * i + 1] = both.second;
+    }
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N; ++i) rows[i] = mixed[i];
+  }
+}
+
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

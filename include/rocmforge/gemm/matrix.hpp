@@ -1,0 +1,307 @@
+// C = epilogue(alpha A B) with matrix instructions: a block stages tiles of A and B in shared
+// memory as they are, and each wave keeps a tile of sums, to which it adds by whatever instruction
+// it is given. All that is known of the instruction is its description (platform/matrix.hpp).
+#pragma once
+
+#include "rocmforge/gemm/epilogue.hpp"
+#include "rocmforge/gemm/operand.hpp"
+#include "rocmforge/platform/matrix.hpp"
+#include "rocmforge/platform/platform.hpp"
+#include "rocmforge/tensor_view.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// The tile of kernels::gemm_matrix where the caller does not say: two rows of waves.
+constexpr gemm_tile gemm_matrix_tile_for(int block_size, int wave_size) {
+  const int num_waves = block_size / wave_size, waves_m = num_waves > 1 ? 2 : 1;
+  // 64 sums a lane: with the operands, room for six waves or more on a SIMD.
+  const int n = wave_size == 64 ? 64 : 32;
+  return {64 * waves_m, num_waves / waves_m * n, 32, 64, n};
+}
+
+namespace gemm_detail {
+
+/// How a lane's elements of an operand lie along k: in runs of `run` neighbours that start at
+/// multiples of `run`, `num_runs` of them. With `place(lane, i)` in the order outer, k.
+template <matrix::instruction I, matrix::operand Which>
+struct fragment_layout {
+  static constexpr bool is_a = Which == matrix::operand::a;
+  static constexpr int elements = is_a ? I::a_elements : I::b_elements;
+  using registers = std::conditional_t<is_a, typename I::a_registers, typename I::b_registers>;
+
+  ROCMFORGE_HOST_DEVICE static constexpr staged_place at(int lane, int i) {
+    const matrix::coord found = is_a ? I::a_coord(lane, i) : I::b_coord(lane, i);
+    return is_a ? staged_place{found.row, found.col} : staged_place{found.col, found.row};
+  }
+  static constexpr bool has_runs_of(int size) {
+    if (elements % size != 0) return false;
+    for (int lane = 0; lane < I::lanes; ++lane) {
+      for (int i = 0; i < elements; ++i) {
+        const staged_place first = at(lane, i / size * size), here = at(lane, i);
+        if (first.k % size != 0 || here.outer != first.outer || here.k != first.k + i % size)
+          return false;
+      }
+    }
+    return true;
+  }
+  static constexpr int run = [] {
+    int size = 1;
+    while (2 * size <= I::k && has_runs_of(2 * size)) size *= 2;
+    return size;
+  }();
+  static constexpr int num_runs = elements / run;
+};
+
+}  // namespace gemm_detail
+
+namespace kernels {
+
+template <matrix::instruction Instruction, class TC, class Epilogue, gemm_tile Tile, int BlockSize,
+          int WaveSize>
+struct gemm_matrix {
+  static_assert(Instruction::lanes == WaveSize, "gemm_matrix: the instruction's lanes are a wave");
+  static constexpr int block_size = BlockSize;
+  static constexpr int wave_size = WaveSize;
+  static constexpr gemm_tile tile = Tile;
+  // With registers for a single wave, clang would keep the sums of MFMA in the half of the file
+  // that nothing else reaches, and copy them there and back.
+  static constexpr int min_waves = 2;
+  using T = typename Instruction::a_element;
+  static_assert(sizeof(T) == 2 && std::is_same_v<T, typename Instruction::b_element> &&
+                    std::is_same_v<float, typename Instruction::c_element>,
+                "gemm_matrix: the instruction multiplies 16-bit elements and adds up in float");
+
+  static constexpr int waves_m = Tile.block_m / Tile.m, waves_n = Tile.block_n / Tile.n;
+  static_assert(waves_m * Tile.m == Tile.block_m && waves_n * Tile.n == Tile.block_n &&
+                    waves_m * waves_n * WaveSize == BlockSize,
+                "gemm_matrix: the waves' tiles must cover the block's tile");
+  // Of instructions.
+  static constexpr int tiles_m = Tile.m / Instruction::m, tiles_n = Tile.n / Instruction::n;
+  static_assert(tiles_m * Instruction::m == Tile.m && tiles_n * Instruction::n == Tile.n,
+                "gemm_matrix: a wave's tile must be a whole number of the instruction's");
+
+  using a_layout = gemm_detail::fragment_layout<Instruction, matrix::operand::a>;
+  using b_layout = gemm_detail::fragment_layout<Instruction, matrix::operand::b>;
+  // Which k an instruction multiplies is free as long as A and B agree: those that one lane wants
+  // for this many instructions in turn lie together, so that it reads them at once.
+  static constexpr int run = a_layout::run;
+  static_assert(run == b_layout::run && run % 2 == 0,
+                "gemm_matrix: A and B must be held in equal runs of k, of whole words");
+  static constexpr int turns = [] {
+    int count = 1;
+    while (2 * count * run * int{sizeof(T)} <= 16 &&
+           Tile.block_k % (2 * count * Instruction::k) == 0)
+      count *= 2;
+    return count;
+  }();
+  static constexpr int steps = Tile.block_k / (turns * Instruction::k);
+  static_assert(steps * turns * Instruction::k == Tile.block_k,
+                "gemm_matrix: block_k must be a multiple of the instruction's k");
+  static_assert(tiles_m * tiles_n * Instruction::c_elements +
+                        (tiles_m * Instruction::a_elements + tiles_n * Instruction::b_elements) *
+                            turns / 2 <=
+                    max_lane_registers(BlockSize, WaveSize),
+                "gemm_matrix: this tile keeps more in a lane than a lane has registers; take a "
+                "smaller tile or more waves");
+
+  /// Element (row, k) of a staged tile. Neighbouring rows are 16 bytes further on than a whole
+  /// number of turns through the banks, so that the rows of an instruction, read 16 bytes at a
+  /// time, are in different ones; and every eight rows skip 32 bytes, so that columns written
+  /// from four places of a row are too.
+  static constexpr int pad = run * turns * int{sizeof(T)} >= 16 ? 8 : 16;
+  ROCMFORGE_DEVICE static constexpr int offset(int row, int k) {
+    return row * (Tile.block_k + pad) + row / 8 * 16 + k;
+  }
+  template <int Extent>
+  static constexpr int staged_size = Extent*(Tile.block_k + pad) + Extent / 8 * 16;
+
+  struct staged {
+    alignas(16) T a[staged_size<Tile.block_m>];
+    alignas(16) T b[staged_size<Tile.block_n>];
+  };
+  static constexpr int slab_width = Tile.n + 16;
+  union shared_storage {
+    staged operands;
+    // At the end: one row of tiles of each wave, to be read as rows of C.
+    alignas(16) float slab[BlockSize / WaveSize][Instruction::m][slab_width];
+  };
+
+  tensor_view<TC, 3> c;       // [batch, m, n]
+  tensor_view<const T, 3> a;  // [batch, m, k]
+  tensor_view<const T, 3> b;  // [batch, k, n]
+  float alpha;
+  Epilogue epilogue;
+
+  // Grid: x over the blocks of all matrices.
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage& shared) const {
+    typename Instruction::c_registers sums[tiles_m][tiles_n];
+    if constexpr (Instruction::available) {
+      const int m = c.extent[1], n = c.extent[2], k = a.extent[2];
+      const auto place = gemm_detail::place_of(block.index.x, Tile, m, n);
+      multiply(block, shared.operands, sums, place, k);
+      finish(block, shared, sums, place);
+    } else {
+      Instruction::multiply(sums[0][0], {}, {});  // which traps
+    }
+  }
+
+ private:
+  /// The packets that a lane brings of a tile, as they lie in memory.
+  template <int Extent>
+  struct in_flight {
+    static constexpr int size = 8;
+    static constexpr int count = Extent * Tile.block_k / (size * BlockSize);
+    static_assert(count % 2 == 0 && count * size * BlockSize == Extent * Tile.block_k &&
+                      Extent % 32 == 0,
+                  "gemm_matrix: the lanes must bring the same even number of packets of a tile");
+    raw_packet<T, size> held[count];
+
+    /// Across k two packets of a lane are neighbours, and lanes go four packets along a line, then
+    /// down k: 64 bytes of memory together, and every bank of shared memory once.
+    ROCMFORGE_DEVICE static gemm_detail::staged_place of(int i, int thread, bool along_k) {
+      if (along_k) {
+        const int index = thread + i * BlockSize;
+        return {index / (Tile.block_k / size), index % (Tile.block_k / size) * size};
+      }
+      const int index = thread + i / 2 * BlockSize;
+      return {(index % 4 + index / (2 * Tile.block_k) * 4) * size,
+              index / 4 % (Tile.block_k / 2) * 2 + i % 2};
+    }
+    ROCMFORGE_DEVICE void load(const gemm_detail::operand<T>& from, int first, int k, int thread) {
+      from.load_tile(held, first, Extent, k, Tile.block_k,
+                     [&](int i) { return of(i, thread, from.along_k); });
+    }
+    ROCMFORGE_DEVICE void store(T* to, bool along_k, int thread) const {
+      if (along_k) {
+        ROCMFORGE_UNROLL
+        for (int i = 0; i < count; ++i) {
+          const auto at = of(i, thread, true);
+          store_aligned(to + offset(at.outer, at.k), held[i]);
+        }
+      } else {
+        ROCMFORGE_UNROLL
+        for (int i = 0; i < count; i += 2) {
+          const auto at = of(i, thread, false);
+          ROCMFORGE_UNROLL
+          for (int word = 0; word < size / 2; ++word) {
+            const unsigned upper = held[i].word[word], lower = held[i + 1].word[word];
+            const raw_packet<T, 2> even{{(upper & 0xffffu) | lower << 16}},
+                odd{{upper >> 16 | (lower & 0xffff0000u)}};
+            store_aligned(to + offset(at.outer + 2 * word, at.k), even);
+            store_aligned(to + offset(at.outer + 2 * word + 1, at.k), odd);
+          }
+        }
+      }
+    }
+  };
+
+  ROCMFORGE_DEVICE void multiply(block_context<BlockSize, WaveSize> block, staged& shared,
+                                 typename Instruction::c_registers (&sums)[tiles_m][tiles_n],
+                                 gemm_detail::block_place place, int k) const {
+    const gemm_detail::operand<T> left(a, place.batch, 1), right(b, place.batch, 2);
+    const int first_row = block.wave() / waves_n * Tile.m,
+              first_column = block.wave() % waves_n * Tile.n;
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < tiles_m; ++i) {
+      ROCMFORGE_UNROLL
+      for (int j = 0; j < tiles_n; ++j) sums[i][j] = {};
+    }
+    in_flight<Tile.block_m> next_a;
+    in_flight<Tile.block_n> next_b;
+    next_a.load(left, place.first_row, 0, block.thread);
+    next_b.load(right, place.first_column, 0, block.thread);
+    for (int first_k = 0; first_k < k; first_k += Tile.block_k) {
+      next_a.store(shared.a, left.along_k, block.thread);
+      next_b.store(shared.b, right.along_k, block.thread);
+      block.barrier();
+      if (first_k + Tile.block_k < k) {  // on their way while these are multiplied
+        next_a.load(left, place.first_row, first_k + Tile.block_k, block.thread);
+        next_b.load(right, place.first_column, first_k + Tile.block_k, block.thread);
+      }
+      ROCMFORGE_UNROLL
+      for (int step = 0; step < steps; ++step)
+        multiply_step(block.lane(), shared, sums, first_row, first_column, step);
+      block.barrier();
+    }
+  }
+
+  /// `turns` instructions for each tile.
+  ROCMFORGE_DEVICE static void multiply_step(
+      int lane, const staged& shared, typename Instruction::c_registers (&sums)[tiles_m][tiles_n],
+      int first_row, int first_column, int step) {
+    typename Instruction::b_registers right[tiles_n][turns];
+    ROCMFORGE_UNROLL
+    for (int j = 0; j < tiles_n; ++j)
+      read<b_layout>(right[j], shared.b, first_column + j * Instruction::n, lane, step);
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < tiles_m; ++i) {
+      typename Instruction::a_registers left[turns];
+      read<a_layout>(left, shared.a, first_row + i * Instruction::m, lane, step);
+      ROCMFORGE_UNROLL
+      for (int turn = 0; turn < turns; ++turn) {
+        ROCMFORGE_UNROLL
+        for (int j = 0; j < tiles_n; ++j)
+          Instruction::multiply(sums[i][j], left[turn], right[j][turn]);
+      }
+    }
+  }
+
+  /// A lane's elements for `turns` instructions. Element k of instruction t is k / run runs of all
+  /// turns further on, and t runs.
+  template <class Layout>
+  ROCMFORGE_DEVICE static void read(typename Layout::registers (&held)[turns], const T* from,
+                                    int first, int lane, int step) {
+    struct words {
+      unsigned word[Layout::elements / 2];
+    } of_turn[turns];
+    ROCMFORGE_UNROLL
+    for (int r = 0; r < Layout::num_runs; ++r) {
+      const auto at = Layout::at(lane, r * run);
+      const auto together = load_aligned<run * turns>(
+          from + offset(first + at.outer, step * turns * Instruction::k + at.k * turns));
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < turns * run / 2; ++i)
+        of_turn[i / (run / 2)].word[r * run / 2 + i % (run / 2)] = together.word[i];
+    }
+    ROCMFORGE_UNROLL
+    for (int turn = 0; turn < turns; ++turn)
+      held[turn] = __builtin_bit_cast(typename Layout::registers, of_turn[turn]);
+  }
+
+  /// The sums, one row of tiles at a time, by way of shared memory: whichever lanes hold a row, it
+  /// is stored in packets.
+  ROCMFORGE_DEVICE void finish(block_context<BlockSize, WaveSize> block, shared_storage& shared,
+                               const typename Instruction::c_registers (&sums)[tiles_m][tiles_n],
+                               gemm_detail::block_place place) const {
+    constexpr int size = packet_size<TC, WaveSize>;
+    constexpr int packets = Tile.n / size;
+    auto& slab = shared.slab[block.wave()];
+    const int first_row = place.first_row + block.wave() / waves_n * Tile.m,
+              first_column = place.first_column + block.wave() % waves_n * Tile.n;
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < tiles_m; ++i) {
+      ROCMFORGE_UNROLL
+      for (int j = 0; j < tiles_n; ++j) {
+        matrix::store_c<Instruction>(block.lane(), sums[i][j],
+                                     [&](int row, int column, float value) {
+                                       slab[row][j * Instruction::n + column] = value;
+                                     });
+      }
+      block.barrier();
+      for (int p = block.lane(); p < Instruction::m * packets; p += WaveSize) {
+        const int row = first_row + i * Instruction::m + p / packets, column = p % packets * size;
+        if (row >= c.extent[1]) break;
+        gemm_detail::store(
+            c, {place.batch, row, first_column + column, c.extent[2] - first_column - column},
+            load_packet<size>(&slab[p / packets][column]), alpha, epilogue);
+      }
+      block.barrier();
+    }
+  }
+};
+
+}  // namespace kernels
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

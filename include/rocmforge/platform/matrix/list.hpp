@@ -1,0 +1,42 @@
+// Which matrix instructions a platform's devices may have, for launchers to choose from.
+#pragma once
+
+#include <type_traits>
+
+#include "rocmforge/dtype.hpp"
+#include "rocmforge/platform/matrix/mfma.hpp"
+#include "rocmforge/platform/matrix/mma_sync.hpp"
+#include "rocmforge/platform/matrix/wmma_gfx11.hpp"
+#include "rocmforge/platform/matrix/wmma_gfx12.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace matrix {
+
+template <instruction... I>
+struct instruction_list {};
+
+/// Those that multiply elements of T and add up in float. A device has at most one of them.
+#if defined(ROCMFORGE_PLATFORM_AMD)
+template <class T>
+using product_instructions = std::conditional_t<
+    std::is_same_v<T, half>,
+    instruction_list<wmma_f32_16x16x16_f16, wmma_f32_16x16x16_f16_gfx12, mfma_f32_16x16x16_f16>,
+    std::conditional_t<std::is_same_v<T, bfloat16>,
+                       instruction_list<wmma_f32_16x16x16_bf16, wmma_f32_16x16x16_bf16_gfx12,
+                                        mfma_f32_16x16x16_bf16>,
+                       instruction_list<>>>;
+#elif defined(ROCMFORGE_PLATFORM_NVIDIA)
+template <class T>
+using product_instructions = std::conditional_t<
+    std::is_same_v<T, half>, instruction_list<mma_f32_16x8x16_f16>,
+    std::conditional_t<std::is_same_v<T, bfloat16>, instruction_list<mma_f32_16x8x16_bf16>,
+                       instruction_list<>>>;
+#else
+template <class T>
+using product_instructions = instruction_list<>;
+#endif
+
+}  // namespace matrix
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
