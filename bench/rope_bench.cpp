@@ -1,4 +1,5 @@
-// Rotary position embedding of the query heads, in place, in both layouts.
+// Rotary position embedding of the query heads in both layouts, and of queries and keys with their
+// norms.
 #include <rocmforge/rope.hpp>
 
 #include "support.hpp"
@@ -43,6 +44,39 @@ const bool interleaved = register_for_models(
 const bool half_split = register_for_models(
     "rope_half_split", []<class T>(benchmark::State& state, const model_shape& model, int tokens,
                                    T) { run<T>(state, model, tokens, rope_layout::half_split); });
+
+const bool with_norm = register_for_models(
+    "qk_norm_rope", []<class T>(benchmark::State& state, const model_shape& model, int tokens, T) {
+      const int heads = model.num_heads, kv_heads = model.num_kv_heads, dim = model.head_dim;
+      const std::size_t q_count = std::size_t(tokens) * std::size_t(heads * dim),
+                        k_count = std::size_t(tokens) * std::size_t(kv_heads * dim);
+      const auto q = random_values<T>(q_count, 1), k = random_values<T>(k_count, 2),
+                 weight = random_values<T>(std::size_t(dim), 3);
+      const device_buffer<T> device_q(q), device_k(k), device_weight(weight), q_out(q_count),
+          k_out(k_count);
+      // At position 0 the result is the norm's.
+      const device_buffer<int> positions(std::vector<int>(std::size_t(tokens), 0));
+      const auto normed = [&](const std::vector<T>& x, std::size_t i) {
+        const std::size_t head_dim = std::size_t(dim), head = i / head_dim * head_dim;
+        double squares = 0;
+        for (std::size_t j = head; j < head + head_dim; ++j)
+          squares += double(float(x[j])) * double(float(x[j]));
+        return float(x[i]) / std::sqrt(squares / dim + 1e-5) * float(weight[i - head]);
+      };
+      check_and_time(
+          state, 2 * (q_count + k_count) * sizeof(T),
+          [&](stream_ref queue) {
+            return qk_norm_rope(q_out.view(tokens, heads, dim), k_out.view(tokens, kv_heads, dim),
+                                device_q.view(tokens, heads, dim),
+                                device_k.view(tokens, kv_heads, dim), device_weight.view(dim),
+                                device_weight.view(dim), positions.view(tokens),
+                                {.layout = rope_layout::half_split}, {}, queue);
+          },
+          [&] {
+            return agrees(q_out, tolerance<T>, [&](std::size_t i) { return normed(q, i); }) &&
+                   agrees(k_out, tolerance<T>, [&](std::size_t i) { return normed(k, i); });
+          });
+    });
 
 }  // namespace
 }  // namespace rocmforge::bench

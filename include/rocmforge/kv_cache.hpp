@@ -1,7 +1,9 @@
-// Appending to a paged cache of keys and values, [num_pages, num_kv_heads, page_size, head_dim].
-// Kwon et al., "Efficient Memory Management for Large Language Model Serving with PagedAttention".
+// Appending to a cache of keys and values, [num_pages, num_kv_heads, page_size, head_dim], alone or
+// with the rotation of queries and keys. Kwon et al., "Efficient Memory Management for Large
+// Language Model Serving with PagedAttention", 2023. A contiguous cache has one page a sequence.
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 
 #include "rocmforge/block/checks.hpp"
@@ -9,12 +11,49 @@
 #include "rocmforge/block/rows.hpp"
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/dtype.hpp"
+#include "rocmforge/quant/encode.hpp"
+#include "rocmforge/rope.hpp"
 #include "rocmforge/status.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
+
+/// What a cache may consist of: numbers, or blocks of 32 along head_dim.
+template <class T>
+concept cache_element = floating_dtype<T> || std::is_same_v<T, q8_0> || std::is_same_v<T, q4_0>;
+
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+
+/// Writes the heads of a token, [num_kv_heads, head_dim], to row `row` of a page, [num_kv_heads,
+/// page_size, head_dim]. Of a quantised page a lane encodes a block at a time.
+template <cache_element TCache, class T, int BlockSize, int WaveSize>
+ROCMFORGE_DEVICE void append_heads(block_context<BlockSize, WaveSize> block,
+                                   tensor_view<TCache, 3> page, tensor_view<const T, 2> token,
+                                   int row) {
+  if constexpr (floating_dtype<TCache>) {
+    constexpr int N = packet_size<std::conditional_t<(sizeof(T) < sizeof(TCache)), T, TCache>,
+                                  WaveSize>;  // 16 bytes of the narrower type
+    for_each_packet_of_rows<N>(block, token.extent[0], token.extent[1], [&](int head, auto at) {
+      store(slice(page, head, row).data, at, load(slice(token, head).data, at));
+    });
+  } else {
+    constexpr int elements = block_traits<TCache>::elements, N = packet_size<T, WaveSize>;
+    const int num_blocks = page.extent[2];
+    for (int i = block.thread; i < token.extent[0] * num_blocks; i += BlockSize) {
+      const int head = i / num_blocks, index = i % num_blocks;
+      const T* from = slice(token, head).data + index * elements;
+      float values[elements];
+      ROCMFORGE_UNROLL
+      for (int first = 0; first < elements; first += N) {
+        const packet<float, N> part = load_packet<N>(from + first);
+        ROCMFORGE_UNROLL
+        for (int j = 0; j < N; ++j) values[first + j] = part[j];
+      }
+      slice(page, head, row).data[index] = encode_block<TCache>(values);
+    }
+  }
+}
 
 /// One block per token (on the host, for several), which works on several heads at once.
 template <class TCache, class T, int BlockSize, int WaveSize>
@@ -22,9 +61,6 @@ struct kv_append {
   static_assert(BlockSize % WaveSize == 0, "kv_append: BlockSize must be a multiple of WaveSize");
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
-  /// 16 bytes of the narrower type.
-  static constexpr int packet_elements =
-      sizeof(T) < sizeof(TCache) ? packet_size<T, WaveSize> : packet_size<TCache, WaveSize>;
   struct shared_storage {};
 
   tensor_view<TCache, 4> k_pages;   // [num_pages, num_kv_heads, page_size, k_head_dim]
@@ -40,66 +76,200 @@ struct kv_append {
     for_each_row(block, num_block_tokens, slots.extent[0], [&](int token) {
       const int slot = slots(token);
       if (slot < 0 || slot / page_size >= k_pages.extent[0]) return;
-      append(block, slice(k_pages, slot / page_size), slice(k, token), slot % page_size);
-      append(block, slice(v_pages, slot / page_size), slice(v, token), slot % page_size);
-    });
-  }
-
-  ROCMFORGE_DEVICE static void append(block_context<BlockSize, WaveSize> block,
-                                      tensor_view<TCache, 3> page, tensor_view<const T, 2> token,
-                                      int row) {
-    constexpr int N = packet_elements;
-    for_each_packet_of_rows<N>(block, token.extent[0], token.extent[1], [&](int head, auto at) {
-      store(slice(page, head, row).data, at, load(slice(token, head).data, at));
+      append_heads(block, slice(k_pages, slot / page_size), slice(k, token), slot % page_size);
+      append_heads(block, slice(v_pages, slot / page_size), slice(v, token), slot % page_size);
     });
   }
 };
 
+/// One block per token (on the host, for several): the table of its cosines and sines, then the
+/// rotated queries, the rotated keys and the values, each to its place. Keys for a quantised cache
+/// are rotated into shared memory, because a block of 32 has its pairs in several lanes.
+template <class TCache, class T, int BlockSize, int WaveSize>
+struct rope_kv_append {
+  static_assert(BlockSize % WaveSize == 0,
+                "rope_kv_append: BlockSize must be a multiple of WaveSize");
+  static constexpr int block_size = BlockSize;
+  static constexpr int wave_size = WaveSize;
+  static constexpr int packet_elements = packet_size<T, WaveSize>;
+  static constexpr bool quantised = !floating_dtype<TCache>;
+  static constexpr int staged_elements = quantised ? 2048 : 4;
+  struct shared_storage {
+    rope_table table;
+    float staged[staged_elements];
+  };
+
+  tensor_view<T, 3> q_out;          // [num_tokens, num_heads, head_dim]
+  tensor_view<TCache, 4> k_pages;   // [num_pages, num_kv_heads, page_size, head_dim]
+  tensor_view<TCache, 4> v_pages;   // [num_pages, num_kv_heads, page_size, v_head_dim]
+  tensor_view<const T, 3> q;        // [num_tokens, num_heads, head_dim]
+  tensor_view<const T, 3> k;        // [num_tokens, num_kv_heads, head_dim]
+  tensor_view<const T, 3> v;        // [num_tokens, num_kv_heads, v_head_dim]
+  tensor_view<const int, 1> slots;  // [num_tokens]
+  rope_angles angles;
+  int num_block_tokens;  // tokens that a block takes; on a GPU one
+
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage& shared) const {
+    const int page_size = k_pages.extent[2];
+    for_each_row(block, num_block_tokens, slots.extent[0], [&](int token) {
+      const int slot = slots(token);
+      const bool kept = slot >= 0 && slot / page_size < k_pages.extent[0];
+      if (kept)
+        append_heads(block, slice(v_pages, slot / page_size), slice(v, token), slot % page_size);
+      angles.fill(block, token, shared.table);
+      block.barrier();
+      rotate_heads<packet_elements>(block, slice(q_out, token), slice(q, token), shared.table,
+                                    angles.layout, angles.num_pairs);
+      if (kept) {
+        append_rotated(block, shared, slice(k_pages, slot / page_size), slice(k, token),
+                       slot % page_size);
+      }
+      block.barrier();  // before the next token's table
+    });
+  }
+
+ private:
+  ROCMFORGE_DEVICE void append_rotated(block_context<BlockSize, WaveSize> block,
+                                       shared_storage& shared, tensor_view<TCache, 3> page,
+                                       tensor_view<const T, 2> token, int row) const {
+    if constexpr (!quantised) {
+      rotate_heads<packet_elements>(block, slice(permuted<1, 0, 2>(page), row), token, shared.table,
+                                    angles.layout, angles.num_pairs);
+    } else {
+      const int num_heads = token.extent[0], head_dim = token.extent[1];
+      const int heads_at_once = staged_elements / head_dim;
+      for (int first = 0; first < num_heads; first += heads_at_once) {
+        const int count = num_heads - first < heads_at_once ? num_heads - first : heads_at_once;
+        const tensor_view<float, 2> staged{shared.staged, {count, head_dim}, {head_dim, 1}};
+        rotate_heads<packet_elements>(block, staged, sub_view<0>(token, first, first + count),
+                                      shared.table, angles.layout, angles.num_pairs);
+        block.barrier();
+        append_heads(block, sub_view<0>(page, first, first + count),
+                     tensor_view<const float, 2>(staged), row);
+        block.barrier();  // before the next heads
+      }
+    }
+  }
+};
+
+/// Checks of the cache and of what is appended to it.
+template <cache_element TCache, class T>
+status check_append(const char* op, tensor_view<TCache, 4> k_pages, tensor_view<TCache, 4> v_pages,
+                    tensor_view<const T, 3> k, tensor_view<const T, 3> v,
+                    tensor_view<const int, 1> slots) {
+  constexpr std::int64_t elements = block_traits<TCache>::elements;
+  return checks::all(checks::view(op, "k_pages", k_pages), checks::view(op, "v_pages", v_pages),
+                     checks::view(op, "k", k), checks::view(op, "v", v),
+                     checks::view(op, "slots", slots),
+                     checks::extent(op, "v_pages", 0, v_pages.extent[0], k_pages.extent[0]),
+                     checks::extent(op, "v_pages", 1, v_pages.extent[1], k_pages.extent[1]),
+                     checks::extent(op, "v_pages", 2, v_pages.extent[2], k_pages.extent[2]),
+                     checks::extent(op, "k", 1, k.extent[1], k_pages.extent[1]),
+                     checks::extent(op, "k", 2, k.extent[2], k_pages.extent[3] * elements),
+                     checks::extent(op, "v", 0, v.extent[0], k.extent[0]),
+                     checks::extent(op, "v", 1, v.extent[1], k_pages.extent[1]),
+                     checks::extent(op, "v", 2, v.extent[2], v_pages.extent[3] * elements),
+                     checks::extent(op, "slots", 0, slots.extent[0], k.extent[0]));
+}
+
 }  // namespace kernels
 
 /// Appends the keys and values of new tokens to a paged cache: token t goes to page
-/// slots[t] / page_size, there to row slots[t] % page_size. The cache may have another element
-/// type; values are then rounded to nearest even.
+/// slots[t] / page_size, there to row slots[t] % page_size. A cache of numbers may have another
+/// element type than what is appended; values are then rounded to nearest even. One of blocks is
+/// encoded as ggml's reference does it, head_dim / 32 blocks a head.
+///
+/// A contiguous cache, [batch, num_kv_heads, max_seq_len, head_dim], is one of `batch` pages:
+/// position p of sequence s is slot s * max_seq_len + p.
 ///
 /// What `slots` holds cannot be refused, because it is read on the device: a negative slot says
 /// that its token is not to be kept, and one beyond the last page is not written either.
 ///
 /// Asynchronous on `stream`; allocates nothing.
 ///
-/// @param k_pages  [num_pages, num_kv_heads, page_size, k_head_dim]  written
-/// @param v_pages  [num_pages, num_kv_heads, page_size, v_head_dim]  written
+/// @tparam TCache  float, half, bfloat16, q8_0 or q4_0
+/// @param k_pages  [num_pages, num_kv_heads, page_size, k_head_dim or blocks of it]  written
+/// @param v_pages  [num_pages, num_kv_heads, page_size, v_head_dim or blocks of it]  written
 /// @param k        [num_tokens, num_kv_heads, k_head_dim]
 /// @param v        [num_tokens, num_kv_heads, v_head_dim]
 /// @param slots    [num_tokens]  each at most once
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
-template <class TCache, class T, int BlockSize = default_block_size>
+template <cache_element TCache, class T, int BlockSize = default_block_size>
 [[nodiscard]] status kv_append(tensor_view<TCache, 4> k_pages,
                                identity_t<tensor_view<TCache, 4>> v_pages, tensor_view<T, 3> k,
                                identity_t<tensor_view<const T, 3>> v,
                                identity_t<tensor_view<const int, 1>> slots,
                                stream_ref stream = {}) {
   constexpr const char* op = "kv_append";
-  if (status s = checks::all(checks::view(op, "k_pages", k_pages),
-                             checks::view(op, "v_pages", v_pages), checks::view(op, "k", k),
-                             checks::view(op, "v", v), checks::view(op, "slots", slots),
-                             checks::extent(op, "v_pages", 0, v_pages.extent[0], k_pages.extent[0]),
-                             checks::extent(op, "v_pages", 1, v_pages.extent[1], k_pages.extent[1]),
-                             checks::extent(op, "v_pages", 2, v_pages.extent[2], k_pages.extent[2]),
-                             checks::extent(op, "k", 1, k.extent[1], k_pages.extent[1]),
-                             checks::extent(op, "k", 2, k.extent[2], k_pages.extent[3]),
-                             checks::extent(op, "v", 0, v.extent[0], k.extent[0]),
-                             checks::extent(op, "v", 1, v.extent[1], k_pages.extent[1]),
-                             checks::extent(op, "v", 2, v.extent[2], v_pages.extent[3]),
-                             checks::extent(op, "slots", 0, slots.extent[0], k.extent[0]));
-      !s) {
-    return s;
-  }
-  if (k_pages.extent[2] == 0) return {};
+  using element = std::remove_const_t<T>;
+  status s = kernels::check_append<TCache, element>(op, k_pages, v_pages, k, v, slots);
+  if (!s || k_pages.extent[2] == 0) return s;
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::kv_append<TCache, std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::kv_append<TCache, element, lanes<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>(k.size() / (k.extent[0] > 0 ? k.extent[0] : 1));
     return launch(op, kernel{k_pages, v_pages, k, v, slots, tokens},
                   {divide_up(k.extent[0], tokens)}, stream);
+  });
+}
+
+/// Rotates the queries and the keys of new tokens, and appends the rotated keys and the values to a
+/// cache: rope of q and of k, and kv_append, in one launch. The keys are rounded once, to the
+/// cache's type. Queries are rotated for tokens that are not kept, too.
+///
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @tparam TCache    float, half, bfloat16, q8_0 or q4_0
+/// @param q_out      [num_tokens, num_heads, head_dim]  output; may be `q` itself
+/// @param k_pages    [num_pages, num_kv_heads, page_size, head_dim or blocks of it]  written
+/// @param v_pages    [num_pages, num_kv_heads, page_size, v_head_dim or blocks of it]  written
+/// @param q          [num_tokens, num_heads, head_dim]
+/// @param k          [num_tokens, num_kv_heads, head_dim]
+/// @param v          [num_tokens, num_kv_heads, v_head_dim]
+/// @param positions  as rope's
+/// @param slots      [num_tokens]  as kv_append's
+/// @param options    as rope's
+/// @return what rope or kv_append returns; unsupported for a quantised cache with a head_dim above
+///         2048
+template <cache_element TCache, class T, int BlockSize = default_block_size>
+[[nodiscard]] status rope_kv_append(tensor_view<T, 3> q_out, tensor_view<TCache, 4> k_pages,
+                                    identity_t<tensor_view<TCache, 4>> v_pages,
+                                    identity_t<tensor_view<const T, 3>> q,
+                                    identity_t<tensor_view<const T, 3>> k,
+                                    identity_t<tensor_view<const T, 3>> v,
+                                    const rope_positions& positions,
+                                    identity_t<tensor_view<const int, 1>> slots,
+                                    const rope_options& options = {}, stream_ref stream = {}) {
+  constexpr const char* op = "rope_kv_append";
+  using any_kernel = kernels::rope_kv_append<TCache, T, 1, 1>;
+  const int num_tokens = q.extent[0], head_dim = q.extent[2];
+  if (status s =
+          checks::all(checks::view(op, "q_out", q_out), checks::view(op, "q", q),
+                      checks::same_extents(op, "q_out", q_out, q),
+                      checks::extent(op, "k", 0, k.extent[0], num_tokens),
+                      checks::extent(op, "k", 2, k.extent[2], head_dim),
+                      kernels::check_append<TCache, T>(op, k_pages, v_pages, k, v, slots),
+                      rope_checks::options_fit(op, positions, options, num_tokens, head_dim));
+      !s) {
+    return s;
+  }
+  if (any_kernel::quantised && head_dim > any_kernel::staged_elements) {
+    return {status_code::unsupported,
+            op,
+            "k",
+            "head_dim is {0}; for a quantised cache there are kernels for up to {1}",
+            {head_dim, any_kernel::staged_elements}};
+  }
+  if (num_tokens == 0) return {};
+  if (k_pages.extent[2] == 0)  // there is no room for any token
+    return rope<T, BlockSize>(q_out, q, positions, options, stream);
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    using kernel = kernels::rope_kv_append<TCache, T, lanes<BlockSize, wave>, wave>;
+    const int tokens = rows_per_block<wave>((q.size() + k.size() + v.size()) / num_tokens);
+    return launch(op,
+                  kernel{q_out, k_pages, v_pages, q, k, v, slots,
+                         rope_checks::angles(positions, options, head_dim), tokens},
+                  {divide_up(num_tokens, tokens)}, stream);
   });
 }
 

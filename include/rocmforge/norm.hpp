@@ -176,22 +176,29 @@ struct layer_norm {
   }
 };
 
-/// The checks of all norms: shapes, and epsilon.
+inline status check_epsilon(const char* op, float epsilon) {
+  if (epsilon >= 0) return {};
+  return {status_code::invalid_argument, op, "epsilon", "must be 0 or more", {}};
+}
+
+inline status check_norm_options(const char* op, const rms_norm_options& options) {
+  if (!std::isfinite(options.weight_offset))
+    return {status_code::invalid_argument, op, "weight_offset", "must be finite", {}};
+  return check_epsilon(op, options.epsilon);
+}
+
+/// Checks of what all norms have.
 template <class T>
 status check_norm(const char* op, tensor_view<T, 2> y, tensor_view<const T, 2> x,
-                  tensor_view<const T, 1> weight, float epsilon) {
+                  tensor_view<const T, 1> weight) {
   if (status s =
           checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
                       checks::view(op, "weight", weight), checks::same_extents(op, "x", x, y));
       !s) {
     return s;
   }
-  if (weight.extent[0] != 0) {
-    if (status s = checks::extent(op, "weight", 0, weight.extent[0], x.extent[1]); !s) return s;
-  }
-  if (!(epsilon >= 0))
-    return {status_code::invalid_argument, op, "epsilon", "must be 0 or more", {}};
-  return {};
+  if (weight.extent[0] == 0) return {};
+  return checks::extent(op, "weight", 0, weight.extent[0], x.extent[1]);
 }
 
 /// Those of the sum of a fused addition.
@@ -207,11 +214,6 @@ status check_sum(const char* op, tensor_view<T, 2> y, tensor_view<T, 2> sum,
   if (y.data == sum.data && y.size() != 0)
     return {status_code::invalid_argument, op, "y", "must not be sum itself", {}};
   return {};
-}
-
-inline status check_weight_offset(const char* op, float weight_offset) {
-  if (std::isfinite(weight_offset)) return {};
-  return {status_code::invalid_argument, op, "weight_offset", "must be finite", {}};
 }
 
 template <class T>
@@ -236,8 +238,8 @@ template <class T, int BlockSize = default_block_size>
                               identity_t<tensor_view<const T, 1>> weight,
                               const rms_norm_options& options, stream_ref stream = {}) {
   constexpr const char* op = "rms_norm";
-  if (status s = checks::all(kernels::check_norm(op, y, x, weight, options.epsilon),
-                             kernels::check_weight_offset(op, options.weight_offset));
+  if (status s = checks::all(kernels::check_norm(op, y, x, weight),
+                             kernels::check_norm_options(op, options));
       !s) {
     return s;
   }
@@ -276,8 +278,8 @@ template <class T, int BlockSize = default_block_size>
                                   identity_t<tensor_view<const T, 1>> weight,
                                   const rms_norm_options& options, stream_ref stream = {}) {
   constexpr const char* op = "add_rms_norm";
-  if (status s = checks::all(kernels::check_norm(op, y, x, weight, options.epsilon),
-                             kernels::check_weight_offset(op, options.weight_offset),
+  if (status s = checks::all(kernels::check_norm(op, y, x, weight),
+                             kernels::check_norm_options(op, options),
                              kernels::check_sum(op, y, sum, residual));
       !s) {
     return s;
@@ -317,8 +319,9 @@ template <class T, int BlockSize = default_block_size>
                                 identity_t<tensor_view<const T, 1>> bias = {},
                                 float epsilon = 1e-5f, stream_ref stream = {}) {
   constexpr const char* op = "layer_norm";
-  if (status s = checks::all(kernels::check_norm(op, y, x, weight, epsilon),
-                             kernels::check_bias(op, bias, x.extent[1]));
+  if (status s =
+          checks::all(kernels::check_norm(op, y, x, weight), kernels::check_epsilon(op, epsilon),
+                      kernels::check_bias(op, bias, x.extent[1]));
       !s) {
     return s;
   }
@@ -348,9 +351,9 @@ template <class T, int BlockSize = default_block_size>
                                     identity_t<tensor_view<const T, 1>> bias = {},
                                     float epsilon = 1e-5f, stream_ref stream = {}) {
   constexpr const char* op = "add_layer_norm";
-  if (status s = checks::all(kernels::check_norm(op, y, x, weight, epsilon),
-                             kernels::check_bias(op, bias, x.extent[1]),
-                             kernels::check_sum(op, y, sum, residual));
+  if (status s = checks::all(
+          kernels::check_norm(op, y, x, weight), kernels::check_epsilon(op, epsilon),
+          kernels::check_bias(op, bias, x.extent[1]), kernels::check_sum(op, y, sum, residual));
       !s) {
     return s;
   }
@@ -372,7 +375,10 @@ template <class T, int BlockSize = default_block_size>
 [[nodiscard]] status l2_norm(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
                              float epsilon = 1e-6f, stream_ref stream = {}) {
   constexpr const char* op = "l2_norm";
-  if (status s = kernels::check_norm(op, y, x, {}, epsilon); !s) return s;
+  if (status s =
+          checks::all(kernels::check_norm(op, y, x, {}), kernels::check_epsilon(op, epsilon));
+      !s)
+    return s;
   return dispatch_wave_size(op, stream, [&](auto wave) {
     using kernel = kernels::l2_norm<T, lanes<BlockSize, wave>, wave>;
     return launch(op, kernel{y, x, {}, {epsilon}, 0, {}, {}}, {x.extent[0]}, stream);

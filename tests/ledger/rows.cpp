@@ -23,6 +23,7 @@ void compile_rows() {
   compile(gelu(rows, rows));
   compile(l2_norm(rows, rows));
   compile(layer_norm(rows, rows, {}));
+  compile(qk_norm_rope(heads, heads, heads, heads, {}, {}, {}));
   compile(quick_gelu(rows, rows));
   compile(reglu(rows, rows, rows));
   compile(relu(rows, rows));
@@ -33,9 +34,14 @@ void compile_rows() {
   compile(softmax(rows, rows));
   compile(swiglu(rows, rows, rows));
   for_each_weight_type([&]<class Type>(Type) { compile(embedding<Type>(rows, {}, {})); });
-  for_each_dtype([&]<class TCache>(TCache) {
-    compile(kv_append(tensor_view<TCache, 4>{}, {}, heads, heads, {}));
-  });
+  const auto append = [&]<class TCache>(TCache) {
+    const tensor_view<TCache, 4> pages{};
+    compile(kv_append(pages, pages, heads, heads, {}));
+    compile(rope_kv_append(heads, pages, pages, heads, heads, heads, {}, {}));
+  };
+  for_each_dtype(append);
+  append(q8_0{});
+  append(q4_0{});
 }
 
 }  // namespace rocmforge::ledger

@@ -2,6 +2,8 @@
 // the same bits.
 #pragma once
 
+#include <type_traits>
+
 #include "rocmforge/platform/platform.hpp"
 
 namespace rocmforge {
@@ -14,6 +16,15 @@ struct max_op {
   ROCMFORGE_DEVICE float operator()(float a, float b) const { return maximum(a, b); }
 };
 
+/// One step of a butterfly: the lane's value combined with that of the lane `Mask` away.
+template <int Mask, int BlockSize, int WaveSize, class T, class Op>
+ROCMFORGE_DEVICE T combine_pair(T value, Op op, block_context<BlockSize, WaveSize> block) {
+  const T other = block.template shuffle_xor<Mask>(value);
+  // The lower lane's value comes first, so that both compute the same bits even if op(a, b) !=
+  // op(b, a).
+  return (block.lane() & Mask) == 0 ? op(value, other) : op(other, value);
+}
+
 /// Combines the values of `Width` neighbouring lanes (a power of two, at most the wave); each of
 /// them gets the result. A butterfly: as many steps as `Width` has bits, and every lane computes
 /// the same expression.
@@ -23,11 +34,19 @@ ROCMFORGE_DEVICE T reduce_lanes(T value, Op op, block_context<BlockSize, WaveSiz
   if constexpr (Mask == 0) {
     return value;
   } else {
-    const T other = block.template shuffle_xor<Mask>(value);
-    // The lower lane's value comes first, so that both compute the same bits even if op(a, b) !=
-    // op(b, a).
-    const T combined = (block.lane() & Mask) == 0 ? op(value, other) : op(other, value);
-    return reduce_lanes<Width, Mask / 2>(combined, op, block);
+    return reduce_lanes<Width, Mask / 2>(combine_pair<Mask>(value, op, block), op, block);
+  }
+}
+
+/// As reduce_lanes for a `width` known at run time, the same for all lanes of the block.
+template <int BlockSize, int WaveSize, class T, class Op, int Mask = WaveSize / 2>
+ROCMFORGE_DEVICE T reduce_group(T value, Op op, block_context<BlockSize, WaveSize> block, int width,
+                                std::integral_constant<int, Mask> = {}) {
+  if constexpr (Mask == 0) {
+    return value;
+  } else {
+    if (Mask < width) value = combine_pair<Mask>(value, op, block);
+    return reduce_group(value, op, block, width, std::integral_constant<int, Mask / 2>{});
   }
 }
 

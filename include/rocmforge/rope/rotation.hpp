@@ -1,0 +1,299 @@
+// What the kernels that rotate have in common: options, positions, the table of a token's cosines
+// and sines, and the access to pairs.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "rocmforge/block/checks.hpp"
+#include "rocmforge/block/packets.hpp"
+#include "rocmforge/block/rows.hpp"
+#include "rocmforge/block/sincos.hpp"
+#include "rocmforge/platform/packet_pairs.hpp"
+#include "rocmforge/status.hpp"
+#include "rocmforge/tensor_view.hpp"
+
+namespace rocmforge {
+
+/// Which elements of a head are a pair.
+enum class rope_layout {
+  interleaved,  // 2i and 2i + 1
+  half_split    // i and i + rotary_dim / 2
+};
+
+/// Which pairs take their position from which row of `positions`, where there are several.
+enum class rope_sections {
+  consecutive,  // the first sections[0] pairs from row 0, the next sections[1] from row 1, ...
+  interleaved   // of rows 0, 1, 2 in turn: pair i from row i % 3, as long as i < 3 * sections[i %
+               // 3], and the rest from row 0
+};
+
+struct rope_options {
+  float theta = 10000;  // above 0
+  rope_layout layout = rope_layout::interleaved;
+  int rotary_dim = 0;        // elements of a head that are rotated, the first ones; 0: head_dim
+  float position_scale = 1;  // positions are multiplied by it; they need not stay whole
+  /// [rotary_dim / 2] on the device, divides the angle of each pair; or empty
+  tensor_view<const float, 1> frequency_factors = {};
+  float attention_factor = 1;  // cosines and sines are multiplied by it; finite
+  int sections[4] = {};        // pairs that each row of positions has, where there are several
+  rope_sections section_order = rope_sections::consecutive;
+};
+
+/// The positions of tokens on the device, in tokens: whole or fractional numbers, [num_tokens], or
+/// [num_sections, num_tokens] for tokens that have a time, a height and a width (M-RoPE).
+struct rope_positions {
+  tensor_view<const int, 2> whole = {};
+  tensor_view<const float, 2> fractional = {};
+
+  rope_positions() = default;
+  rope_positions(const tensor_view<const int, 2>& positions) : whole(positions) {}
+  rope_positions(const tensor_view<int, 2>& positions) : whole(positions) {}
+  rope_positions(const tensor_view<const float, 2>& positions) : fractional(positions) {}
+  rope_positions(const tensor_view<float, 2>& positions) : fractional(positions) {}
+  template <class T>
+  rope_positions(const tensor_view<T, 1>& p)
+      : rope_positions(tensor_view<T, 2>{p.data, {1, p.extent[0]}, {0, p.stride[0]}}) {}
+
+  [[nodiscard]] bool is_whole() const { return fractional.data == nullptr; }
+  [[nodiscard]] int num_sections() const {
+    return is_whole() ? whole.extent[0] : fractional.extent[0];
+  }
+  [[nodiscard]] int num_tokens() const {
+    return is_whole() ? whole.extent[1] : fractional.extent[1];
+  }
+};
+
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+// ---- pairs of a row in either layout ----
+
+/// The pairs at `at`, counted in pairs, of a row whose first 2 * num_pairs elements are pairs.
+template <bool Interleaved, int N, int Slot, bool Whole, class T>
+ROCMFORGE_DEVICE packet_pair<N> load_pairs(const T* row, packet_position<N, Slot, Whole> at,
+                                           int num_pairs) {
+  if constexpr (!Interleaved) {
+    return {load(row, at), load(row + num_pairs, at)};
+  } else {
+    row += 2 * at.index;
+    if constexpr (Whole) return unzip<N>({load_packet<N>(row), load_packet<N>(row + N)});
+    return unzip<N>({load_packet<N>(row, 2 * at.count), load_packet<N>(row + N, 2 * at.count - N)});
+  }
+}
+
+template <bool Interleaved, int N, int Slot, bool Whole, class T>
+ROCMFORGE_DEVICE void store_pairs(T* row, packet_position<N, Slot, Whole> at, int num_pairs,
+                                  const packet_pair<N>& value) {
+  if constexpr (!Interleaved) {
+    store(row, at, value.first);
+    store(row + num_pairs, at, value.second);
+  } else {
+    row += 2 * at.index;
+    const packet_pair<N> pairs = zip(value);
+    if constexpr (Whole) {
+      store_packet(row, pairs.first);
+      store_packet(row + N, pairs.second);
+    } else {
+      store_packet(row, pairs.first, 2 * at.count);
+      store_packet(row + N, pairs.second, 2 * at.count - N);
+    }
+  }
+}
+
+// ---- the angles of a token ----
+
+/// Cosine and sine of every pair of a token, in shared memory.
+struct rope_table {
+  static constexpr int max_pairs = 256;
+  float cosine[max_pairs];
+  float sine[max_pairs];
+
+  template <int N, int Slot, bool Whole>
+  ROCMFORGE_DEVICE packet_pair<N> rotate(const packet_pair<N>& pair,
+                                         packet_position<N, Slot, Whole> at) const {
+    const auto c = load(cosine, at), s = load(sine, at);
+    return {pair.first * c - pair.second * s, fma(pair.second, c, pair.first * s)};
+  }
+};
+
+/// The angle of pair i of a token: position * position_scale * ratio^i / frequency_factors[i].
+struct rope_angles {
+  rope_positions positions;
+  tensor_view<const float, 1> frequency_factors;  // [num_pairs] or empty
+  rope_layout layout;
+  rope_sections section_order;
+  int sections[4];
+  int num_pairs;
+  float attention_factor;
+  double position_scale;
+  double ratio;  // of the frequencies of two neighbouring pairs: theta^(-1 / num_pairs)
+
+  /// Angles are computed and reduced in double: at position 131071 a float angle has no more than
+  /// three decimals left.
+  template <int BlockSize, int WaveSize>
+  ROCMFORGE_DEVICE void fill(block_context<BlockSize, WaveSize> block, int token,
+                             rope_table& table) const {
+    // Pairs that a lane computes at once. Double arithmetic is slow on most GPUs: there they are
+    // spread thin.
+    constexpr int N = WaveSize == 1 ? packet_size<float, WaveSize> : 1;
+    const bool one_position = num_sections() == 1;
+    const double position = scaled_position(0, token);
+    for (int first = block.thread * N; first < num_pairs; first += BlockSize * N) {
+      packet<float, N> rest(0.0f);
+      packet<int, N> quadrant(0);
+      double frequency = power(ratio, first);
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < N; ++i) {
+        const int pair = first + i;
+        double angle =
+            (one_position ? position : scaled_position(section_of(pair), token)) * frequency;
+        if (pair < frequency_factors.extent[0]) angle = angle / frequency_factors(pair);
+        const reduced_angle reduced = reduce_angle(angle);
+        rest.set(i, reduced.rest);
+        quadrant.set(i, reduced.quadrant);
+        frequency *= ratio;
+      }
+      const auto [sine, cosine] = sincos(rest, quadrant);
+      // max_pairs is a whole number of packets
+      store_packet(table.cosine + first, cosine * attention_factor);
+      store_packet(table.sine + first, sine * attention_factor);
+    }
+  }
+
+ private:
+  ROCMFORGE_DEVICE int num_sections() const {
+    return fractional() ? positions.fractional.extent[0] : positions.whole.extent[0];
+  }
+  ROCMFORGE_DEVICE bool fractional() const { return positions.fractional.data != nullptr; }
+  ROCMFORGE_DEVICE double scaled_position(int section, int token) const {
+    return position_scale * (fractional()
+                                 ? static_cast<double>(positions.fractional(section, token))
+                                 : static_cast<double>(positions.whole(section, token)));
+  }
+  ROCMFORGE_DEVICE int section_of(int pair) const {
+    if (section_order == rope_sections::interleaved) {
+      const int section = pair % 3;
+      return pair < 3 * (section == 1 ? sections[1] : sections[2]) ? section : 0;
+    }
+    const int second = sections[0], third = second + sections[1], fourth = third + sections[2];
+    return (pair >= second) + (pair >= third) + (pair >= fourth);
+  }
+  ROCMFORGE_DEVICE static double power(double base, int exponent) {
+    double result = 1;
+    for (; exponent != 0; exponent /= 2, base *= base) {
+      if (exponent % 2 != 0) result *= base;
+    }
+    return result;
+  }
+};
+
+// ---- checks of the launchers ----
+
+namespace rope_checks {
+
+inline int rotary_dim(const rope_options& options, int head_dim) {
+  return options.rotary_dim != 0 ? options.rotary_dim : head_dim;
+}
+
+/// Rows of positions: one, or as many as there are sections, which have all pairs between them.
+inline status sections(const char* op, const rope_positions& positions, const rope_options& options,
+                       int num_pairs) {
+  const int num_sections = positions.num_sections();
+  if (num_sections == 1 || positions.num_tokens() == 0) return {};
+  if (num_sections < 1 || num_sections > 4) {
+    return {status_code::invalid_shape,
+            op,
+            "positions",
+            "extent 0 is {0}, expected 1 to 4",
+            {num_sections}};
+  }
+  std::int64_t pairs = 0;
+  for (int i = 0; i < 4; ++i) {
+    if (options.sections[i] < 0 || (i >= num_sections && options.sections[i] != 0)) {
+      return {status_code::invalid_argument,
+              op,
+              "sections",
+              "section {0} has {1} pairs; there are {2} rows of positions",
+              {i, options.sections[i], num_sections}};
+    }
+    pairs += options.sections[i];
+  }
+  if (pairs != num_pairs) {
+    return {status_code::invalid_argument,
+            op,
+            "sections",
+            "have {0} pairs, a head has {1}",
+            {pairs, num_pairs}};
+  }
+  if (options.section_order == rope_sections::interleaved && num_sections != 3) {
+    return {status_code::invalid_argument,
+            op,
+            "sections",
+            "are interleaved, for which there must be 3 rows of positions, not {0}",
+            {num_sections}};
+  }
+  return {};
+}
+
+/// All that does not depend on what is rotated.
+inline status options_fit(const char* op, const rope_positions& positions,
+                          const rope_options& options, int num_tokens, int head_dim) {
+  const tensor_view<const float, 1>& factors = options.frequency_factors;
+  const int rotated = rotary_dim(options, head_dim);
+  if (status s =
+          checks::all(positions.is_whole() ? checks::view(op, "positions", positions.whole)
+                                           : checks::view(op, "positions", positions.fractional),
+                      checks::view(op, "frequency_factors", factors),
+                      checks::extent(op, "positions", positions.num_sections() == 1 ? 0 : 1,
+                                     positions.num_tokens(), num_tokens));
+      !s) {
+    return s;
+  }
+  if (rotated < 0 || rotated % 2 != 0 || rotated > head_dim) {
+    return {status_code::invalid_argument,
+            op,
+            "rotary_dim",
+            "is {0}, expected an even number up to head_dim, which is {1}",
+            {rotated, head_dim}};
+  }
+  if (factors.extent[0] != 0) {
+    status s = checks::extent(op, "frequency_factors", 0, factors.extent[0], rotated / 2);
+    if (!s) return s;
+  }
+  if (!(options.theta > 0) || !std::isfinite(options.theta))
+    return {status_code::invalid_argument, op, "theta", "must be finite and above 0", {}};
+  if (!(options.position_scale > 0) || !std::isfinite(options.position_scale))
+    return {status_code::invalid_argument, op, "position_scale", "must be finite and above 0", {}};
+  if (!std::isfinite(options.attention_factor))
+    return {status_code::invalid_argument, op, "attention_factor", "must be finite", {}};
+  if (rotated / 2 > rope_table::max_pairs) {
+    return {status_code::unsupported,
+            op,
+            "rotary_dim",
+            "is {0}; there are kernels for up to {1}",
+            {rotated, 2 * rope_table::max_pairs}};
+  }
+  return sections(op, positions, options, rotated / 2);
+}
+
+/// What the kernels take, of options that fit.
+inline rope_angles angles(const rope_positions& positions, const rope_options& options,
+                          int head_dim) {
+  const int rotated = rotary_dim(options, head_dim);
+  rope_angles result{positions,
+                     options.frequency_factors,
+                     options.layout,
+                     options.section_order,
+                     {},
+                     rotated / 2,
+                     options.attention_factor,
+                     options.position_scale,
+                     std::pow(static_cast<double>(options.theta), -2.0 / rotated)};
+  for (int i = 0; i < 4; ++i) result.sections[i] = options.sections[i];
+  return result;
+}
+
+}  // namespace rope_checks
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
