@@ -1,5 +1,5 @@
 // Softmax over the last axis: y = e^(scale * x) / sum(e^(scale * x)).
-// Computed as powers of two of (x - max) * scale * log2 e.
+// Computed as powers of two of (x - max) * scale * log2 e; online: Milakov and Gimelshein, 2018.
 #pragma once
 
 #include <cmath>
@@ -16,63 +16,139 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// The rows of a plain softmax. What kernels::softmax asks of its rows is what is here: how many of
+/// what size, and of each its input, its output, its logits from what was loaded, and one more
+/// logit that joins the sum (-infinity for none). Logits are multiplied with `exponent_scale`,
+/// which must be above 0, after the maximum is subtracted.
+template <class T>
+struct softmax_rows {
+  using element = T;
+  tensor_view<T, 2> y;        // [num_rows, row_size]
+  tensor_view<const T, 2> x;  // [num_rows, row_size]
+  float exponent_scale;       // scale * log2 e
+
+  struct row {
+    const T* from;
+    T* to;
+    template <int N>
+    ROCMFORGE_DEVICE packet<float, N> logits(const packet<float, N>& loaded, int /*first*/,
+                                             int /*size*/) const {
+      return loaded;
+    }
+    ROCMFORGE_DEVICE float sink() const { return -__builtin_huge_valf(); }
+  };
+  ROCMFORGE_DEVICE int num_rows() const { return x.extent[0]; }
+  ROCMFORGE_DEVICE int row_size() const { return x.extent[1]; }
+  ROCMFORGE_DEVICE row operator[](int index) const {
+    return {slice(x, index).data, slice(y, index).data};
+  }
+};
+
 namespace kernels {
 
-/// One block per row (on the host, for several short ones), which is read three times: for its
-/// maximum, for the sum, and to write. Only the first read of a row that fits in the caches goes to
-/// memory.
-template <class T, int BlockSize, int WaveSize>
+/// One block per row (on the host, for several short ones). Lanes hold a chunk of the row at a
+/// time, in registers or the host's first-level cache, as powers relative to the largest logits so
+/// far. A row of one chunk is read once, and its powers are computed once; a longer one is read
+/// again to write it.
+template <class Rows, int BlockSize, int WaveSize>
 struct softmax {
   static_assert(BlockSize % WaveSize == 0, "softmax: BlockSize must be a multiple of WaveSize");
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
-  static constexpr int packet_elements = packet_size<T, WaveSize>;
+  using element = typename Rows::element;
+  static constexpr int packet_elements = packet_size<element, WaveSize>;
+  /// Packets of a chunk that a lane holds: 32 registers of a GPU, 16 KiB of the host.
+  static constexpr int chunk_packets = (WaveSize == 1 ? 4096 : 32) / packet_elements;
+  static constexpr int chunk = BlockSize * chunk_packets * packet_elements;
   using row_reduce = block_reduce<BlockSize, WaveSize>;
   using shared_storage = typename row_reduce::storage;
 
-  tensor_view<T, 2> y;        // [num_rows, row_size]
-  tensor_view<const T, 2> x;  // [num_rows, row_size]
-  float exponent_scale;       // scale * log2 e
-  int num_block_rows;         // rows that a block takes; on a GPU one
+  Rows rows;
+  int num_block_rows;  // rows that a block takes; on a GPU one
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
-    for_each_row(block, num_block_rows, x.extent[0], [&](int row) {
-      const T* from = slice(x, row).data;
-      const float largest = row_reduce::reduce(lane_maximum(block, from), max_op{}, block, shared);
-      // A row of -infinity: with a maximum of 0 all its powers and their sum are 0, where -infinity
-      // less itself were NaN.
-      const packet<float, packet_elements> maximum(largest > lowest ? largest : 0.0f);
-      const packet<float, packet_elements> scale(exponent_scale);
-      const auto power = [&](auto at) { return exp2_of((load(from, at) - maximum) * scale); };
-      const float sum = row_reduce::reduce(lane_sum(block, power), add_op{}, block, shared);
-      const packet<float, packet_elements> factor(sum == 0 ? 0.0f : 1.0f / sum);
-      T* to = slice(y, row).data;
-      for_each_packet<packet_elements>(block, x.extent[1],
-                                       [&](auto at) { store(to, at, power(at) * factor); });
+    for_each_row(block, num_block_rows, rows.num_rows(), [&](int index) {
+      const auto row = rows[index];
+      const int size = rows.row_size();
+      const values scale(rows.exponent_scale);
+      values held[chunk_packets], maxima(lowest), sums(0.0f);
+      for (int begin = 0; begin < size; begin += chunk) {
+        values largest = maxima;
+        for_each_packet_of_chunk(block, begin, size, [&](int i, int first) {
+          held[i] = logits(row, first, size);
+          largest = maximum(held[i], largest);
+        });
+        sums *= exp2_of((maxima - largest) * scale);
+        maxima = largest;
+        for_each_packet_of_chunk(block, begin, size, [&](int i, int) {
+          held[i] = exp2_of((held[i] - largest) * scale);
+          sums += held[i];
+        });
+      }
+      const float largest = maximum(
+          row.sink(), row_reduce::reduce(horizontal_maximum(maxima), max_op{}, block, shared));
+      const values to_largest = exp2_of((maxima - values(largest)) * scale);
+      const float sum =
+          row_reduce::reduce(horizontal_sum(sums * to_largest), add_op{}, block, shared) +
+          exp2_of((row.sink() - largest) * rows.exponent_scale);
+      const values inverse(sum == 0 ? 0.0f : 1.0f / sum);
+      if (size <= chunk) {
+        const values factor = to_largest * inverse;
+        for_each_packet_of_chunk(
+            block, 0, size, [&](int i, int first) { store(row, first, size, held[i] * factor); });
+        return;
+      }
+      for (int begin = 0; begin < size; begin += chunk) {
+        for_each_packet_of_chunk(block, begin, size, [&](int, int first) {
+          const values power = exp2_of((logits(row, first, size) - values(largest)) * scale);
+          store(row, first, size, power * inverse);
+        });
+      }
     });
   }
 
  private:
-  static constexpr float lowest = -std::numeric_limits<float>::infinity();
-  using slots = packet<float, packet_elements>[num_packet_slots];
+  using values = packet<float, packet_elements>;
+  /// Below it there is -infinity alone, whose difference from a maximum of -infinity were NaN.
+  static constexpr float lowest = -std::numeric_limits<float>::max();
 
-  ROCMFORGE_DEVICE float lane_maximum(block_context<BlockSize, WaveSize> block,
-                                      const T* from) const {
-    slots maxima = {lowest, lowest, lowest, lowest};
-    for_each_packet<packet_elements>(block, x.extent[1], [&](auto at) {
-      maxima[at.slot] = maximum(masked(load(from, at), at, lowest), maxima[at.slot]);
-    });
-    return horizontal_maximum(
-        maximum(maximum(maxima[0], maxima[1]), maximum(maxima[2], maxima[3])));
+  /// Calls `f(i, first)` for the packets of a chunk that are the lane's and in the row: packet i
+  /// begins at element `first`.
+  template <class F>
+  ROCMFORGE_DEVICE static void for_each_packet_of_chunk(block_context<BlockSize, WaveSize> block,
+                                                        int begin, int size, F&& f) {
+    const auto visit = [&](int i) {
+      const int first = begin + (i * BlockSize + block.thread) * packet_elements;
+      if (first < size) f(i, first);
+    };
+    if constexpr (WaveSize == 1) {
+      const int left = divide_up(size - begin, packet_elements);
+      for (int i = 0; i < (left < chunk_packets ? left : chunk_packets); ++i) visit(i);
+    } else {  // unrolled, so that what is held is in registers
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < chunk_packets; ++i) visit(i);
+    }
   }
 
-  template <class Power>
-  ROCMFORGE_DEVICE float lane_sum(block_context<BlockSize, WaveSize> block, Power&& power) const {
-    slots sums = {0.0f, 0.0f, 0.0f, 0.0f};
-    for_each_packet<packet_elements>(
-        block, x.extent[1], [&](auto at) { sums[at.slot] += masked(power(at), at, 0.0f); });
-    return horizontal_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  /// Logits from `first` on; those beyond the row are -infinity.
+  template <class Row>
+  ROCMFORGE_DEVICE static values logits(const Row& row, int first, int size) {
+    if (first + packet_elements <= size)
+      return row.logits(load_packet<packet_elements>(row.from + first), first, size);
+    return keep_first(
+        row.logits(load_packet<packet_elements>(row.from + first, size - first), first, size),
+        size - first, -__builtin_huge_valf());
+  }
+
+  template <class Row>
+  ROCMFORGE_DEVICE static void store(const Row& row, int first, int size, const values& value) {
+    if (first + packet_elements <= size) {
+      store_packet(row.to + first, value);
+    } else {
+      store_packet(row.to + first, value, size - first);
+    }
   }
 };
 
@@ -101,9 +177,9 @@ template <class T, int BlockSize = default_block_size>
     return {status_code::invalid_argument, op, "scale", "must be finite and above 0", {}};
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::softmax<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::softmax<softmax_rows<T>, lanes<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(x.extent[1]);
-    return launch(op, kernel{y, x, scale * log2_e, rows}, {divide_up(x.extent[0], rows)}, stream);
+    return launch(op, kernel{{y, x, scale * log2_e}, rows}, {divide_up(x.extent[0], rows)}, stream);
   });
 }
 
