@@ -29,7 +29,7 @@ void expect_key_refused(const std::string& key, T value, const std::string& expe
 TEST(config, of_llama) {
   const model_config c = config_of(
       tiny_model({.rotary_dim = 20, .position_scale = 0.25, .softmax_scale = 0.5}).writer());
-  EXPECT_EQ(c.architecture, "llama");
+  EXPECT_EQ(c.architecture.name, "llama");
   EXPECT_EQ(c.num_layers, 2);
   EXPECT_EQ(c.hidden_dim, 64);
   EXPECT_EQ(c.ffn_dim, 96);
@@ -44,16 +44,16 @@ TEST(config, of_llama) {
   EXPECT_EQ(c.rope_theta, 5000);
   EXPECT_EQ(c.position_scale, 0.25f);
   EXPECT_EQ(c.rotary_dim, 20);
-  EXPECT_FALSE(c.rope_half_split);
+  EXPECT_FALSE(c.architecture.rope_half_split);
   EXPECT_EQ(c.softmax_scale, 0.5f);
-  EXPECT_FALSE(c.requires_qkv_bias);
+  EXPECT_FALSE(c.architecture.requires_qkv_bias);
 }
 
 TEST(config, of_qwen2) {
   const model_config c = config_of(tiny_model({.architecture = "qwen2"}).writer());
-  EXPECT_EQ(c.architecture, "qwen2");
-  EXPECT_TRUE(c.rope_half_split);
-  EXPECT_TRUE(c.requires_qkv_bias);
+  EXPECT_EQ(c.architecture.name, "qwen2");
+  EXPECT_TRUE(c.architecture.rope_half_split);
+  EXPECT_TRUE(c.architecture.requires_qkv_bias);
 }
 
 TEST(config, of_a_file_that_leaves_out_what_it_may) {
@@ -88,19 +88,46 @@ TEST(config, takes_other_names_and_types_of_the_same) {
           tiny_model({}).writer({"llama.block_count"}).add("llama.block_count", std::int8_t{2}))
           .num_layers,
       2);
-  EXPECT_EQ(
-      config_of(tiny_model({}).writer().add("llama.attention.sliding_window", 40u)).context_length,
-      40);
-  EXPECT_EQ(
-      config_of(tiny_model({}).writer().add("llama.attention.sliding_window", 400u)).context_length,
-      64);
+}
+
+TEST(config, knows_which_layers_have_a_window) {
+  const auto config = [](const char* architecture, auto... keys) {
+    auto writer = tiny_model({.architecture = architecture}).writer();
+    (writer.add(std::string(architecture) + ".attention." + keys.first, keys.second), ...);
+    return config_of(writer);
+  };
+  using key = std::pair<const char*, std::uint32_t>;
+  const auto local = [](const model_config& c) {
+    std::string layers;
+    for (int layer = 0; layer < 12; ++layer) layers += c.is_local(layer) ? 'l' : 'g';
+    return layers;
+  };
+  EXPECT_EQ(local(config("llama")), "gggggggggggg");
+  EXPECT_EQ(local(config("llama", key{"sliding_window", 40})), "llllllllllll");
+  EXPECT_EQ(config("llama", key{"sliding_window", 40}).window_left, 40);
+  EXPECT_EQ(local(config("gemma2")), "lglglglglglg");
+  EXPECT_EQ(config("gemma2").window_left, 4096);
+  EXPECT_EQ(local(config("gemma3", key{"sliding_window", 40})), "lllllglllllg");
+  EXPECT_EQ(local(config("gemma3", key{"sliding_window", 40}, key{"sliding_window_pattern", 4})),
+            "lllglllglllg");
+  EXPECT_EQ(config("gemma3").local_rope_theta, 10000);
+}
+
+TEST(config, takes_yarn) {
+  const model_config c = config_of(tiny_model({})
+                                       .writer()
+                                       .add("llama.rope.scaling.type", "yarn")
+                                       .add("llama.rope.scaling.factor", 4.0f)
+                                       .add("llama.rope.scaling.original_context_length", 16u));
+  EXPECT_EQ(c.yarn_factor, 4);
+  EXPECT_EQ(c.original_context, 16);
+  EXPECT_EQ(c.position_scale, 1);
 }
 
 TEST(config, refuses_an_unknown_architecture) {
-  expect_key_refused("general.architecture", "gemma",
-                     "general.architecture is 'gemma', expected 'llama' or 'qwen2'");
-  expect_key_refused("general.architecture", "a\nb",
-                     "general.architecture is 'a\\x0ab', expected 'llama' or 'qwen2'");
+  const std::string known = "expected one of llama, qwen2, qwen3, gemma, gemma2, gemma3, phi3";
+  expect_key_refused("general.architecture", "bloom", "general.architecture is 'bloom', " + known);
+  expect_key_refused("general.architecture", "a\nb", "general.architecture is 'a\\x0ab', " + known);
   expect_key_refused("general.architecture", 3u, "general.architecture");
   refusal([] { config_of(tiny_model({}).writer({"general.architecture"})); },
           "metadata key 'general.architecture' is missing");
@@ -133,7 +160,7 @@ TEST(config, refuses_integers_out_of_range) {
                          {"attention.key_length", 2, 256},
                          {"attention.value_length", 1, 1024},
                          {"rope.dimension_count", 2, 32},
-                         {"attention.sliding_window", 1, std::numeric_limits<int>::max()},
+                         {"attention.sliding_window", 0, std::numeric_limits<int>::max()},
                          {"vocab_size", 1, 1 << 24}}) {
     for (const std::int64_t value :
          {r.low - 1, r.high + 1, std::numeric_limits<std::int64_t>::min()}) {
@@ -188,7 +215,7 @@ TEST(config, refuses_numbers_out_of_range) {
   expect_key_refused("rope.freq_base", 1e13f, "llama.rope.freq_base is ");
   expect_key_refused("rope.scaling.factor", -2.0f, "llama.rope.scaling.factor is -2");
   expect_key_refused("rope.scaling.factor", 1e-45f, "llama.rope.scaling.factor is too small");
-  expect_key_refused("rope.scaling.attn_factor", 1.5f, "llama.rope.scaling.attn_factor is not 1");
+  expect_key_refused("rope.scaling.attn_factor", 0.0f, "llama.rope.scaling.attn_factor is 0");
   for (const std::string name : {"attention.layer_norm_rms_epsilon", "attention.scale",
                                  "rope.freq_base", "rope.scaling.factor"}) {
     for (const float value :
@@ -200,11 +227,12 @@ TEST(config, refuses_numbers_out_of_range) {
 }
 
 TEST(config, refuses_rotations_that_it_does_not_know) {
-  for (const char* type : {"yarn", "longrope", "dynamic", ""}) {
-    expect_key_refused(
-        "rope.scaling.type", type,
-        std::string("llama.rope.scaling.type is '") + type + "', expected 'none' or 'linear'");
+  for (const char* type : {"dynamic", ""}) {
+    expect_key_refused("rope.scaling.type", type,
+                       std::string("llama.rope.scaling.type is '") + type +
+                           "', expected 'none', 'linear', 'yarn' or 'longrope'");
   }
+  expect_key_refused("rope.scaling.type", "yarn", "llama.rope.scaling.factor is below 1");
 }
 
 TEST(config, refuses_a_vocabulary_that_is_not_the_embeddings) {

@@ -94,6 +94,40 @@ TEST_P(whole_model, llama_agrees_with_double_in_every_weight_type) {
   }
 }
 
+TEST_P(whole_model, blocks_of_every_format_agree_with_double) {
+  for_each_block_format([]<class Type>(Type) {
+    if constexpr (!std::is_same_v<Type, q8_1> && !std::is_same_v<Type, q8_k>) {
+      SCOPED_TRACE(reference::format<Type>::name);
+      const int width = std::max(64, block_traits<Type>::elements);
+      expect_agreement({.num_layers = 1,
+                        .hidden_dim = width,
+                        .ffn_dim = width,
+                        .num_heads = width / 32,
+                        .num_kv_heads = 2,
+                        .type_of = uniform(tensor_type{reference::format<Type>::id})});
+    }
+  });
+}
+
+TEST_P(whole_model, every_architecture_agrees_with_double) {
+  for (const architecture_traits& a : architectures) {
+    SCOPED_TRACE(a.name);
+    tiny_model_options options{.architecture = std::string(a.name), .num_layers = 3};
+    if (a.requires_qkv_bias) options.biased = {"attn_q", "attn_k", "attn_v"};
+    if (a.joined_gate_up) options.fused_qkv = true;
+    if (a.name == "gemma2") {
+      options.attention_soft_cap = 5;
+      options.logits_soft_cap = 3;
+    }
+    if (a.name == "gemma3") {
+      options.num_layers = 7;
+      options.position_scale = 0.125;
+    }
+    if (a.global_every != 0 || a.name == "llama") options.window = 6;
+    expect_agreement(options);
+  }
+}
+
 TEST_P(whole_model, llama_agrees_with_double_in_mixed_types) {
   expect_agreement({.type_of = mixed()});
   // Eighteen bytes a row, an odd number of rows, and floats behind them.
@@ -257,7 +291,7 @@ TEST_P(whole_model, a_layer_copies_and_allocates_nothing) {
   const memory_statistics before = current_memory_statistics();
   transformer_layer<float>(activations, weights, run.model.weights().output_norm.view(c.hidden_dim),
                            run.cache.keys<float>(0), run.cache.values<float>(0), inputs, c,
-                           run.model.rotation(), {});
+                           run.model.attention_of(0), {});
   const memory_statistics after = current_memory_statistics();
   EXPECT_EQ(after.num_uploads, before.num_uploads);
   EXPECT_EQ(after.num_downloads, before.num_downloads);

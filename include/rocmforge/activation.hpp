@@ -283,6 +283,38 @@ template <class T, int BlockSize = default_block_size>
   return kernels::launch_apply<BlockSize>("quick_gelu", activations::quick_gelu{}, y, x, stream);
 }
 
+/// y = cap * tanh(x / cap), elementwise: values beyond +-cap are squeezed into the range.
+/// Asynchronous on `stream`; allocates nothing. Gemma Team, "Gemma 2", 2024.
+///
+/// @param y    [num_rows, dim]  output; may be `x` itself
+/// @param x    [num_rows, dim]
+/// @param cap  finite and above 0
+/// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
+/// invalid_argument for a cap out of range
+template <class T, int BlockSize = default_block_size>
+[[nodiscard]] status soft_cap(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x, float cap,
+                              stream_ref stream = {}) {
+  if (!(cap > 0) || !std::isfinite(cap)) {
+    return {status_code::invalid_argument, "soft_cap", "cap", "must be finite and above 0", {}};
+  }
+  return kernels::launch_apply<BlockSize>("soft_cap", activations::soft_cap{cap}, y, x, stream);
+}
+
+/// y = factor * x, elementwise. Asynchronous on `stream`; allocates nothing.
+///
+/// @param y       [num_rows, dim]  output; may be `x` itself
+/// @param x       [num_rows, dim]
+/// @param factor  finite
+/// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
+/// invalid_argument for a factor that is not finite
+template <class T, int BlockSize = default_block_size>
+[[nodiscard]] status scale(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x, float factor,
+                           stream_ref stream = {}) {
+  if (!std::isfinite(factor))
+    return {status_code::invalid_argument, "scale", "factor", "must be finite", {}};
+  return kernels::launch_apply<BlockSize>("scale", activations::scale{factor}, y, x, stream);
+}
+
 /// y = max(x, 0), elementwise. Asynchronous on `stream`; allocates nothing.
 ///
 /// @param y  [num_rows, dim]  output; may be `x` itself

@@ -2,6 +2,7 @@
 // The grids of the IQ formats are the library's: quant_golden_test compares them with their hashes.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -290,6 +291,48 @@ std::vector<Type> random_weights(std::size_t count, unsigned seed) {
         for (int i = 0; i < 4; ++i) at[i] &= 0x3f;
     }
     std::memcpy(static_cast<void*>(blocks.data()), memory.data(), memory.size());
+    return blocks;
+  }
+}
+
+/// Blocks with random bits whose weights have the mean 0, where the format has an offset, and about
+/// the standard deviation `size`.
+template <class Type>
+std::vector<Type> blocks_of_size(std::size_t count, double size, unsigned seed) {
+  auto blocks = random_weights<Type>(count, seed);
+  auto* const memory = reinterpret_cast<unsigned char*>(blocks.data());
+  struct moments {
+    double mean, deviation;
+  };
+  const auto with_scales = [&](half d, half m) {
+    for (std::size_t block = 0; block < blocks.size(); ++block)
+      set_scales<Type>(memory + block * sizeof(Type), d.bits, m.bits);
+    double sum = 0, squares = 0;
+    const auto weights = decode(blocks);
+    for (const double weight : weights) {
+      sum += weight;
+      squares += weight * weight;
+    }
+    const double mean = sum / double(weights.size());
+    return moments{mean, std::sqrt(std::max(0.0, squares / double(weights.size()) - mean * mean))};
+  };
+  if constexpr (std::is_same_v<Type, mxfp4> || std::is_same_v<Type, nvfp4>) {
+    // Scales of their own: powers of two nearest to what is wanted.
+    const int shift = static_cast<int>(std::lround(std::log2(size / 2.9)));
+    for (std::size_t block = 0; block < blocks.size(); ++block) {
+      unsigned char* const at = memory + block * sizeof(Type);
+      if constexpr (std::is_same_v<Type, mxfp4>) at[0] = static_cast<unsigned char>(127 + shift);
+      if constexpr (std::is_same_v<Type, nvfp4>)
+        for (int i = 0; i < 4; ++i) at[i] = static_cast<unsigned char>((7 + shift) << 3);
+    }
+    return blocks;
+  } else {
+    const double mean = with_scales(half(1.0f), half(0.0f)).mean;
+    const double offset = format<Type>::m >= 0 ? with_scales(half(0.0f), half(1.0f)).mean : 0;
+    const double ratio = offset != 0 ? -mean / offset : 0;
+    const double deviation = with_scales(half(1.0f), half(float(ratio))).deviation;
+    const double d = size / deviation;
+    with_scales(half(float(d)), half(float(d * ratio)));
     return blocks;
   }
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <random>
 #include <rocmforge/gguf.hpp>
+#include <rocmforge/model/config.hpp>
 #include <rocmforge/quant.hpp>
 #include <set>
 #include <span>
@@ -31,9 +32,11 @@ struct tiny_model_options {
   int context_length = 64;
   int rotary_dim = 32;
   double position_scale = 1, softmax_scale = 0;
-  bool tied = true;                   // no output.weight
-  bool fused_qkv = false;             // one tensor for the three
-  bool rope_factors = false;          // rope_freqs.weight
+  bool tied = true;           // no output.weight
+  bool fused_qkv = false;     // one tensor for the three
+  bool rope_factors = false;  // rope_freqs.weight
+  int window = 0;             // attention.sliding_window
+  double attention_soft_cap = 0, logits_soft_cap = 0;
   std::set<std::string> biased = {};  // "attn_q", ...: matrices of each layer that have a bias
   /// Type of the tensor with this name; norms, biases and factors are f32 unless it says otherwise.
   std::function<gguf::tensor_type(const std::string&)> type_of = [](const std::string&) {
@@ -43,7 +46,8 @@ struct tiny_model_options {
 
 class tiny_model {
  public:
-  explicit tiny_model(const tiny_model_options& options) : options_(options) {
+  explicit tiny_model(const tiny_model_options& options)
+      : options_(options), traits_(traits_of(options.architecture)) {
     const auto& o = options_;
     matrix("token_embd", o.vocab_size, o.hidden_dim);
     const int q_dim = o.num_heads * o.head_dim, kv_dim = o.num_kv_heads * o.head_dim;
@@ -55,11 +59,21 @@ class tiny_model {
       matrix(block + "attn_k", kv_dim, o.hidden_dim);
       matrix(block + "attn_v", kv_dim, o.hidden_dim);
       if (o.fused_qkv) fuse(first, block + "attn_qkv.weight", q_dim + 2 * kv_dim);
+      if (traits_.qk_norm) {
+        vector(block + "attn_q_norm.weight", o.head_dim, 0.5, 1.5);
+        vector(block + "attn_k_norm.weight", o.head_dim, 0.5, 1.5);
+      }
       matrix(block + "attn_output", o.hidden_dim, q_dim);
       vector(block + "ffn_norm.weight", o.hidden_dim, 0.5, 1.5);
+      const std::size_t gate = tensors_.size();
       matrix(block + "ffn_gate", o.ffn_dim, o.hidden_dim);
       matrix(block + "ffn_up", o.ffn_dim, o.hidden_dim);
+      if (traits_.joined_gate_up) fuse(gate, block + "ffn_up.weight", 2 * o.ffn_dim);
       matrix(block + "ffn_down", o.hidden_dim, o.ffn_dim);
+      if (traits_.post_norms) {
+        vector(block + "post_attention_norm.weight", o.hidden_dim, 0.5, 1.5);
+        vector(block + "post_ffw_norm.weight", o.hidden_dim, 0.5, 1.5);
+      }
       for (const std::string& name : o.biased) {
         const int size = name == "attn_q"                         ? q_dim
                          : name == "attn_k" || name == "attn_v"   ? kv_dim
@@ -96,6 +110,11 @@ class tiny_model {
     number("rope.dimension_count", o.rotary_dim);
     key(o.architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
     key(o.architecture + ".rope.freq_base", 5000.0f);
+    if (o.window != 0) number("attention.sliding_window", o.window);
+    if (o.attention_soft_cap != 0)
+      key(o.architecture + ".attn_logit_softcapping", float(o.attention_soft_cap));
+    if (o.logits_soft_cap != 0)
+      key(o.architecture + ".final_logit_softcapping", float(o.logits_soft_cap));
     if (o.softmax_scale != 0) key(o.architecture + ".attention.scale", float(o.softmax_scale));
     if (o.position_scale != 1) {
       key(o.architecture + ".rope.scaling.factor", float(1 / o.position_scale));
@@ -109,11 +128,27 @@ class tiny_model {
   /// What the model's logits are, [num_tokens, vocab_size].
   std::vector<double> logits(const std::vector<int>& tokens) const {
     const auto& o = options_;
-    return reference::transformer(
-        {o.num_layers, o.hidden_dim, o.ffn_dim, o.num_heads, o.num_kv_heads, o.head_dim,
-         o.vocab_size, 1e-5, o.rotary_dim, 5000, o.position_scale, o.architecture == "qwen2",
-         o.softmax_scale},
-        weights_, tokens);
+    return reference::transformer({o.num_layers,
+                                   o.hidden_dim,
+                                   o.ffn_dim,
+                                   o.num_heads,
+                                   o.num_kv_heads,
+                                   o.head_dim,
+                                   o.vocab_size,
+                                   1e-5,
+                                   o.rotary_dim,
+                                   5000,
+                                   o.position_scale,
+                                   o.architecture != "llama",
+                                   o.softmax_scale,
+                                   traits_.gelu,
+                                   traits_.scales_embedding ? std::sqrt(double(o.hidden_dim)) : 1.0,
+                                   o.attention_soft_cap,
+                                   o.logits_soft_cap,
+                                   o.window,
+                                   traits_.global_every,
+                                   traits_.local_rope_theta},
+                                  weights_, tokens);
   }
 
  private:
@@ -156,22 +191,20 @@ class tiny_model {
       tensors_.push_back({name, type, extent, {bytes.begin(), bytes.end()}});
       weights_[name] = reference::decode(values);
     };
-    switch (type) {
-      case gguf::tensor_type::f32:
-        return store(make(float{}));
-      case gguf::tensor_type::f16:
-        return store(make(half{}));
-      case gguf::tensor_type::bf16:
-        return store(make(bfloat16{}));
-      case gguf::tensor_type::q4_0:
-        return store(make(q4_0{}));
-      case gguf::tensor_type::q4_1:
-        return store(make(q4_1{}));
-      case gguf::tensor_type::q8_0:
-        return store(make(q8_0{}));
-      default:
-        throw std::invalid_argument("tiny_model: no such type");
-    }
+    bool known = false;
+    const auto store_as = [&]<class Type>(gguf::tensor_type id, Type zero) {
+      if (type != id) return;
+      known = true;
+      store(make(zero));
+    };
+    store_as(gguf::tensor_type::f32, float{});
+    store_as(gguf::tensor_type::f16, half{});
+    store_as(gguf::tensor_type::bf16, bfloat16{});
+    for_each_block_format([&]<class Type>(Type zero) {
+      if constexpr (!std::is_same_v<Type, q8_1> && !std::is_same_v<Type, q8_k>)
+        store_as(gguf::tensor_type{reference::format<Type>::id}, zero);
+    });
+    if (!known) throw std::invalid_argument("tiny_model: no such type");
   }
 
   /// Numbers with the standard deviation `size`.
@@ -183,15 +216,7 @@ class tiny_model {
       for (Type& value : values) value = Type(float(size * uniform(engine_)));
       return values;
     } else {
-      std::vector<Type> blocks(count / 32);
-      for (Type& block : blocks) {
-        for (auto& q : block.qs) q = static_cast<std::decay_t<decltype(q)>>(engine_());
-        const double step = size / (std::is_same_v<Type, q8_0> ? 74 : 4.6);  // of uniform bits
-        const half d(float(step * (1 + 0.2 * uniform(engine_))));
-        block.d = d;
-        if constexpr (std::is_same_v<Type, q4_1>) block.m = half(-7.5f * float(d));
-      }
-      return blocks;
+      return reference::blocks_of_size<Type>(count, size, static_cast<unsigned>(engine_()));
     }
   }
 
@@ -203,7 +228,16 @@ class tiny_model {
     tensors_.push_back(fused);
   }
 
+  /// Those of the architecture; an unknown one is like llama.
+  static architecture_traits traits_of(const std::string& name) {
+    for (const architecture_traits& a : architectures) {
+      if (a.name == name) return a;
+    }
+    return architectures[0];
+  }
+
   tiny_model_options options_;
+  architecture_traits traits_;
   std::mt19937 engine_{7};
   std::vector<tensor> tensors_;
   reference::transformer_weights weights_;

@@ -3,6 +3,7 @@
 // argument is.
 #pragma once
 
+#include "rocmforge/block/tanh.hpp"
 #include "rocmforge/platform/platform.hpp"
 
 namespace rocmforge {
@@ -93,6 +94,24 @@ struct relu_squared {
   ROCMFORGE_DEVICE packet<float, N> operator()(const packet<float, N>& x) const {
     const packet<float, N> kept = relu{}(x);
     return kept * kept;
+  }
+};
+
+/// cap * tanh(x / cap).
+struct soft_cap {
+  float cap;
+  template <int N>
+  ROCMFORGE_DEVICE packet<float, N> operator()(const packet<float, N>& x) const {
+    return tanh_of(x / packet<float, N>(cap)) * cap;
+  }
+};
+
+/// factor * x.
+struct scale {
+  float factor;
+  template <int N>
+  ROCMFORGE_DEVICE packet<float, N> operator()(const packet<float, N>& x) const {
+    return x * factor;
   }
 };
 

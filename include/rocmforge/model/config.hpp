@@ -11,13 +11,50 @@
 
 #include "rocmforge/error.hpp"
 #include "rocmforge/gguf.hpp"
+#include "rocmforge/model/tensor_names.hpp"
 
 namespace rocmforge {
+
+/// What sets the architectures of the llama family apart.
+struct architecture_traits {
+  std::string_view name;        // general.architecture
+  bool rope_half_split = true;  // pairs (i, i + rotary_dim / 2), not (2i, 2i + 1)
+  bool requires_qkv_bias = false;
+  bool qk_norm = false;           // queries and keys are normalised head by head
+  bool gelu = false;              // GeGLU (tanh), not SwiGLU
+  bool scales_embedding = false;  // by sqrt(hidden_dim)
+  bool post_norms = false;        // what attention and feed-forward network add is normalised
+  bool joined_gate_up = false;    // both in ffn_up.weight
+  int global_every = 0;           // the sliding window is left out in every so-many-th layer
+  int default_window = 0;         // where the file has no attention.sliding_window
+  float local_rope_theta = 0;     // of layers with a window, unscaled; 0: as the others
+};
+
+inline constexpr architecture_traits architectures[] = {
+    {.name = "llama", .rope_half_split = false},  // Mistral's models too
+    {.name = "qwen2", .requires_qkv_bias = true},
+    {.name = "qwen3", .qk_norm = true},
+    {.name = "gemma", .gelu = true, .scales_embedding = true},
+    {.name = "gemma2",
+     .gelu = true,
+     .scales_embedding = true,
+     .post_norms = true,
+     .global_every = 2,
+     .default_window = 4096},
+    {.name = "gemma3",
+     .qk_norm = true,
+     .gelu = true,
+     .scales_embedding = true,
+     .post_norms = true,
+     .global_every = 6,
+     .local_rope_theta = 10000},
+    {.name = "phi3", .joined_gate_up = true},
+};
 
 /// Hyper-parameters of a decoder of the llama family. Every extent is checked against the others
 /// and against sane limits.
 struct model_config {
-  std::string architecture;  // "llama" or "qwen2"
+  architecture_traits architecture = architectures[0];
   int num_layers = 0;
   int hidden_dim = 0;
   int ffn_dim = 0;
@@ -28,12 +65,23 @@ struct model_config {
   int context_length = 0;  // tokens that the model was trained for
   float epsilon = 0;       // of RMSNorm
   float rope_theta = 10000;
-  float position_scale = 1;  // linear rope scaling: 1 / factor
+  float position_scale = 1;         // linear rope scaling: 1 / factor
+  float rope_attention_factor = 1;  // cosines and sines are multiplied by it
+  float yarn_factor = 0;            // YaRN's; 0: another scaling, or none
+  float yarn_beta_fast = 32, yarn_beta_slow = 1;
+  int original_context = 0;  // tokens, before the context was extended
   int rotary_dim = 0;
-  bool rope_half_split = false;  // pairs (i, i + rotary_dim / 2), not (2i, 2i + 1)
   float softmax_scale = 0;
-  bool requires_qkv_bias = false;
+  float attention_soft_cap = 0;  // of scores; 0: none
+  float logits_soft_cap = 0;     // 0: none
+  int window_left = 0;           // of the layers that have a sliding window; 0: none has
+  int global_every = 0;          // every so-many-th layer has none
+  float local_rope_theta = 0;    // of layers with a window, unscaled; 0: as the others
 
+  /// Whether a layer attends to the last window_left tokens alone.
+  [[nodiscard]] bool is_local(int layer) const {
+    return window_left != 0 && (global_every == 0 || layer % global_every != global_every - 1);
+  }
   [[nodiscard]] int q_dim() const { return num_heads * head_dim; }
   [[nodiscard]] int kv_dim() const { return num_kv_heads * head_dim; }
 };
@@ -47,12 +95,7 @@ class reader {
 
   [[nodiscard]] model_config read() const {
     model_config config;
-    config.architecture = architecture_;
-    if (architecture_ != "llama" && architecture_ != "qwen2") {
-      fail("general.architecture is '" + printable(architecture_) +
-           "', expected 'llama' or 'qwen2'");
-    }
-    config.rope_half_split = config.requires_qkv_bias = architecture_ == "qwen2";
+    config.architecture = traits();
     if (integer("expert_count", 0, 1 << 20, 0) != 0)
       fail(key("expert_count") + " is not 0: mixtures of experts are not supported");
 
@@ -75,18 +118,17 @@ class reader {
            std::to_string(config.head_dim) + "; they must be equal");
     }
     config.context_length = integer("context_length", 1, 1 << 24);
-    // Attention here sees everything: a sliding window changes nothing up to its length.
-    config.context_length = std::min(
-        config.context_length, integer("attention.sliding_window", 1,
-                                       std::numeric_limits<int>::max(), config.context_length));
+    read_window(config);
     config.epsilon = number("attention.layer_norm_rms_epsilon", 0, 1, std::nullopt);
     if (config.epsilon == 0) fail(key("attention.layer_norm_rms_epsilon") + " is 0, expected more");
     read_rope(config);
     config.softmax_scale = number("attention.scale", 0, 1e6, 0.0f);
-    if (config.softmax_scale == 0)
-      config.softmax_scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
+    if (config.softmax_scale == 0) config.softmax_scale = default_softmax_scale(config);
+    config.attention_soft_cap = number("attn_logit_softcapping", 0, 1e6, 0.0f);
+    config.logits_soft_cap = number("final_logit_softcapping", 0, 1e6, 0.0f);
 
-    const gguf::tensor_info& embedding = file_.tensor("token_embd.weight");
+    const gguf::tensor_info& embedding =
+        file_.tensor(tensor_names(file_).in_file("token_embd.weight"));
     if (embedding.rank != 2 || embedding.extent[0] != config.hidden_dim ||
         embedding.extent[1] < 1 || embedding.extent[1] > (1 << 24)) {
       fail("token_embd.weight has shape " + std::to_string(embedding.extent[0]) + " x " +
@@ -113,23 +155,57 @@ class reader {
     }
   }
 
+  [[nodiscard]] const architecture_traits& traits() const {
+    std::string known;
+    for (const architecture_traits& a : architectures) {
+      if (a.name == architecture_) return a;
+      known += (known.empty() ? "" : ", ") + std::string(a.name);
+    }
+    fail("general.architecture is '" + printable(architecture_) + "', expected one of " + known);
+  }
+
+  /// The scale of scores is not in the file. The largest Gemma 2 and 3 (27B), known by their
+  /// numbers of layers, divide by the root of hidden_dim / num_heads and not of head_dim.
+  [[nodiscard]] static float default_softmax_scale(const model_config& config) {
+    const bool largest = (config.architecture.name == "gemma2" && config.num_layers == 46) ||
+                         (config.architecture.name == "gemma3" && config.num_layers == 62);
+    const int divisor = largest ? config.hidden_dim / config.num_heads : config.head_dim;
+    return 1.0f / std::sqrt(static_cast<float>(divisor));
+  }
+
+  void read_window(model_config& config) const {
+    const architecture_traits& a = config.architecture;
+    config.window_left =
+        integer("attention.sliding_window", 0, std::numeric_limits<int>::max(), a.default_window);
+    config.global_every = integer("attention.sliding_window_pattern", 0, 512, a.global_every);
+    if (a.global_every == 0) config.global_every = 0;
+    if (a.global_every != 0 && config.global_every == 0) config.window_left = 0;
+    config.local_rope_theta = number("rope.freq_base_swa", 0, 1e12, a.local_rope_theta);
+  }
+
   void read_rope(model_config& config) const {
     config.rotary_dim = integer("rope.dimension_count", 2, config.head_dim, config.head_dim);
     if (config.rotary_dim % 2 != 0) fail(key("rope.dimension_count") + " is odd");
     config.rope_theta = number("rope.freq_base", 0, 1e12, 10000.0f);
     if (config.rope_theta <= 0) fail(key("rope.freq_base") + " is 0, expected more");
+    config.original_context =
+        integer("rope.scaling.original_context_length", 1, 1 << 24, config.context_length);
+    config.rope_attention_factor = number("rope.scaling.attn_factor", 1e-6, 1e6, 1.0f);
     const auto scaling = file_.find<std::string_view>(key("rope.scaling.type")).value_or("linear");
-    if (scaling != "none" && scaling != "linear") {
+    const float factor =
+        number("rope.scaling.factor", 0, 1e6, number("rope.scale_linear", 0, 1e6, 0.0f));
+    if (scaling == "linear") {
+      if (factor != 0) config.position_scale = 1 / factor;
+      if (!std::isfinite(config.position_scale)) fail(key("rope.scaling.factor") + " is too small");
+    } else if (scaling == "yarn") {
+      if (factor < 1) fail(key("rope.scaling.factor") + " is below 1, which YaRN cannot be");
+      config.yarn_factor = factor;
+      config.yarn_beta_fast = number("rope.scaling.yarn_beta_fast", 1e-3, 1e6, 32.0f);
+      config.yarn_beta_slow = number("rope.scaling.yarn_beta_slow", 1e-3, 1e6, 1.0f);
+    } else if (scaling != "none" && scaling != "longrope") {
+      // LongRoPE's divisors are tensors: weights.hpp.
       fail(key("rope.scaling.type") + " is '" + printable(scaling) +
-           "', expected 'none' or 'linear'");
-    }
-    const float factor = scaling == "none" ? 0.0f
-                                           : number("rope.scaling.factor", 0, 1e6,
-                                                    number("rope.scale_linear", 0, 1e6, 0.0f));
-    if (factor != 0) config.position_scale = 1 / factor;
-    if (!std::isfinite(config.position_scale)) fail(key("rope.scaling.factor") + " is too small");
-    if (number("rope.scaling.attn_factor", -1e6, 1e6, 1.0f) != 1) {
-      fail(key("rope.scaling.attn_factor") + " is not 1: scaled rotations are not supported");
+           "', expected 'none', 'linear', 'yarn' or 'longrope'");
     }
   }
 

@@ -39,6 +39,12 @@ inline tensor_view<float, 3> heads_of(const tensor_view<float, 2>& x, int first,
   return {x.data + first, {x.extent[0], num_heads, head_dim}, {x.stride[0], head_dim, 1}};
 }
 
+/// In what the layers of a model differ: some see the last tokens alone, and rotate otherwise.
+struct layer_attention {
+  rope_options rotation;
+  int window_left = 0;  // 0: all tokens
+};
+
 /// One layer: attention and feed-forward network, each added to the residual stream. Reads
 /// `normed`, which the step before left there, and leaves there the stream normalised with
 /// `next_norm` (the next layer's first norm, or the output's). Asynchronous on `stream`; allocates
@@ -50,7 +56,7 @@ template <class TCache>
 void transformer_layer(const layer_activations& a, const layer_weights& w,
                        tensor_view<const float, 1> next_norm, tensor_view<TCache, 4> k_pages,
                        tensor_view<TCache, 4> v_pages, const step_inputs& step,
-                       const model_config& config, const rope_options& rotation,
+                       const model_config& config, const layer_attention& attention,
                        stream_ref stream) {
   const int num_heads = config.num_heads, num_kv_heads = config.num_kv_heads,
             head_dim = config.head_dim;
@@ -60,19 +66,38 @@ void transformer_layer(const layer_activations& a, const layer_weights& w,
   const auto q_and_k = heads_of(a.qkv, 0, num_heads + num_kv_heads, head_dim);
 
   check(w.qkv.multiply(a.qkv, a.normed, stream));
-  check(rope(q_and_k, q_and_k, step.positions, rotation, stream));
+  if (config.architecture.qk_norm) {
+    check(qk_norm_rope(q, k, q, k, w.q_norm.view(head_dim), w.k_norm.view(head_dim), step.positions,
+                       attention.rotation, {.epsilon = config.epsilon}, stream));
+  } else {
+    check(rope(q_and_k, q_and_k, step.positions, attention.rotation, stream));
+  }
   check(kv_append(k_pages, v_pages, k, v, step.slots, stream));
   check(paged_attention(heads_of(a.attended, 0, num_heads, head_dim), q, k_pages, v_pages,
-                        step.batch, {.softmax_scale = config.softmax_scale}, {}, stream));
+                        step.batch,
+                        {.softmax_scale = config.softmax_scale,
+                         .logits_soft_cap = config.attention_soft_cap,
+                         .window_left = attention.window_left},
+                        {}, stream));
   check(w.attention_output.multiply(a.projected, a.attended, stream));
+  const auto normalise = [&](const device_buffer<float>& weight) {
+    check(
+        rms_norm(a.projected, a.projected, weight.view(config.hidden_dim), config.epsilon, stream));
+  };
+  if (config.architecture.post_norms) normalise(w.post_attention_norm);
   check(add_rms_norm(a.normed, a.residual, a.projected, a.residual,
                      w.ffn_norm.view(config.hidden_dim), config.epsilon, stream));
 
   const auto gate = sub_view<1>(a.gate_up, 0, config.ffn_dim),
              up = sub_view<1>(a.gate_up, config.ffn_dim, 2 * config.ffn_dim);
   check(w.gate_up.multiply(a.gate_up, a.normed, stream));
-  check(swiglu(gate, gate, up, stream));
+  if (config.architecture.gelu) {
+    check(geglu(gate, gate, up, gelu_form::tanh, stream));
+  } else {
+    check(swiglu(gate, gate, up, stream));
+  }
   check(w.down.multiply(a.projected, gate, stream));
+  if (config.architecture.post_norms) normalise(w.post_ffn_norm);
   check(add_rms_norm(a.normed, a.residual, a.projected, a.residual, next_norm, config.epsilon,
                      stream));
 }

@@ -43,14 +43,8 @@ class transformer {
       : config_(read_model_config(file)),
         options_(checked(options, config_)),
         weights_(weight_loader(file, config_, stream, std::move(on_progress)).load()),
-        rotation_{
-            .theta = config_.rope_theta,
-            .layout = config_.rope_half_split ? rope_layout::half_split : rope_layout::interleaved,
-            .rotary_dim = config_.rotary_dim,
-            .position_scale = config_.position_scale,
-            .frequency_factors = weights_.rope_factors.size() == 0
-                                     ? tensor_view<const float, 1>{}
-                                     : weights_.rope_factors.view(config_.rotary_dim / 2)} {
+        all_tokens_{.rotation = rotation()},
+        last_tokens_{.rotation = local_rotation(), .window_left = config_.window_left} {
     const auto tokens = static_cast<std::size_t>(options_.max_tokens);
     const auto columns = [](int count) { return static_cast<std::size_t>(count); };
     residual_ = device_buffer<float>(tokens * columns(config_.hidden_dim));
@@ -66,7 +60,10 @@ class transformer {
   [[nodiscard]] const model_config& config() const { return config_; }
   [[nodiscard]] const transformer_options& options() const { return options_; }
   [[nodiscard]] const model_weights& weights() const { return weights_; }
-  [[nodiscard]] const rope_options& rotation() const { return rotation_; }
+  /// How a layer attends and rotates.
+  [[nodiscard]] const layer_attention& attention_of(int layer) const {
+    return config_.is_local(layer) ? last_tokens_ : all_tokens_;
+  }
 
   /// Options of a cache that holds `max_length` tokens for each of `num_sequences` sequences.
   /// @throws error if there is no such cache
@@ -228,6 +225,34 @@ class transformer {
     return in;
   }
 
+  /// How positions turn queries and keys. LongRoPE has divisors of its own, and a factor, for
+  /// sequences that may grow beyond the original context.
+  [[nodiscard]] rope_options rotation() const {
+    const bool extended = options_.max_length > config_.original_context;
+    const device_buffer<float>& factors = extended && weights_.long_rope_factors.size() != 0
+                                              ? weights_.long_rope_factors
+                                              : weights_.rope_factors;
+    float attention_factor = config_.rope_attention_factor;
+    if (config_.yarn_factor != 0)
+      attention_factor *= static_cast<float>(yarn_attention_factor(config_.yarn_factor));
+    return {.theta = config_.rope_theta,
+            .layout = config_.architecture.rope_half_split ? rope_layout::half_split
+                                                           : rope_layout::interleaved,
+            .rotary_dim = config_.rotary_dim,
+            .position_scale = config_.position_scale,
+            .frequency_factors = factors.size() == 0 ? tensor_view<const float, 1>{}
+                                                     : factors.view(config_.rotary_dim / 2),
+            .attention_factor = attention_factor};
+  }
+  [[nodiscard]] rope_options local_rotation() const {
+    rope_options options = rotation();
+    if (config_.local_rope_theta != 0) {
+      options.theta = config_.local_rope_theta;
+      options.position_scale = 1;
+    }
+    return options;
+  }
+
   template <class TCache>
   void run(const paged_cache& cache, const inputs& in, int num_tokens, int num_rows,
            stream_ref stream) {
@@ -239,6 +264,9 @@ class transformer {
                               projected_.view(num_tokens, c.hidden_dim),
                               gate_up_.view(num_tokens, 2 * c.ffn_dim)};
     check(weights_.embedding.look_up(a.residual, in.tokens, stream));
+    if (c.architecture.scales_embedding) {
+      check(scale(a.residual, a.residual, std::sqrt(static_cast<float>(c.hidden_dim)), stream));
+    }
     check(rms_norm(a.normed, a.residual, weights_.layers.front().attention_norm.view(c.hidden_dim),
                    c.epsilon, stream));
     for (int layer = 0; layer < c.num_layers; ++layer) {
@@ -247,19 +275,21 @@ class transformer {
                              : weights_.output_norm;
       transformer_layer<TCache>(a, weights_.layers[static_cast<std::size_t>(layer)],
                                 next.view(c.hidden_dim), cache.keys<TCache>(layer),
-                                cache.values<TCache>(layer), in.step, c, rotation_, stream);
+                                cache.values<TCache>(layer), in.step, c, attention_of(layer),
+                                stream);
     }
     const auto wanted =
         last_.view(num_rows, c.hidden_dim);  // the rows whose logits are asked for, gathered
     check(embedding<float>(wanted, a.normed, in.rows, stream));
-    check(weights_.output_or_embedding().multiply(logits_.view(num_rows, c.vocab_size), wanted,
-                                                  stream));
+    const auto logits = logits_.view(num_rows, c.vocab_size);
+    check(weights_.output_or_embedding().multiply(logits, wanted, stream));
+    if (c.logits_soft_cap != 0) check(soft_cap(logits, logits, c.logits_soft_cap, stream));
   }
 
   model_config config_;
   transformer_options options_;
   model_weights weights_;
-  rope_options rotation_;
+  layer_attention all_tokens_, last_tokens_;  // of layers without and with a sliding window
   device_buffer<float> residual_, normed_, qkv_, attended_, projected_, gate_up_, last_, logits_;
   pinned_buffer<int> staging_;
   device_buffer<int> integers_;

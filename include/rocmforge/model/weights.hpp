@@ -20,7 +20,9 @@
 #include "rocmforge/gguf.hpp"
 #include "rocmforge/memory.hpp"
 #include "rocmforge/model/config.hpp"
+#include "rocmforge/model/tensor_names.hpp"
 #include "rocmforge/quant.hpp"
+#include "rocmforge/rope/scaling.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
@@ -160,12 +162,15 @@ class weight_matrix {
 
 /// The weights of one transformer layer.
 struct layer_weights {
-  device_buffer<float> attention_norm;  // [hidden_dim]
-  weight_matrix qkv;                    // [q_dim + 2 kv_dim, hidden_dim]
-  weight_matrix attention_output;       // [hidden_dim, q_dim]
-  device_buffer<float> ffn_norm;        // [hidden_dim]
-  weight_matrix gate_up;                // [2 ffn_dim, hidden_dim]
-  weight_matrix down;                   // [hidden_dim, ffn_dim]
+  device_buffer<float> attention_norm;       // [hidden_dim]
+  weight_matrix qkv;                         // [q_dim + 2 kv_dim, hidden_dim]
+  device_buffer<float> q_norm, k_norm;       // [head_dim], where the architecture has them
+  weight_matrix attention_output;            // [hidden_dim, q_dim]
+  device_buffer<float> post_attention_norm;  // [hidden_dim], where the architecture has it
+  device_buffer<float> ffn_norm;             // [hidden_dim]
+  weight_matrix gate_up;                     // [2 ffn_dim, hidden_dim]
+  weight_matrix down;                        // [hidden_dim, ffn_dim]
+  device_buffer<float> post_ffn_norm;        // [hidden_dim], where the architecture has it
 };
 
 /// All weights of a model.
@@ -174,9 +179,11 @@ struct model_weights {
       matrices;             // all of them: one allocation, which a host backs with huge pages
   weight_matrix embedding;  // [vocab_size, hidden_dim]
   std::vector<layer_weights> layers;
-  device_buffer<float> output_norm;   // [hidden_dim]
-  weight_matrix output;               // [vocab_size, hidden_dim]; empty if tied to the embedding
-  device_buffer<float> rope_factors;  // [rotary_dim / 2] or empty
+  device_buffer<float> output_norm;  // [hidden_dim]
+  weight_matrix output;              // [vocab_size, hidden_dim]; empty if tied to the embedding
+  /// Divisors of the rotation's angles, [rotary_dim / 2] or empty; and those for contexts that are
+  /// longer than the original one, where they are others.
+  device_buffer<float> rope_factors, long_rope_factors;
 
   [[nodiscard]] const weight_matrix& output_or_embedding() const {
     return output.out_dim() != 0 ? output : embedding;
@@ -203,36 +210,51 @@ class weight_loader {
     weights.matrices = device_buffer<std::byte>(num_bytes);
     arena_ = &weights.matrices;
     weights.embedding = matrix({{"token_embd.weight", c.vocab_size}}, c.hidden_dim, bias_is::none);
-    const bias_is qkv_bias = c.requires_qkv_bias ? bias_is::required : bias_is::optional;
+    const architecture_traits& a = c.architecture;
+    const bias_is qkv_bias = a.requires_qkv_bias ? bias_is::required : bias_is::optional;
     for (int layer = 0; layer < c.num_layers; ++layer) {
       const std::string block = "blk." + std::to_string(layer) + ".";
       layer_weights& l = weights.layers.emplace_back();
       l.attention_norm = vector(block + "attn_norm.weight", c.hidden_dim);
-      l.qkv = file_.find_tensor(block + "attn_qkv.weight") != nullptr
+      l.qkv = names_.find(block + "attn_qkv.weight") != nullptr
                   ? matrix({{block + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim()}}, c.hidden_dim,
                            qkv_bias)
                   : matrix({{block + "attn_q.weight", c.q_dim()},
                             {block + "attn_k.weight", c.kv_dim()},
                             {block + "attn_v.weight", c.kv_dim()}},
                            c.hidden_dim, qkv_bias);
+      if (a.qk_norm) {
+        l.q_norm = vector(block + "attn_q_norm.weight", c.head_dim);
+        l.k_norm = vector(block + "attn_k_norm.weight", c.head_dim);
+      }
       l.attention_output = matrix({{block + "attn_output.weight", c.hidden_dim}}, c.q_dim());
       l.ffn_norm = vector(block + "ffn_norm.weight", c.hidden_dim);
-      l.gate_up =
-          matrix({{block + "ffn_gate.weight", c.ffn_dim}, {block + "ffn_up.weight", c.ffn_dim}},
-                 c.hidden_dim);
+      l.gate_up = a.joined_gate_up
+                      ? matrix({{block + "ffn_up.weight", 2 * c.ffn_dim}}, c.hidden_dim)
+                      : matrix({{block + "ffn_gate.weight", c.ffn_dim},
+                                {block + "ffn_up.weight", c.ffn_dim}},
+                               c.hidden_dim);
       l.down = matrix({{block + "ffn_down.weight", c.hidden_dim}}, c.ffn_dim);
+      if (a.post_norms) {
+        l.post_attention_norm = vector(block + "post_attention_norm.weight", c.hidden_dim);
+        l.post_ffn_norm = vector(block + "post_ffw_norm.weight", c.hidden_dim);
+      }
     }
     weights.output_norm = vector("output_norm.weight", c.hidden_dim);
-    if (file_.find_tensor("output.weight") != nullptr)
+    if (names_.find("output.weight") != nullptr)
       weights.output = matrix({{"output.weight", c.vocab_size}}, c.hidden_dim);
-    for (const char* name : {"rope_freqs.weight", "blk.0.rope_freqs.weight"}) {
-      if (weights.rope_factors.size() != 0 || file_.find_tensor(name) == nullptr) continue;
-      const std::vector<float> factors = floats(name, c.rotary_dim / 2);
-      const auto divides = [](float factor) { return factor > 0 && std::isfinite(factor); };
-      if (!std::all_of(factors.begin(), factors.end(), divides)) {
-        fail("tensor '" + std::string(name) + "' has a factor that is not finite and above 0");
-      }
-      weights.rope_factors = device_buffer<float>(factors, stream_);
+    for (const char* name :
+         {"rope_freqs.weight", "blk.0.rope_freqs.weight", "rope_factors_short.weight"}) {
+      if (weights.rope_factors.size() == 0) weights.rope_factors = divisors(name);
+    }
+    weights.long_rope_factors = divisors("rope_factors_long.weight");
+    if (c.yarn_factor != 0) {
+      if (weights.rope_factors.size() != 0) fail("has both YaRN and a tensor of rope factors");
+      weights.rope_factors = device_buffer<float>(
+          yarn_frequency_factors(c.rope_theta, c.rotary_dim,
+                                 {c.yarn_factor, static_cast<double>(c.original_context),
+                                  c.yarn_beta_fast, c.yarn_beta_slow}),
+          stream_);
     }
     refuse_leftovers();
     stream_.synchronize();
@@ -290,7 +312,7 @@ class weight_loader {
     int first = 0;
     for (const part& p : parts) {
       const std::string name = p.name.substr(0, p.name.rfind('.')) + ".bias";
-      if (required || file_.find_tensor(name) != nullptr) {
+      if (required || names_.find(name) != nullptr) {
         values.resize(static_cast<std::size_t>(out_dim));
         const std::vector<float> one = floats(name, p.num_rows);
         std::copy(one.begin(), one.end(), values.begin() + first);
@@ -298,6 +320,16 @@ class weight_loader {
       first += p.num_rows;
     }
     return values.empty() ? device_buffer<float>() : device_buffer<float>(values, stream_);
+  }
+
+  /// What angles are divided by, pair by pair; empty if there is no such tensor.
+  device_buffer<float> divisors(const std::string& name) {
+    if (names_.find(name) == nullptr) return {};
+    const std::vector<float> factors = floats(name, config_.rotary_dim / 2);
+    const auto divides = [](float factor) { return factor > 0 && std::isfinite(factor); };
+    if (!std::all_of(factors.begin(), factors.end(), divides))
+      fail("tensor '" + name + "' has a factor that is not finite and above 0");
+    return device_buffer<float>(factors, stream_);
   }
 
   device_buffer<float> vector(const std::string& name, int size) {
@@ -335,7 +367,7 @@ class weight_loader {
   /// The tensor with this name, checked against the extents (fastest first).
   const gguf::tensor_info& tensor(const std::string& name,
                                   const std::vector<std::int64_t>& extents) const {
-    const gguf::tensor_info& info = file_.tensor(name);
+    const gguf::tensor_info& info = file_.tensor(names_.in_file(name));
     bool equal = static_cast<std::size_t>(info.rank) == extents.size();
     for (std::size_t axis = 0; equal && axis < extents.size(); ++axis)
       equal = info.extent[axis] == extents[axis];
@@ -364,7 +396,7 @@ class weight_loader {
     for (const gguf::tensor_info& tensor : file_.tensors()) {
       if (!used_.contains(tensor.name)) {
         fail("tensor '" + printable(tensor.name) + "' is not part of the architecture '" +
-             config_.architecture + "'");
+             std::string(config_.architecture.name) + "'");
       }
     }
   }
@@ -375,6 +407,7 @@ class weight_loader {
 
   const gguf::index& file_;
   const model_config& config_;
+  tensor_names names_{file_};
   stream_ref stream_;
   std::function<void(double)> on_progress_;
   std::set<std::string_view> used_;

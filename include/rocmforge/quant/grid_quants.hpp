@@ -102,12 +102,6 @@ ROCMFORGE_DEVICE unsigned signs_of_28(unsigned w) {
   return complete_signs((w & 0x7fu) | (w << 1 & 0x7f00u) | (w << 2 & 0x7f0000u) |
                         (w << 3 & 0x7f000000u));
 }
-/// 32 signs, one byte for each eight weights.
-ROCMFORGE_DEVICE unsigned signs_of_bytes(const std::uint8_t* p) {
-  return p[0] | static_cast<unsigned>(p[1]) << 8 | static_cast<unsigned>(p[2]) << 16 |
-         static_cast<unsigned>(p[3]) << 24;
-}
-
 /// d * (0.5 + scale) / 4 with the 16 four-bit scales of 8 bytes.
 template <class Block>
 ROCMFORGE_DEVICE affine four_bit_scale(const Block& block, int group, int half) {
@@ -172,7 +166,8 @@ struct block_format<iq2_s> {
     const auto grid = grid_bytes<N, Half>(part, [&](int i) {
       return grids::iq2_s(block.qs[4 * group + i] | (block.qh[group] >> 2 * i & 3) << 8);
     });
-    return with_signs<N, Half>(grid, part, signs_of_bytes(block.signs + 4 * group)) * s.d;
+    return with_signs<N, Half>(grid, part, load_field<4>(block, block.signs + 4 * group).words[0]) *
+           s.d;
   }
   ROCMFORGE_DEVICE static affine scale(const iq2_s& block, int group, int half) {
     return four_bit_scale(block, group, half);
@@ -208,7 +203,7 @@ struct block_format<iq3_s> {
              std::uint64_t{grids::iq3_s(q[1] | (high >> (2 * i + 1) & 1) << 8)} << 32;
     });
     const int scale = block.scales[group / 2] >> 4 * (group % 2) & 15;
-    return with_signs<N, Half>(grid, part, signs_of_bytes(block.signs + 4 * group)) *
+    return with_signs<N, Half>(grid, part, load_field<4>(block, block.signs + 4 * group).words[0]) *
            (static_cast<float>(block.d) * static_cast<float>(1 + 2 * scale));
   }
 };

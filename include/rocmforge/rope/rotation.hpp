@@ -25,7 +25,7 @@ enum class rope_layout {
 enum class rope_sections {
   consecutive,  // the first sections[0] pairs from row 0, the next sections[1] from row 1, ...
   interleaved   // of rows 0, 1, 2 in turn: pair i from row i % 3, as long as i < 3 * sections[i %
-               // 3], and the rest from row 0
+                // 3], and the rest from row 0
 };
 
 struct rope_options {
