@@ -1,79 +1,76 @@
-// Choosing the next token: argmax over a row of logits.
+// Choosing the next token of each row of logits: argmax, top-k, the filters, penalties and a draw
+// that is the same on every platform, alone or in a batch.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
 #include "rocmforge/block/checks.hpp"
-#include "rocmforge/block/packets.hpp"
-#include "rocmforge/block/reduce.hpp"
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/dtype.hpp"
+#include "rocmforge/sampling/adjust.hpp"
+#include "rocmforge/sampling/argmax.hpp"
+#include "rocmforge/sampling/candidates.hpp"
+#include "rocmforge/sampling/top_k.hpp"
 #include "rocmforge/status.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
-ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace kernels {
 
-/// One block per row, which is read once: each lane remembers its largest logit and the first
-/// packet that had it. Then the lanes that have the row's largest logit look up where in that
-/// packet it is, and the lowest place wins.
-template <class T, int BlockSize, int WaveSize>
-struct argmax {
-  static_assert(BlockSize % WaveSize == 0, "argmax: BlockSize must be a multiple of WaveSize");
-  static constexpr int block_size = BlockSize;
-  static constexpr int wave_size = WaveSize;
-  static constexpr int packet_elements = packet_size<T, WaveSize>;
-  using row_maximum = block_reduce<BlockSize, WaveSize>;
-  using row_minimum = block_reduce<BlockSize, WaveSize, int>;
-  struct shared_storage {
-    typename row_maximum::storage maximum;
-    typename row_minimum::storage minimum;
-  };
-  static constexpr float lowest = -std::numeric_limits<float>::infinity();
-  struct min_op {
-    ROCMFORGE_DEVICE int operator()(int a, int b) const { return a < b ? a : b; }
-  };
-
-  tensor_view<int, 1> tokens;      // [num_rows]
-  tensor_view<const T, 2> logits;  // [num_rows, vocab_size]
-
-  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
-                                   shared_storage& shared) const {
-    const int row = block.index.x;
-    const int vocab_size = logits.extent[1];
-    const T* from = slice(logits, row).data;
-    float largest = lowest;
-    int packet_index = block.thread * packet_elements;
-    for_each_packet<packet_elements>(block, vocab_size, [&](auto at) {
-      // A comparison with NaN is false, so that the maximum with `lowest` turns NaN into it.
-      const float candidate = horizontal_maximum(
-          maximum(masked(load(from, at), at, lowest), packet<float, packet_elements>(lowest)));
-      if (candidate > largest) {
-        largest = candidate;
-        packet_index = at.index;
-      }
-    });
-    const float row_largest = row_maximum::reduce(largest, max_op{}, block, shared.maximum);
-    int token = vocab_size;
-    if (largest == row_largest) {
-      // One packet, unless the row has nothing above -infinity: then the first that is no NaN may
-      // be further on.
-      for (int first = packet_index; first < vocab_size && token == vocab_size;
-           first += BlockSize * packet_elements) {
-        const int end = vocab_size - first < packet_elements ? vocab_size : first + packet_elements;
-        for (int i = first; i < end && token == vocab_size; ++i) {
-          if (static_cast<float>(from[i]) == row_largest) token = i;
-        }
-      }
-    }
-    token = row_minimum::reduce(token, min_op{}, block, shared.minimum);
-    if (block.thread == 0) tokens(row) = token < vocab_size ? token : 0;
-  }
+/// What may be drawn, in the order in which it applies. The defaults are llama.cpp's.
+struct sampling_options {
+  int top_k = 40;             ///< the k likeliest; 0 or less: all
+  float top_p = 0.95f;        ///< of them the fewest that have this probability together; 1: all
+  float min_p = 0.05f;        ///< of them those that are so likely, compared with the first; 0: all
+  float temperature = 0.80f;  ///< divides the logits that are left; 0: the first of the likeliest
 };
 
-}  // namespace kernels
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace sampling_launch {
+
+template <class T>
+status check_vocabulary(const char* op, const tensor_view<T, 2>& logits) {
+  const int size = logits.extent[1];
+  if (size == 0) {
+    constexpr const char* sentence = "extent 1 is 0, expected the size of a vocabulary";
+    return {status_code::invalid_shape, op, "logits", sentence, {}};
+  }
+  if (size > fixed_point::max_weights) {
+    constexpr const char* sentence = "a vocabulary of {0} is larger than {1}";
+    return {status_code::unsupported, op, "logits", sentence, {size, fixed_point::max_weights}};
+  }
+  return {};
+}
+
+inline status check_options(const char* op, const sampling_options& options) {
+  const auto refused = [&](const char* argument, const char* sentence) {
+    return status{status_code::invalid_argument, op, argument, sentence, {}};
+  };
+  if (!(options.top_p >= 0 && options.top_p <= 1)) return refused("top_p", "must be from 0 to 1");
+  if (!(options.min_p >= 0 && options.min_p <= 1)) return refused("min_p", "must be from 0 to 1");
+  if (!(options.temperature >= 0) || !std::isfinite(options.temperature))
+    return refused("temperature", "must be finite and 0 or more");
+  return {};
+}
+
+inline candidate_rules rules_of(const sampling_options& options) {
+  const bool greedy = options.temperature == 0;
+  const float temperature = greedy ? 1.0f : options.temperature;
+  candidate_rules rules{};
+  rules.top_k = greedy ? 1 : options.top_k > 0 ? options.top_k : std::numeric_limits<int>::max();
+  rules.top_p = static_cast<std::uint64_t>(static_cast<double>(options.top_p) * 0x1p32);
+  rules.largest_distance = static_cast<float>(-std::log(static_cast<double>(options.min_p)));
+  rules.temperature = temperature;
+  rules.exponent_scale = static_cast<float>(
+      std::min(static_cast<double>(fixed_point::unit_scale) / static_cast<double>(temperature),
+               static_cast<double>(std::numeric_limits<float>::max())));
+  return rules;
+}
+
+}  // namespace sampling_launch
 
 /// The most likely token of each row: the index of the largest logit, the lowest of equal ones. NaN
 /// never wins; a row of nothing but NaN gives 0.
@@ -101,6 +98,204 @@ template <class T, int BlockSize = 1024>
   return dispatch_wave_size(op, stream, [&](auto wave) {
     using kernel = kernels::argmax<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
     return launch(op, kernel{tokens, logits}, {logits.extent[0]}, stream);
+  });
+}
+
+/// The k largest logits of each row in descending order, and of equal ones the lowest id first.
+/// NaN is not among them: where there are no k others, the rest is -infinity with token -1.
+///
+/// Asynchronous on `stream`; allocates nothing. k may be anything; each further 2048 read the row
+/// seven times.
+///
+/// @param values  [num_rows, k]  output
+/// @param tokens  [num_rows, k]  output
+/// @param logits  [num_rows, vocab_size]
+/// @return invalid_shape if the extents disagree or the vocabulary is empty, unsupported if it has
+///         more than 2^23 tokens, invalid_layout if a last axis is not contiguous
+template <class T, int BlockSize = 1024>
+[[nodiscard]] status top_k(identity_t<tensor_view<float, 2>> values,
+                           identity_t<tensor_view<int, 2>> tokens, tensor_view<T, 2> logits,
+                           stream_ref stream = {}) {
+  constexpr const char* op = "top_k";
+  if (status s = checks::all(checks::view(op, "values", values), checks::view(op, "tokens", tokens),
+                             checks::view(op, "logits", logits),
+                             checks::extent(op, "values", 0, values.extent[0], logits.extent[0]),
+                             checks::same_extents(op, "tokens", tokens, values),
+                             sampling_launch::check_vocabulary(op, logits));
+      !s) {
+    return s;
+  }
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    using kernel = kernels::top_k<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    return launch(op, kernel{values, tokens, logits},
+                  {logits.extent[0], divide_up(tokens.extent[1], kernel::block_ranks)}, stream);
+  });
+}
+
+/// What `sample` draws from: the logits that the options leave, divided by the temperature;
+/// -infinity for all others and for NaN. With a temperature of 0 the first of the largest is left,
+/// as it is.
+///
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @param filtered  [num_rows, vocab_size]  output; may be `logits` itself
+/// @param logits    [num_rows, vocab_size]
+/// @return as `sample`
+template <class T, int BlockSize = 1024>
+[[nodiscard]] status filter_logits(tensor_view<T, 2> filtered,
+                                   identity_t<tensor_view<const T, 2>> logits,
+                                   const sampling_options& options = {}, stream_ref stream = {}) {
+  constexpr const char* op = "filter_logits";
+  if (status s =
+          checks::all(checks::view(op, "filtered", filtered), checks::view(op, "logits", logits),
+                      checks::same_extents(op, "filtered", filtered, logits),
+                      sampling_launch::check_vocabulary(op, logits),
+                      sampling_launch::check_options(op, options));
+      !s) {
+    return s;
+  }
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    using kernel = kernels::filter_logits<T, lanes<BlockSize, wave>, wave>;
+    return launch(op, kernel{filtered, logits, sampling_launch::rules_of(options)},
+                  {logits.extent[0]}, stream);
+  });
+}
+
+/// Draws one token a row. The candidates are top_k's, of which top_p leaves the fewest that have
+/// its share of their probability together, of which min_p leaves those at least so many times as
+/// likely as the likeliest; a candidate's probability is then the softmax of logit / temperature.
+/// Wherever logits are equal, the lower id comes first. (This is llama.cpp's chain; a logit bias
+/// and penalties come before it, see add_logit_bias and apply_penalties.)
+///
+/// The random number is Philox 4x32-10 of (position, sequence, 0, 0) under the key `seed`; the
+/// token is the first id at which the running sum of probabilities exceeds it. Probabilities are
+/// whole numbers of 2^-40 of the likeliest one's: equal logits and counters give the same token on
+/// every platform, in any row, whatever BlockSize is. A logit 28 temperatures below the maximum has
+/// none.
+///
+/// NaN is never drawn. Several logits of +infinity share all of the probability. A row of nothing
+/// but NaN and -infinity gives token -1.
+///
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @param tokens    [num_rows]  output
+/// @param logits    [num_rows, vocab_size]
+/// @param counters  [num_rows]  seed, sequence and position of each draw
+/// @return invalid_shape if the extents disagree or the vocabulary is empty, unsupported if it has
+///         more than 2^23 tokens, invalid_layout if a last axis is not contiguous, invalid_argument
+///         for an option out of range
+template <class T, int BlockSize = 1024>
+[[nodiscard]] status sample(identity_t<tensor_view<int, 1>> tokens, tensor_view<T, 2> logits,
+                            identity_t<tensor_view<const draw_counter, 1>> counters,
+                            const sampling_options& options = {}, stream_ref stream = {}) {
+  constexpr const char* op = "sample";
+  if (status s =
+          checks::all(checks::view(op, "tokens", tokens), checks::view(op, "logits", logits),
+                      checks::view(op, "counters", counters),
+                      checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
+                      checks::extent(op, "counters", 0, counters.extent[0], logits.extent[0]),
+                      sampling_launch::check_vocabulary(op, logits),
+                      sampling_launch::check_options(op, options));
+      !s) {
+    return s;
+  }
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    using kernel = kernels::sample<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    return launch(op, kernel{tokens, logits, counters, sampling_launch::rules_of(options)},
+                  {logits.extent[0]}, stream);
+  });
+}
+
+/// Makes tokens less likely that were said: a logit above 0 is divided by `repeat` and any other
+/// multiplied with it, then `frequency` times the token's count and `presence` are taken off.
+///
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @param logits   [num_rows, vocab_size]  changed in place
+/// @param history  [num_rows, num_tokens]  the last tokens of each row, in any order. A shorter
+///                 history is filled up with -1: what is no token of the vocabulary is left out
+/// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
+///         invalid_argument if `repeat` is not above 0 or an option is not finite
+template <class T, int BlockSize = default_block_size>
+[[nodiscard]] status apply_penalties(tensor_view<T, 2> logits,
+                                     identity_t<tensor_view<const int, 2>> history,
+                                     const penalty_options& options, stream_ref stream = {}) {
+  constexpr const char* op = "apply_penalties";
+  if (status s =
+          checks::all(checks::view(op, "logits", logits), checks::view(op, "history", history),
+                      checks::extent(op, "history", 0, history.extent[0], logits.extent[0]));
+      !s) {
+    return s;
+  }
+  const auto refused = [&](const char* argument, const char* sentence) {
+    return status{status_code::invalid_argument, op, argument, sentence, {}};
+  };
+  if (!(options.repeat > 0) || !std::isfinite(options.repeat))
+    return refused("repeat", "must be finite and above 0");
+  if (!std::isfinite(options.frequency)) return refused("frequency", "must be finite");
+  if (!std::isfinite(options.presence)) return refused("presence", "must be finite");
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    using kernel = kernels::apply_penalties<T, lanes<BlockSize, wave>, wave>;
+    return launch(op, kernel{logits, history, options}, {logits.extent[0]}, stream);
+  });
+}
+
+/// Adds biases to the logits of listed tokens; of -infinity, a token is never drawn.
+///
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @param logits  [num_rows, vocab_size]  changed in place
+/// @param tokens  [num_rows, num_biases]  -1, or what else is no token of the vocabulary, is left
+///                out; what stands there twice gets both biases. One list for all rows has stride 0
+/// @param biases  [num_rows, num_biases]
+/// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
+template <class T, int BlockSize = default_block_size>
+[[nodiscard]] status add_logit_bias(tensor_view<T, 2> logits,
+                                    identity_t<tensor_view<const int, 2>> tokens,
+                                    identity_t<tensor_view<const float, 2>> biases,
+                                    stream_ref stream = {}) {
+  constexpr const char* op = "add_logit_bias";
+  if (status s = checks::all(checks::view(op, "logits", logits), checks::view(op, "tokens", tokens),
+                             checks::view(op, "biases", biases),
+                             checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
+                             checks::same_extents(op, "biases", biases, tokens));
+      !s) {
+    return s;
+  }
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    using kernel = kernels::add_logit_bias<T, lanes<BlockSize, wave>, wave>;
+    return launch(op, kernel{logits, tokens, biases}, {logits.extent[0]}, stream);
+  });
+}
+
+/// Natural logarithms of the probabilities that softmax gives to listed tokens, such as the tokens
+/// of `top_k`: log_p = logit - log(sum of e^logit). -infinity for NaN, for what is no token of the
+/// vocabulary, and in a row of nothing but NaN and -infinity.
+///
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @param log_p   [num_rows, num_tokens]  output
+/// @param logits  [num_rows, vocab_size]
+/// @param tokens  [num_rows, num_tokens]
+/// @return invalid_shape if the extents disagree or the vocabulary is empty, unsupported if it has
+///         more than 2^23 tokens, invalid_layout if a last axis is not contiguous
+template <class T, int BlockSize = 1024>
+[[nodiscard]] status log_probabilities(identity_t<tensor_view<float, 2>> log_p,
+                                       tensor_view<T, 2> logits,
+                                       identity_t<tensor_view<const int, 2>> tokens,
+                                       stream_ref stream = {}) {
+  constexpr const char* op = "log_probabilities";
+  if (status s = checks::all(checks::view(op, "log_p", log_p), checks::view(op, "logits", logits),
+                             checks::view(op, "tokens", tokens),
+                             checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
+                             checks::same_extents(op, "log_p", log_p, tokens),
+                             sampling_launch::check_vocabulary(op, logits));
+      !s) {
+    return s;
+  }
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    using kernel = kernels::log_probabilities<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    return launch(op, kernel{log_p, logits, tokens}, {logits.extent[0]}, stream);
   });
 }
 

@@ -16,13 +16,17 @@ void compile_rows() {
   const tensor_view<T, 3> heads{};
   compile(add(rows, rows, rows));
   compile(add_layer_norm(rows, rows, rows, rows, {}));
+  compile(add_logit_bias(rows, {}, {}));
   compile(add_rms_norm(rows, rows, rows, rows, {}));
+  compile(apply_penalties(rows, {}, {}));
   compile(argmax({}, rows));
   compile(clamped_swiglu(rows, rows, rows));
+  compile(filter_logits(rows, rows));
   compile(geglu(rows, rows, rows));
   compile(gelu(rows, rows));
   compile(l2_norm(rows, rows));
   compile(layer_norm(rows, rows, {}));
+  compile(log_probabilities({}, rows, {}));
   compile(qk_norm_rope(heads, heads, heads, heads, {}, {}, {}));
   compile(quick_gelu(rows, rows));
   compile(reglu(rows, rows, rows));
@@ -30,9 +34,11 @@ void compile_rows() {
   compile(relu_squared(rows, rows));
   compile(rms_norm(rows, rows, {}));
   compile(rope(heads, heads, {}));
+  compile(sample({}, rows, {}));
   compile(silu(rows, rows));
   compile(softmax(rows, rows));
   compile(swiglu(rows, rows, rows));
+  compile(top_k({}, {}, rows));
   for_each_weight_type([&]<class Type>(Type) { compile(embedding<Type>(rows, {}, {})); });
   const auto append = [&]<class TCache>(TCache) {
     const tensor_view<TCache, 4> pages{};

@@ -81,6 +81,15 @@ ROCMFORGE_DEVICE int exchange(int value, int source_lane) {
 #endif
 }
 
+template <class T>
+ROCMFORGE_DEVICE T atomic_add([[maybe_unused]] T& shared, T value) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  return __hip_atomic_fetch_add(&shared, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP);
+#else
+  return value;
+#endif
+}
+
 /// Copies the bytes of `value` to an address that is aligned for words. They become a vector of
 /// words first: of a struct of 16-bit elements clang stores one after the other.
 template <class Words, class Elements>

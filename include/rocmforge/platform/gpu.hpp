@@ -286,6 +286,14 @@ struct block_context {
     static_assert(sizeof(T) == 4);
     return __builtin_bit_cast(T, gpu::exchange<WaveSize>(__builtin_bit_cast(int, value), source));
   }
+  /// Adds to an unsigned number in shared memory while other lanes may add to it too: whole
+  /// numbers, so that the sum does not depend on who comes first.
+  /// @return what it was before
+  template <class T>
+  ROCMFORGE_DEVICE T atomic_add(T& shared, T value) const {
+    static_assert(std::is_unsigned_v<T> && (sizeof(T) == 4 || sizeof(T) == 8));
+    return gpu::atomic_add(shared, value);
+  }
 };
 
 namespace gpu {

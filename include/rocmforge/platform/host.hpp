@@ -342,6 +342,16 @@ struct block_context {
 #endif
     return value;
   }
+  /// Adds to an unsigned number in shared memory while other lanes may add to it too: whole
+  /// numbers, so that the sum does not depend on who comes first.
+  /// @return what it was before
+  template <class T>
+  ROCMFORGE_DEVICE T atomic_add(T& shared, T value) const {
+    static_assert(std::is_unsigned_v<T> && (sizeof(T) == 4 || sizeof(T) == 8));
+    const T before = shared;  // lanes are fibres of one thread
+    shared += value;
+    return before;
+  }
 };
 
 namespace host_runtime {

@@ -58,6 +58,16 @@ ROCMFORGE_DEVICE int exchange(int value, int source_lane) {
 #endif
 }
 
+template <class T>
+ROCMFORGE_DEVICE T atomic_add([[maybe_unused]] T& shared, T value) {
+#if defined(__CUDA_ARCH__)
+  using word = std::conditional_t<sizeof(T) == 8, unsigned long long, unsigned>;
+  return atomicAdd_block(reinterpret_cast<word*>(&shared), word{value});
+#else
+  return value;
+#endif
+}
+
 template <class Words, class Elements>
 ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
   Words raw;
