@@ -104,8 +104,8 @@ template <class T, int BlockSize = 1024>
 /// The k largest logits of each row in descending order, and of equal ones the lowest id first.
 /// NaN is not among them: where there are no k others, the rest is -infinity with token -1.
 ///
-/// Asynchronous on `stream`; allocates nothing. k may be anything; each further 2048 read the row
-/// seven times.
+/// Asynchronous on `stream`; allocates nothing. k may be anything; above about
+/// 1000, each 2048 ranks are a block of their own that reads the row several times.
 ///
 /// @param values  [num_rows, k]  output
 /// @param tokens  [num_rows, k]  output

@@ -48,13 +48,10 @@ struct candidate_set {
 
 /// Applies top-k to the row, top-p to what is left, min-p to what is left then.
 template <class T, int BlockSize, int WaveSize>
-ROCMFORGE_DEVICE candidate_set choose_candidates(const row_search<T, BlockSize, WaveSize>& search,
+ROCMFORGE_DEVICE candidate_set choose_candidates(row_search<T, BlockSize, WaveSize>& search,
                                                  const candidate_rules& rules, float maximum) {
   candidate_set set{maximum, rules.largest_distance, {}};
-  if (rules.top_k < search.size) {
-    set.kept = search.reach([](float, std::uint32_t key, int) { return std::uint64_t{key != 0}; },
-                            [&](std::uint64_t) { return static_cast<std::uint64_t>(rules.top_k); });
-  }
+  if (rules.top_k < search.size) set.kept = search.likeliest_of(rules.top_k);
   constexpr std::uint64_t whole = std::uint64_t{1} << 32;
   if (rules.top_p < whole) {
     const likeliest of_top_k = set.kept;
@@ -77,8 +74,8 @@ ROCMFORGE_DEVICE candidate_set choose_candidates(const row_search<T, BlockSize, 
 
 namespace kernels {
 
-/// One block per row. The row is read once for its maximum, three times each for top-k and top-p,
-/// and once for the draw.
+/// One block per row. The row is read for its maximum and twice for top-k, which leaves a list of a
+/// few; without it three times for top-p and once for the draw.
 template <class T, int BlockSize, int WaveSize>
 struct sample {
   static_assert(BlockSize % WaveSize == 0, "sample: BlockSize must be a multiple of WaveSize");
@@ -95,7 +92,7 @@ struct sample {
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
     const int row = block.index.x;
-    const search_of_row search{block, slice(logits, row).data, logits.extent[1], shared};
+    search_of_row search{block, slice(logits, row).data, logits.extent[1], shared};
     const float maximum = search.maximum();
     if (!(maximum > search_of_row::lowest)) {
       if (block.thread == 0) tokens(row) = -1;
@@ -134,15 +131,13 @@ struct filter_logits {
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
     const int row = block.index.x;
-    const search_of_row search{block, slice(logits, row).data, logits.extent[1], shared};
+    search_of_row search{block, slice(logits, row).data, logits.extent[1], shared};
     const float maximum = search.maximum();
     const candidate_set set = choose_candidates(search, rules, maximum);
     T* to = slice(filtered, row).data;
-    search.for_each(
-        block.thread, BlockSize, 0, search.size, [&](float logit, std::uint32_t key, int id) {
-          to[id] =
-              T(set.contains(logit, key, id) ? logit / rules.temperature : search_of_row::lowest);
-        });
+    search.for_each_of_row([&](float logit, std::uint32_t key, int id) {
+      to[id] = T(set.contains(logit, key, id) ? logit / rules.temperature : search_of_row::lowest);
+    });
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "rocmforge/block/sort.hpp"
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/sampling/fixed_point.hpp"
 #include "rocmforge/sampling/row_search.hpp"
@@ -36,32 +37,25 @@ struct top_k {
                                    shared_storage& shared) const {
     const int row = block.index.x, first = block.index.y * block_ranks;
     const int left = tokens.extent[1] - first, ranks = left < block_ranks ? left : block_ranks;
-    const search_of_row search{block, slice(logits, row).data, logits.extent[1], shared.search};
-    const auto likeliest_of = [&](int count) {
-      return search.reach([](float, std::uint32_t key, int) { return std::uint64_t{key != 0}; },
-                          [&](std::uint64_t) { return static_cast<std::uint64_t>(count); });
-    };
+    search_of_row search{block, slice(logits, row).data, logits.extent[1], shared.search};
     likeliest before{~std::uint32_t{0}, 0}, kept;  // nothing is before the first part
     // One loop, so that the search is compiled once.
     for (int part = first > 0 ? 0 : 1; part < 2; ++part) {
-      const likeliest found = likeliest_of(part == 0 ? first : first + ranks);
-      if (part == 0) {
-        before = found;
-      } else {
-        kept = found;
-      }
+      search.forget_list();
+      kept = search.likeliest_of(part == 0 ? first : first + ranks);
+      if (part == 0) before = kept;
     }
 
     if (block.thread == 0) shared.num_gathered = 0;
     block.barrier();
     std::uint64_t* const gathered = shared.search.bin;
-    search.for_each(block.thread, BlockSize, 0, search.size, [&](float, std::uint32_t key, int id) {
+    search.for_each([&](float, std::uint32_t key, int id) {
       if (!kept.contains(key, id) || before.contains(key, id)) return;
       gathered[block.atomic_add(shared.num_gathered, std::uint32_t{1})] = entry(key, id);
     });
     block.barrier();
     const int count = static_cast<int>(shared.num_gathered);
-    sort(block, gathered, count);
+    sort_descending(block, gathered, count);
     for (int i = block.thread; i < ranks; i += BlockSize) {
       const bool found = i < count;
       const auto key = static_cast<std::uint32_t>(gathered[i] >> 32);
@@ -75,28 +69,6 @@ struct top_k {
   /// A number in the order of the ranks; never 0.
   ROCMFORGE_DEVICE static std::uint64_t entry(std::uint32_t key, int id) {
     return std::uint64_t{key} << 32 | ~static_cast<std::uint32_t>(id);
-  }
-
-  /// Batcher's bitonic sort, the largest first. What is missing up to a power of two becomes 0.
-  ROCMFORGE_DEVICE static void sort(block_context<BlockSize, WaveSize> block,
-                                    std::uint64_t* entries, int count) {
-    int size = 1;
-    while (size < count) size *= 2;
-    for (int i = count + block.thread; i < size; i += BlockSize) entries[i] = 0;
-    block.barrier();
-    for (int run = 2; run <= size; run *= 2) {
-      for (int stride = run / 2; stride > 0; stride /= 2) {
-        for (int i = block.thread; i < size / 2; i += BlockSize) {
-          const int low = i / stride * 2 * stride + i % stride, high = low + stride;
-          const std::uint64_t a = entries[low], b = entries[high];
-          if ((a < b) == ((low & run) == 0)) {
-            entries[low] = b;
-            entries[high] = a;
-          }
-        }
-        block.barrier();
-      }
-    }
   }
 };
 
