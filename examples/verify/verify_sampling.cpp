@@ -305,7 +305,7 @@ const registration sampling("sampling", [](const settings& s, case_list& list) {
       add_argmax<T>(list, logits::masked, 1, size, {});
     }
     const rocmforge::sampling_options everything{
-        .top_k = 40, .top_p = 0.9f, .min_p = 0.05f, .temperature = 0.8f};
+        .top_k = 40, .top_p = 0.99f, .min_p = 0.05f, .temperature = 0.8f};
     for (const int size : {33, 1025}) {
       add_draw<T>(list, 3, size, {.top_k = 0, .top_p = 1, .min_p = 0, .temperature = 2}, {});
       add_draw<T>(list, 3, size, {.top_k = 7, .top_p = 1, .min_p = 0, .temperature = 2}, {1, 3});
