@@ -68,33 +68,26 @@ class split_pattern {
   /// be well-formed UTF-8; the end of a piece counts as the end of input.
   [[nodiscard]] std::vector<std::string_view> split(
       const std::vector<std::string_view>& pieces) const {
-    const std::unique_ptr<pcre2_match_data_8, deleter> match(
-        pcre2_match_data_create_from_pattern_8(compiled_.get(), nullptr));
-    const std::unique_ptr<pcre2_match_context_8, deleter> limits(
-        pcre2_match_context_create_8(nullptr));
-    if (!match || !limits) throw std::bad_alloc();
-    const std::size_t* const found = pcre2_get_ovector_pointer_8(match.get());
-    pcre2_set_heap_limit_8(limits.get(), 64 * 1024);  // KiB
-
     std::vector<std::string_view> parts;
+    const matcher match(compiled_.get());
     for (const std::string_view piece : pieces) {
-      // The patterns backtrack over a run of characters a few times at most.
-      const std::uint64_t steps = 1'000'000 + 64 * std::uint64_t{piece.size()};
-      pcre2_set_match_limit_8(
-          limits.get(), static_cast<std::uint32_t>(std::min<std::uint64_t>(steps, UINT32_MAX)));
       std::size_t at = 0;
-      while (at < piece.size()) {
-        const int result =
-            pcre2_match_8(compiled_.get(), reinterpret_cast<PCRE2_SPTR8>(piece.data()),
-                          piece.size(), at, PCRE2_NO_UTF_CHECK, match.get(), limits.get());
-        if (result == PCRE2_ERROR_NOMATCH) break;
-        if (result < 0) throw error("pre-tokeniser: " + describe(result));
-        if (found[0] > at) parts.push_back(piece.substr(at, found[0] - at));
-        parts.push_back(piece.substr(found[0], found[1] - found[0]));
-        at = found[1];
-      }
+      match.for_each_in(piece, [&](std::size_t begin, std::size_t end) {
+        if (begin > at) parts.push_back(piece.substr(at, begin - at));
+        parts.push_back(piece.substr(begin, end - begin));
+        at = end;
+      });
       if (at < piece.size()) parts.push_back(piece.substr(at));
     }
+    return parts;
+  }
+
+  /// The matches in `text` (well-formed UTF-8), without what is between them.
+  [[nodiscard]] std::vector<std::string_view> find_all(std::string_view text) const {
+    std::vector<std::string_view> parts;
+    matcher(compiled_.get()).for_each_in(text, [&](std::size_t begin, std::size_t end) {
+      parts.push_back(text.substr(begin, end - begin));
+    });
     return parts;
   }
 
@@ -103,6 +96,40 @@ class split_pattern {
     void operator()(pcre2_code_8* p) const { pcre2_code_free_8(p); }
     void operator()(pcre2_match_data_8* p) const { pcre2_match_data_free_8(p); }
     void operator()(pcre2_match_context_8* p) const { pcre2_match_context_free_8(p); }
+  };
+
+  // What one thread needs for matching.
+  class matcher {
+   public:
+    explicit matcher(const pcre2_code_8* compiled)
+        : compiled_(compiled),
+          match_(pcre2_match_data_create_from_pattern_8(compiled, nullptr)),
+          limits_(pcre2_match_context_create_8(nullptr)) {
+      if (!match_ || !limits_) throw std::bad_alloc();
+      pcre2_set_heap_limit_8(limits_.get(), 64 * 1024);  // KiB
+    }
+
+    template <class Visit>
+    void for_each_in(std::string_view text, const Visit& visit) const {
+      // The patterns backtrack over a run of characters a few times at most.
+      const std::uint64_t steps = 1'000'000 + 64 * std::uint64_t{text.size()};
+      pcre2_set_match_limit_8(
+          limits_.get(), static_cast<std::uint32_t>(std::min<std::uint64_t>(steps, UINT32_MAX)));
+      const std::size_t* const found = pcre2_get_ovector_pointer_8(match_.get());
+      for (std::size_t at = 0; at < text.size(); at = found[1]) {
+        const int result =
+            pcre2_match_8(compiled_, reinterpret_cast<PCRE2_SPTR8>(text.data()), text.size(), at,
+                          PCRE2_NO_UTF_CHECK, match_.get(), limits_.get());
+        if (result == PCRE2_ERROR_NOMATCH) return;
+        if (result < 0) throw error("pre-tokeniser: " + describe(result));
+        visit(found[0], found[1]);
+      }
+    }
+
+   private:
+    const pcre2_code_8* compiled_;
+    std::unique_ptr<pcre2_match_data_8, deleter> match_;
+    std::unique_ptr<pcre2_match_context_8, deleter> limits_;
   };
 
   static std::string describe(int code) {

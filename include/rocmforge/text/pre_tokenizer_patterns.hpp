@@ -19,6 +19,7 @@ struct pre_tokenizer_family {
       patterns;                // each is applied to the pieces that the one before left
   bool ignore_merges = false;  // a word that is a token as a whole is not merged step by step
   bool adds_bos = false;       // unless the file says otherwise
+  bool clean_spaces = true;    // spaces before punctuation are for the tokens alone
 };
 
 namespace pre_tokenizer_patterns {
@@ -37,9 +38,23 @@ inline constexpr std::string_view gpt2[] = {
 
 inline constexpr std::string_view smollm[] = {R"(\p{N})", gpt2[0]};
 
+inline constexpr std::string_view qwen35[] = {
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}|)"
+    R"( ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+// Of these two the published patterns tell upper from lower case in every script and take marks for
+// letters. llama.cpp, whose tokens files were checked with, does neither: there an upper-case
+// letter is any but a to z, a lower-case one any but A to Z. The patterns are that approximation.
 inline constexpr std::string_view tekken[] = {
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}|)"
+    R"([^\r\n\p{L}\p{N}]?[^\P{L}a-z]*[^\P{L}A-Z]+|)"
+    R"([^\r\n\p{L}\p{N}]?[^\P{L}a-z]+|\p{N}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view gpt4o[] = {
+    R"([^\r\n\p{L}\p{N}]?[^\P{L}a-z]*[^\P{L}A-Z]+)"
+    R"((?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|)"
+    R"([^\r\n\p{L}\p{N}]?[^\P{L}a-z]+)"
+    R"((?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|\p{N}{1,3}|)"
     R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 
 // The lookbehind changes no match; without it PCRE2's interpreter takes quadratic time for a long
@@ -76,36 +91,62 @@ inline constexpr std::string_view deepseek_coder[] = {R"([\r\n])", R"(\s?\p{L}+)
                                                       R"([\x{800}-\x{9FA5}\x{AC00}-\x{D7FF}]+)",
                                                       R"(\p{N})"};
 
+inline constexpr std::string_view falcon[] = {R"([\p{P}$+<=>^~|`]+)", gpt2[0], "[0-9][0-9][0-9]"};
+
+inline constexpr std::string_view none_in_particular[] = {R"([\p{P}$+<=>^~|]+)", gpt2[0],
+                                                          R"(\p{N}+)", "[0-9][0-9][0-9]"};
+
 inline constexpr std::string_view llama3_names[] = {"llama-bpe", "llama3",  "llama-v3", "falcon3",
                                                     "falcon-h1", "pixtral", "midm-2.0", "lfm2"};
-inline constexpr std::string_view llama3_with_merges_names[] = {"dbrx", "smaug-bpe", "chatglm-bpe",
-                                                                "glm4"};
-inline constexpr std::string_view qwen2_names[] = {
-    "qwen2", "deepseek-r1-qwen", "megrez", "kormo", "stablelm2", "hunyuan", "grok-2", "solar-open"};
-inline constexpr std::string_view gpt2_names[] = {"gpt-2", "phi-2",   "mpt",    "olmo",
-                                                  "jais",  "exaone4", "mellum", "gigachat"};
-inline constexpr std::string_view smollm_names[] = {
-    "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"};
+inline constexpr std::string_view llama3_with_merges_names[] = {"dbrx", "smaug-bpe", "chatglm-bpe"};
+inline constexpr std::string_view glm4_names[] = {"glm4"};
+inline constexpr std::string_view qwen2_names[] = {"qwen2",   "deepseek-r1-qwen", "kormo",
+                                                   "hunyuan", "grok-2",           "solar-open"};
+inline constexpr std::string_view qwen2_clean_names[] = {"stablelm2", "megrez"};
+inline constexpr std::string_view qwen35_names[] = {"qwen35"};
+inline constexpr std::string_view gpt2_names[] = {
+    "gpt-2",   "phi-2",      "mpt",         "olmo",        "jais",        "exaone4",
+    "mellum",  "gigachat",   "modern-bert", "roberta-bpe", "a.x-4.0",     "jina-es",
+    "jina-de", "jina-v2-es", "jina-v2-de",  "jina-v1-en",  "jina-v2-code"};
+inline constexpr std::string_view gpt2_unclean_names[] = {"trillion", "granite-docling"};
+inline constexpr std::string_view smollm_names[] = {"smollm", "command-r"};
+inline constexpr std::string_view smollm_clean_names[] = {"starcoder", "refact", "codeshell",
+                                                          "exaone", "minerva-7b"};
 inline constexpr std::string_view tekken_names[] = {"tekken"};
+inline constexpr std::string_view gpt4o_names[] = {"gpt-4o", "llama4", "kanana2", "minimax-m2"};
 inline constexpr std::string_view deepseek_llm_names[] = {"deepseek-llm"};
 inline constexpr std::string_view deepseek_v3_names[] = {"deepseek-v3", "hunyuan-dense",
                                                          "joyai-llm"};
 inline constexpr std::string_view deepseek_coder_names[] = {"deepseek-coder"};
+inline constexpr std::string_view falcon_names[] = {"falcon"};
+inline constexpr std::string_view default_names[] = {"default"};
 
 }  // namespace pre_tokenizer_patterns
 
 inline constexpr auto pre_tokenizer_families = [] {
   using namespace pre_tokenizer_patterns;
-  return std::array<pre_tokenizer_family, 9>{{
+  return std::array<pre_tokenizer_family, 17>{{
       {.names = llama3_names, .patterns = llama3, .ignore_merges = true, .adds_bos = true},
       {.names = llama3_with_merges_names, .patterns = llama3},
-      {.names = qwen2_names, .patterns = qwen2},
+      {.names = glm4_names, .patterns = llama3, .ignore_merges = true},
+      {.names = qwen2_names, .patterns = qwen2, .clean_spaces = false},
+      {.names = qwen2_clean_names, .patterns = qwen2},
+      {.names = qwen35_names, .patterns = qwen35, .clean_spaces = false},
       {.names = gpt2_names, .patterns = gpt2},
-      {.names = smollm_names, .patterns = smollm},
-      {.names = tekken_names, .patterns = tekken, .ignore_merges = true, .adds_bos = true},
-      {.names = deepseek_llm_names, .patterns = deepseek_llm},
-      {.names = deepseek_v3_names, .patterns = deepseek_v3},
-      {.names = deepseek_coder_names, .patterns = deepseek_coder},
+      {.names = gpt2_unclean_names, .patterns = gpt2, .clean_spaces = false},
+      {.names = smollm_names, .patterns = smollm, .clean_spaces = false},
+      {.names = smollm_clean_names, .patterns = smollm},
+      {.names = tekken_names,
+       .patterns = tekken,
+       .ignore_merges = true,
+       .adds_bos = true,
+       .clean_spaces = false},
+      {.names = gpt4o_names, .patterns = gpt4o, .clean_spaces = false},
+      {.names = deepseek_llm_names, .patterns = deepseek_llm, .clean_spaces = false},
+      {.names = deepseek_v3_names, .patterns = deepseek_v3, .clean_spaces = false},
+      {.names = deepseek_coder_names, .patterns = deepseek_coder, .clean_spaces = false},
+      {.names = falcon_names, .patterns = falcon},
+      {.names = default_names, .patterns = none_in_particular},
   }};
 }();
 

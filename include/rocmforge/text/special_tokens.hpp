@@ -3,14 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <rocmforge/text/prefix_index.hpp>
 #include <rocmforge/text/vocabulary.hpp>
 
 namespace rocmforge {
@@ -62,13 +61,39 @@ inline std::vector<bool> find_end_of_generation(const vocabulary& vocab) {
   return result;
 }
 
-/// Makes control tokens of those in `vocab` that end a generation or begin a ChatML turn by their
-/// text. Some files call them user-defined, and then text from outside would reach them.
+/// The texts that open a turn, or a part of one, in the chat templates that are known.
+inline constexpr std::string_view turn_marker_texts[] = {
+    "<|im_start|>",
+    "<|im_sep|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<start_of_turn>",
+    "[INST]",
+    "[/INST]",
+    "[SYSTEM_PROMPT]",
+    "[/SYSTEM_PROMPT]",
+    "<|START_OF_TURN_TOKEN|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|SYSTEM_TOKEN|>",
+    "<|USER_TOKEN|>",
+    "<|CHATBOT_TOKEN|>",
+    "<|start_of_role|>",
+    "<|end_of_role|>",
+    "<\xEF\xBD\x9CUser\xEF\xBD\x9C>",
+    "<\xEF\xBD\x9C"
+    "Assistant\xEF\xBD\x9C>"};  // the last two are DeepSeek's
+
+/// Makes control tokens of those in `vocab` that end a generation or open a turn by their text.
+/// Some files call them user-defined, and then text from outside would reach them.
 inline void mark_control_tokens(vocabulary& vocab) {
   for (std::size_t id = 0; id < vocab.tokens.size(); ++id) {
-    if (vocab.tokens[id] == "<|im_start|>" || ends_generation_by_text(vocab, id)) {
-      vocab.kinds[id] = token_kind::control;
-    }
+    const bool opens_turn = vocab.kinds[id] == token_kind::user_defined &&
+                            std::ranges::find(turn_marker_texts, vocab.tokens[id]) !=
+                                std::ranges::end(turn_marker_texts);
+    if (opens_turn || ends_generation_by_text(vocab, id)) vocab.kinds[id] = token_kind::control;
   }
 }
 
@@ -83,83 +108,100 @@ class special_token_splitter {
     int token = -1;
   };
 
+  /// @param vocab  must outlive the splitter
   explicit special_token_splitter(const vocabulary& vocab) {
+    std::vector<prefix_index::entry> texts;
     for (std::size_t id = 0; id < vocab.tokens.size(); ++id) {
       const token_kind kind = vocab.kinds[id];
       const bool is_special = is_control(kind) || kind == token_kind::user_defined;
       if (!is_special || vocab.tokens[id].empty()) continue;
-      entries_.push_back({vocab.tokens[id], static_cast<int>(id), is_control(kind)});
-      begins_[static_cast<unsigned char>(vocab.tokens[id][0])] = true;
+      const int token = static_cast<int>(id);
+      const auto is_in = [&](const std::vector<int>& list) {
+        return std::ranges::find(list, token) != list.end();
+      };
+      specials_.push_back({vocab.tokens[id], token, is_control(kind), is_in(vocab.strips_left),
+                           is_in(vocab.strips_right)});
     }
-    std::ranges::sort(entries_, {}, &entry::text);
-    longest_first_.resize(entries_.size());
-    std::iota(longest_first_.begin(), longest_first_.end(), std::size_t{0});
-    std::ranges::sort(longest_first_, [&](std::size_t a, std::size_t b) {
-      return std::pair(entries_[b].text.size(), a) < std::pair(entries_[a].text.size(), b);
+    std::ranges::stable_sort(specials_, [](const special& a, const special& b) {
+      return a.text.size() > b.text.size();
     });
+    for (std::size_t i = 0; i < specials_.size(); ++i) {
+      texts.push_back({specials_[i].text, static_cast<int>(i)});
+    }
+    texts_ = prefix_index(std::move(texts));
   }
 
-  /// `text` in fragments, none of them empty. User-defined tokens are found in either mode.
-  [[nodiscard]] std::vector<fragment> split(std::string_view text, special_tokens mode) const {
+  /// `text` in fragments, none of them empty. White space that a token swallows is in none.
+  ///
+  /// @param may_be_control  called with the place and the size of a control token that is written
+  ///                        in `text`: whether it is one. User-defined tokens are always found.
+  template <class MayBeControl>
+  [[nodiscard]] std::vector<fragment> split(std::string_view text,
+                                            const MayBeControl& may_be_control) const {
     std::vector<fragment> fragments;
     if (!text.empty()) fragments.push_back({text});
-    const std::vector<bool> present = find_present(text);
-    for (const std::size_t i : longest_first_) {
-      if (!present[i] || (mode == special_tokens::as_text && entries_[i].control)) continue;
-      fragments = cut(fragments, entries_[i].text, entries_[i].token);
+    // A vocabulary may have a thousand special tokens, a text has a few.
+    std::vector<bool> present(specials_.size());
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      texts_.for_each_prefix(text.substr(at), [&](const prefix_index::entry& entry) {
+        if (!specials_[entry.value].control || may_be_control(at, entry.text.size())) {
+          present[entry.value] = true;
+        }
+      });
+    }
+    for (std::size_t i = 0; i < specials_.size(); ++i) {
+      if (!present[i]) continue;
+      const special& token = specials_[i];
+      fragments = cut(fragments, token, [&](const char* at) {
+        return !token.control ||
+               may_be_control(static_cast<std::size_t>(at - text.data()), token.text.size());
+      });
     }
     return fragments;
   }
 
  private:
-  struct entry {
-    std::string text;
+  struct special {
+    std::string_view text;
     int token;
-    bool control;  // not looked for in text from outside
+    bool control;
+    bool strips_left;
+    bool strips_right;
   };
 
-  static std::vector<fragment> cut(const std::vector<fragment>& fragments, std::string_view text,
-                                   int token) {
+  static constexpr std::string_view white_space = " \t\n\v\f\r";
+
+  template <class IsToken>
+  static std::vector<fragment> cut(const std::vector<fragment>& fragments, const special& token,
+                                   const IsToken& is_token) {
     std::vector<fragment> result;
     for (fragment rest : fragments) {
+      std::size_t from = 0;
       while (rest.token < 0) {
-        const std::size_t at = rest.text.find(text);
+        const std::size_t at = rest.text.find(token.text, from);
         if (at == std::string_view::npos) break;
-        if (at > 0) result.push_back({rest.text.substr(0, at)});
-        result.push_back({rest.text.substr(at, text.size()), token});
-        rest.text.remove_prefix(at + text.size());
+        if (!is_token(rest.text.data() + at)) {
+          from = at + 1;
+          continue;
+        }
+        std::string_view left = rest.text.substr(0, at);
+        if (token.strips_left) left = left.substr(0, left.find_last_not_of(white_space) + 1);
+        if (!left.empty()) result.push_back({left});
+        result.push_back({rest.text.substr(at, token.text.size()), token.token});
+        rest.text.remove_prefix(at + token.text.size());
+        if (token.strips_right) {
+          rest.text.remove_prefix(
+              std::min(rest.text.find_first_not_of(white_space), rest.text.size()));
+        }
+        from = 0;
       }
       if (!rest.text.empty()) result.push_back(rest);
     }
     return result;
   }
 
-  // Which entries occur in `text`, in one pass: a vocabulary may have a thousand special tokens, a
-  // text has a few.
-  std::vector<bool> find_present(std::string_view text) const {
-    std::vector<bool> present(entries_.size());
-    for (; !text.empty(); text.remove_prefix(1)) {
-      if (!begins_[static_cast<unsigned char>(text[0])]) continue;
-      // Narrows the sorted entries to those that agree with the text in ever more characters.
-      std::size_t low = 0;
-      std::size_t high = entries_.size();
-      for (std::size_t length = 0; low < high; ++length) {
-        if (entries_[low].text.size() == length) present[low++] = true;
-        if (length == text.size()) break;
-        const auto first = entries_.begin();
-        const auto same = std::ranges::equal_range(
-            first + low, first + high, static_cast<unsigned char>(text[length]), {},
-            [&](const entry& e) { return static_cast<unsigned char>(e.text[length]); });
-        low = same.begin() - first;
-        high = same.end() - first;
-      }
-    }
-    return present;
-  }
-
-  std::vector<entry> entries_;  // sorted by text
-  std::vector<std::size_t> longest_first_;
-  std::array<bool, 256> begins_{};
+  std::vector<special> specials_;  // the longest first
+  prefix_index texts_;             // numbers are places in `specials_`
 };
 
 }  // namespace rocmforge

@@ -1,23 +1,28 @@
 // Text to token ids and back.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <rocmforge/error.hpp>
-#include <rocmforge/text/byte_level.hpp>
-#include <rocmforge/text/byte_pair_merger.hpp>
-#include <rocmforge/text/pre_tokenizer.hpp>
+#include <rocmforge/text/byte_pair.hpp>
+#include <rocmforge/text/clean_spaces.hpp>
 #include <rocmforge/text/special_tokens.hpp>
+#include <rocmforge/text/spm.hpp>
+#include <rocmforge/text/token_table.hpp>
+#include <rocmforge/text/unigram.hpp>
 #include <rocmforge/text/utf8.hpp>
 #include <rocmforge/text/vocabulary.hpp>
+#include <rocmforge/text/wordpiece.hpp>
 
 namespace rocmforge {
 
@@ -28,68 +33,101 @@ enum class control_tokens { hide, show };
 /// a word are ints.)
 inline constexpr std::size_t max_text_bytes = std::size_t{1} << 29;
 
-/// A byte-level BPE tokeniser. Move-only; all its functions are const and may be called by several
-/// threads at once.
+/// A stretch of a text that is encoded as a whole, and whether control tokens are read in it.
+struct text_part {
+  std::string_view text;
+  special_tokens special;
+};
+
+/// A tokeniser of any of the models of `tokenizer_model`. Move-only; all its functions are const
+/// and may be called by several threads at once.
 class tokenizer {
  public:
-  /// Throws `error` if `vocab` is inconsistent (see `check`), a merge is malformed or the
-  /// pre-tokeniser is unknown.
+  /// Throws `error` if `vocab` is inconsistent (see `check`), and what its model's encoder refuses.
   explicit tokenizer(vocabulary vocab)
-      : vocab_(prepare(std::move(vocab))),
-        words_(vocab_.pre),
-        specials_(vocab_),
-        merger_(vocab_),
-        ends_generation_(find_end_of_generation(vocab_)) {
-    ids_.reserve(vocab_.tokens.size());
-    for (int id = 0; id < vocab_size(); ++id) {
-      if (!vocab_.tokens[id].empty()) ids_.emplace(vocab_.tokens[id], id);
-    }
-  }
+      : tokens_(std::make_unique<const token_table>(std::move(vocab))),
+        specials_(tokens_->vocab()),
+        encoder_(make_encoder(*tokens_)),
+        ends_generation_(find_end_of_generation(tokens_->vocab())) {}
 
-  tokenizer(const tokenizer&) = delete;  // ids_ views the vocabulary's strings
-  tokenizer(tokenizer&&) = default;
-  tokenizer& operator=(const tokenizer&) = delete;
-  tokenizer& operator=(tokenizer&&) = default;
+  [[nodiscard]] const vocabulary& vocab() const { return tokens_->vocab(); }
+  [[nodiscard]] int vocab_size() const { return tokens_->size(); }
 
-  [[nodiscard]] const vocabulary& vocab() const { return vocab_; }
-  [[nodiscard]] int vocab_size() const { return static_cast<int>(vocab_.tokens.size()); }
-
-  /// The ids of `text`. Each byte that is not part of well-formed UTF-8 is taken as U+FFFD; nothing
-  /// else is normalised.
+  /// The ids of `text`.
   ///
   /// @param special      whether control tokens written in `text` become tokens; keep `as_text` for
   /// text from outside
-  /// @param add_special  adds bos and eos where the vocabulary asks for them
+  /// @param add_special  adds bos, eos and separator where the vocabulary asks for them
   /// Throws `error` for a text longer than `max_text_bytes`, or with a byte that the vocabulary has
   /// no token for.
   [[nodiscard]] std::vector<int> encode(std::string_view text,
                                         special_tokens special = special_tokens::as_text,
                                         bool add_special = false) const {
-    if (text.size() > max_text_bytes) {
-      throw error("text of " + std::to_string(text.size()) + " bytes, expected at most " +
-                  std::to_string(max_text_bytes));
-    }
     std::vector<int> ids;
-    if (add_special && vocab_.add_bos) ids.push_back(vocab_.bos);
-    for (const auto& [fragment, token] : specials_.split(text, special)) {
-      if (token >= 0) {
-        ids.push_back(token);
-      } else {
-        encode_fragment(replace_invalid_utf8(fragment), ids);
-      }
-    }
-    if (add_special && vocab_.add_eos) ids.push_back(vocab_.eos);
+    if (add_special && vocab().add_bos) ids.push_back(vocab().bos);
+    const text_part part{text, special};
+    append(std::span(&part, 1), /*continues=*/false, ids);
+    if (add_special && vocab().add_eos) ids.push_back(vocab().eos);
+    if (add_special && vocab().add_separator) ids.push_back(vocab().separator);
     return ids;
   }
 
-  /// The text of `ids`, always well-formed UTF-8: what is not becomes U+FFFD. Throws `error` for an
-  /// id out of range.
+  /// Appends the ids of one text that is made of `parts`. Where a control token may be read lies in
+  /// the parts; the text is cut into words as a whole.
+  ///
+  /// @param continues  the text goes on with what `ids` are of: it has no space prefix
+  /// Throws as the other `encode` does.
+  void append(std::span<const text_part> parts, bool continues, std::vector<int>& ids) const {
+    std::string text;
+    std::vector<stretch> trusted;  // where control tokens are read, in order
+    for (const text_part& part : parts) {
+      const std::size_t begin = text.size();
+      if (part.text.size() > max_text_bytes - begin) {
+        throw error("text of " + std::to_string(begin + part.text.size()) +
+                    " bytes, expected at most " + std::to_string(max_text_bytes));
+      }
+      text += part.text;
+      if (part.special == special_tokens::as_text) continue;
+      if (!trusted.empty() && trusted.back().end == begin) {
+        trusted.back().end = text.size();
+      } else {
+        trusted.push_back({begin, text.size()});
+      }
+    }
+    const auto may_be_control = [&](std::size_t at, std::size_t size) {
+      const auto after = std::ranges::upper_bound(trusted, at, {}, &stretch::begin);
+      return after != trusted.begin() && at + size <= std::prev(after)->end;
+    };
+    bool starts_text = !continues;
+    for (const auto& [fragment, token] : specials_.split(text, may_be_control)) {
+      if (token >= 0) {
+        ids.push_back(token);
+      } else {
+        std::visit([&](const auto& model) { model.encode(fragment, starts_text, ids); }, encoder_);
+      }
+      starts_text = token >= 0;
+    }
+  }
+
+  /// The text of `ids`, always well-formed UTF-8: what is not becomes U+FFFD. The space that a
+  /// vocabulary puts before a text is dropped. Throws `error` for an id out of range.
   [[nodiscard]] std::string decode(std::span<const int> ids,
                                    control_tokens control = control_tokens::hide) const {
     utf8_stream stream;
     std::string text;
-    for (const int id : ids) text += stream.push(token_bytes(id, control));
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      text +=
+          stream.push(i == 0 ? first_token_bytes(ids[i], control) : token_bytes(ids[i], control));
+    }
     return text + stream.finish();
+  }
+
+  /// The same, and where the vocabulary says `clean_spaces`, without the spaces before punctuation
+  /// that only its tokens have (see `without_token_spaces`).
+  [[nodiscard]] std::string decode_clean(std::span<const int> ids,
+                                         control_tokens control = control_tokens::hide) const {
+    std::string text = decode(ids, control);
+    return vocab().clean_spaces ? without_token_spaces(text) : text;
   }
 
   /// The bytes that the token `id` adds to a text; it may begin or end inside a UTF-8 sequence.
@@ -97,8 +135,9 @@ class tokenizer {
   /// of range.
   [[nodiscard]] std::string token_bytes(int id,
                                         control_tokens control = control_tokens::hide) const {
-    const std::string& text = vocab_.tokens[checked(id)];
-    switch (vocab_.kinds[id]) {
+    const std::string& text = vocab().tokens[checked(id)];
+    const token_kind kind = vocab().kinds[id];
+    switch (kind) {
       case token_kind::control:
       case token_kind::unknown:
         return control == control_tokens::show ? text : std::string();
@@ -110,40 +149,50 @@ class tokenizer {
       case token_kind::byte:
         break;
     }
-    return from_byte_level(text);
+    return std::visit([&](const auto& model) { return model.bytes_of(text, kind); }, encoder_);
+  }
+
+  /// The same for the first token of a text: without the space that `encode` puts there.
+  [[nodiscard]] std::string first_token_bytes(int id,
+                                              control_tokens control = control_tokens::hide) const {
+    std::string bytes = token_bytes(id, control);
+    if (vocab().add_space_prefix && bytes.starts_with(' ')) bytes.erase(0, 1);
+    return bytes;
   }
 
   /// The token whose text in the vocabulary is exactly `text`, if there is one.
   [[nodiscard]] std::optional<int> find_token(std::string_view text) const {
-    const auto found = ids_.find(text);
-    return found == ids_.end() ? std::nullopt : std::optional(found->second);
+    return tokens_->find(text);
   }
 
   /// Whether `id` steers the model instead of being text. Throws `error` for an id out of range.
   [[nodiscard]] bool is_control(int id) const {
-    return rocmforge::is_control(vocab_.kinds[checked(id)]);
+    return rocmforge::is_control(vocab().kinds[checked(id)]);
   }
 
   /// Whether a generated text or turn ends with `id`. Throws `error` for an id out of range.
   [[nodiscard]] bool is_end_of_generation(int id) const { return ends_generation_[checked(id)]; }
 
  private:
-  static vocabulary prepare(vocabulary vocab) {
-    check(vocab);
-    mark_control_tokens(vocab);
-    return vocab;
-  }
+  using any_encoder =
+      std::variant<byte_pair_encoder, spm_encoder, wordpiece_encoder, unigram_encoder>;
+  struct stretch {
+    std::size_t begin;
+    std::size_t end;
+  };
 
-  void encode_fragment(std::string_view text, std::vector<int>& ids) const {
-    const bool ignore_merges = words_.family().ignore_merges;
-    for (const std::string_view word : words_.split(text)) {
-      const auto whole = ignore_merges ? find_token(to_byte_level(word)) : std::nullopt;
-      if (whole && !rocmforge::is_control(vocab_.kinds[*whole])) {
-        ids.push_back(*whole);
-      } else {
-        merger_.encode(word, ids);
-      }
+  static any_encoder make_encoder(const token_table& tokens) {
+    switch (tokens.vocab().model) {
+      case tokenizer_model::byte_pair:
+        return byte_pair_encoder(tokens);
+      case tokenizer_model::spm:
+        return spm_encoder(tokens);
+      case tokenizer_model::wordpiece:
+        return wordpiece_encoder(tokens);
+      case tokenizer_model::unigram:
+        return unigram_encoder(tokens);
     }
+    refuse(tokens.vocab(), "model is no `tokenizer_model`");
   }
 
   int checked(int id) const {
@@ -154,11 +203,9 @@ class tokenizer {
     return id;
   }
 
-  vocabulary vocab_;
-  std::unordered_map<std::string_view, int> ids_;
-  pre_tokenizer words_;
+  std::unique_ptr<const token_table> tokens_;  // what the others view
   special_token_splitter specials_;
-  byte_pair_merger merger_;
+  any_encoder encoder_;
   std::vector<bool> ends_generation_;
 };
 
@@ -167,22 +214,28 @@ class tokenizer {
 /// outlive it.
 class stream_decoder {
  public:
-  explicit stream_decoder(const tokenizer& source, control_tokens control = control_tokens::hide)
-      : source_(&source), control_(control) {}
+  /// @param continues  the ids go on with a text, such as a prompt: a space that they begin with is
+  ///                   part of it
+  explicit stream_decoder(const tokenizer& source, control_tokens control = control_tokens::hide,
+                          bool continues = false)
+      : source_(&source), control_(control), is_first_(!continues) {}
 
   /// Adds a token and returns the text that is decided by now. Throws `error` for an id out of
   /// range.
   [[nodiscard]] std::string push(int id) {
-    return stream_.push(source_->token_bytes(id, control_));
+    const bool is_first = std::exchange(is_first_, false);
+    return stream_.push(is_first ? source_->first_token_bytes(id, control_)
+                                 : source_->token_bytes(id, control_));
   }
 
   /// Ends the text: U+FFFD if a character was left incomplete, else nothing. The decoder can then
-  /// be used again.
+  /// go on.
   [[nodiscard]] std::string finish() { return stream_.finish(); }
 
  private:
   const tokenizer* source_;
   control_tokens control_;
+  bool is_first_;
   utf8_stream stream_;
 };
 

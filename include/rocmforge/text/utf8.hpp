@@ -39,6 +39,37 @@ inline utf8_prefix inspect_utf8(std::string_view bytes) {
   return {utf8_prefix::state::complete, length};
 }
 
+/// The code point of one well-formed character.
+inline char32_t decode_utf8(std::string_view character) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
+  constexpr unsigned char lead_bits[] = {0x7F, 0x1F, 0x0F, 0x07};
+  char32_t code_point = byte(0) & lead_bits[character.size() - 1];
+  for (std::size_t i = 1; i < character.size(); ++i)
+    code_point = code_point << 6 | (byte(i) & 0x3F);
+  return code_point;
+}
+
+/// Appends the UTF-8 of `code_point`, which is at most U+10FFFF.
+inline void append_utf8(std::string& text, char32_t code_point) {
+  const auto append_tail = [&](int num_bytes) {
+    for (int shift = 6 * (num_bytes - 1); shift >= 0; shift -= 6) {
+      text += static_cast<char>(0x80 | (code_point >> shift & 0x3F));
+    }
+  };
+  if (code_point < 0x80) {
+    text += static_cast<char>(code_point);
+  } else if (code_point < 0x800) {
+    text += static_cast<char>(0xC0 | code_point >> 6);
+    append_tail(1);
+  } else if (code_point < 0x10000) {
+    text += static_cast<char>(0xE0 | code_point >> 12);
+    append_tail(2);
+  } else {
+    text += static_cast<char>(0xF0 | code_point >> 18);
+    append_tail(3);
+  }
+}
+
 /// `text` with every byte that is not part of a well-formed character replaced by U+FFFD.
 inline std::string replace_invalid_utf8(std::string_view text) {
   std::string result;

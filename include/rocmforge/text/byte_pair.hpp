@@ -1,0 +1,127 @@
+// Byte-level byte-pair encoding: a text is cut into words, and the bytes of a word are merged, the
+// pair that was learnt first before the others. Radford et al., "Language Models are Unsupervised
+// Multitask Learners", 2019.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <rocmforge/error.hpp>
+#include <rocmforge/text/byte_level.hpp>
+#include <rocmforge/text/merge.hpp>
+#include <rocmforge/text/pre_tokenizer.hpp>
+#include <rocmforge/text/token_table.hpp>
+#include <rocmforge/text/utf8.hpp>
+
+namespace rocmforge {
+
+/// The model of `tokenizer_model::byte_pair`.
+class byte_pair_encoder {
+ public:
+  /// @param tokens  must outlive the encoder
+  /// Throws `error` for a merge that is not two texts with a space between them.
+  explicit byte_pair_encoder(const token_table& tokens)
+      : tokens_(&tokens), words_(tokens.vocab().pre) {
+    const vocabulary& vocab = tokens.vocab();
+    symbol_table symbols;
+    symbols.reserve(vocab.tokens.size());
+    for (int id = 0; id < tokens.size(); ++id) {
+      // Text never becomes a control token, whatever the merges say.
+      if (!is_control(vocab.kinds[id])) symbols.emplace(vocab.tokens[id], id);
+    }
+    int num_symbols = tokens.size();
+    const auto symbol_of = [&](std::string text) {
+      const auto [entry, is_new] = symbols.try_emplace(std::move(text), num_symbols);
+      if (is_new) ++num_symbols;
+      return entry->second;
+    };
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      byte_symbols_[byte] = symbol_of(to_byte_level(std::string(1, static_cast<char>(byte))));
+    }
+    merges_.reserve(vocab.merges.size());
+    for (std::size_t rank = 0; rank < vocab.merges.size(); ++rank) {
+      const std::string& merge = vocab.merges[rank];
+      const std::size_t space = merge.find(' ', 1);
+      if (space == std::string::npos || space + 1 == merge.size()) {
+        refuse(vocab, "merge " + std::to_string(rank) + " is \"" + printable(merge) +
+                          "\", expected two texts with a space between them");
+      }
+      const int left = symbol_of(merge.substr(0, space));
+      const int right = symbol_of(merge.substr(space + 1));
+      const int merged = symbol_of(merge.substr(0, space) + merge.substr(space + 1));
+      merges_.try_emplace(pair_key(left, right),
+                          merge_result{static_cast<std::uint32_t>(rank), merged});
+    }
+  }
+
+  /// Appends the ids of `text`. Each byte of it that is not part of well-formed UTF-8 is taken as
+  /// U+FFFD. Throws `error` if the vocabulary has no token for one of the bytes.
+  void encode(std::string_view text, bool /*starts_text*/, std::vector<int>& ids) const {
+    const std::string valid = replace_invalid_utf8(text);
+    for (const std::string_view word : words_.split(valid)) {
+      const auto whole =
+          words_.family().ignore_merges ? tokens_->find_text(to_byte_level(word)) : std::nullopt;
+      if (whole) {
+        ids.push_back(*whole);
+      } else {
+        encode_word(word, ids);
+      }
+    }
+  }
+
+  /// The bytes that a token with this text stands for.
+  [[nodiscard]] static std::string bytes_of(std::string_view text, token_kind /*kind*/) {
+    return from_byte_level(text);
+  }
+
+ private:
+  // A symbol is a token's id, or from the number of tokens on a text that only serves as a step
+  // between merges.
+  using symbol_table = std::unordered_map<std::string, int>;
+
+  static std::uint64_t pair_key(int left, int right) {
+    return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 |
+           static_cast<std::uint32_t>(right);
+  }
+  int byte_symbol(char c) const { return byte_symbols_[static_cast<unsigned char>(c)]; }
+
+  void encode_word(std::string_view word, std::vector<int>& ids) const {
+    std::vector<merge_piece> pieces(word.size());
+    for (std::uint32_t i = 0; i < word.size(); ++i) pieces[i] = {i, 1, byte_symbol(word[i])};
+    merge_pieces(
+        pieces,
+        [this](const merge_piece& left, const merge_piece& right) -> std::optional<merge_result> {
+          const auto found = merges_.find(pair_key(left.symbol, right.symbol));
+          if (found == merges_.end()) return std::nullopt;
+          return found->second;
+        });
+    for (const merge_piece& piece : pieces) {
+      if (piece.size > 0) append(piece.symbol, word.substr(piece.begin, piece.size), ids);
+    }
+  }
+
+  void append(int symbol, std::string_view bytes, std::vector<int>& ids) const {
+    if (symbol < tokens_->size()) return ids.push_back(symbol);
+    for (const char c : bytes) {  // a step that is no token
+      if (byte_symbol(c) >= tokens_->size()) {
+        throw error("the text has the byte " + printable({&c, 1}) +
+                    ", for which the vocabulary has no token");
+      }
+      ids.push_back(byte_symbol(c));
+    }
+  }
+
+  const token_table* tokens_;
+  pre_tokenizer words_;
+  std::array<int, 256> byte_symbols_{};
+  std::unordered_map<std::uint64_t, merge_result> merges_;  // by pair of symbols
+};
+
+}  // namespace rocmforge

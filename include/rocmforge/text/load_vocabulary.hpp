@@ -1,0 +1,197 @@
+// Reads a vocabulary from a GGUF file.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <rocmforge/error.hpp>
+#include <rocmforge/gguf.hpp>
+#include <rocmforge/text/vocabulary.hpp>
+
+namespace rocmforge {
+
+namespace load_detail {
+
+/// What a model's vocabularies have where the file does not say.
+struct model_defaults {
+  std::string_view name;
+  tokenizer_model model;
+  int bos = -1;  // ids count only where there is such a token
+  int eos = -1;
+  int unknown = -1;
+  int separator = -1;
+  int padding = -1;
+  int mask = -1;
+  bool add_bos = false;  // these three only where there is such an id
+  bool add_eos = false;
+  bool add_separator = false;
+  bool add_space_prefix = false;
+  bool clean_spaces = false;
+};
+
+inline constexpr model_defaults known_models[] = {
+    {.name = "gpt2", .model = tokenizer_model::byte_pair},
+    {.name = "llama",
+     .model = tokenizer_model::spm,
+     .bos = 1,
+     .eos = 2,
+     .unknown = 0,
+     .add_bos = true,
+     .add_space_prefix = true},
+    {.name = "bert",
+     .model = tokenizer_model::wordpiece,
+     .bos = 101,
+     .unknown = 100,
+     .separator = 102,
+     .padding = 0,
+     .mask = 103,
+     .add_bos = true,
+     .add_separator = true,
+     .clean_spaces = true},
+    {.name = "t5",
+     .model = tokenizer_model::unigram,
+     .eos = 1,
+     .unknown = 2,
+     .padding = 0,
+     .add_eos = true}};
+
+inline const model_defaults& find_model(const vocabulary& vocab, std::string_view name) {
+  std::string known;
+  for (const model_defaults& candidate : known_models) {
+    if (candidate.name == name) return candidate;
+    known += (known.empty() ? "\"" : ", \"") + std::string(candidate.name) + "\"";
+  }
+  refuse(vocab, "tokeniser \"" + printable(name) + "\" is not supported, expected one of " + known);
+}
+
+/// An array of numbers, of type `T` or of integers.
+template <class T>
+std::vector<T> read_numbers(const gguf::index& file, std::string_view key) {
+  const auto entry = std::ranges::find(file.metadata(), key, &gguf::metadata_entry::key);
+  const bool is_float = entry == file.metadata().end() ||
+                        entry->element_type == gguf::value_type::f32 ||
+                        entry->element_type == gguf::value_type::f64;
+  if (is_float) return file.get_array<T>(key);
+  const auto integers = file.get_array<std::int32_t>(key);
+  return {integers.begin(), integers.end()};
+}
+
+/// Which special tokens swallow white space is not in the file: it goes by the names of the models
+/// that were trained so.
+inline void mark_stripping_tokens(const gguf::index& file, vocabulary& vocab) {
+  const auto text_of = [&](std::string_view key) {
+    return std::string(file.find<std::string_view>(key).value_or(""));
+  };
+  const auto contains = [](const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+  };
+  std::string name = text_of("general.name");
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  const std::string architecture = text_of("general.architecture");
+  const bool jina = contains(vocab.pre, "jina-v2-de") || contains(vocab.pre, "jina-v2-es") ||
+                    contains(vocab.pre, "jina-v2-code");
+  if (jina || contains(architecture, "nomic-bert-moe") || contains(architecture, "jina-bert-v3")) {
+    const auto mask = std::ranges::find(vocab.tokens, "<mask>");
+    if (mask != vocab.tokens.end()) {
+      vocab.strips_left.push_back(static_cast<int>(mask - vocab.tokens.begin()));
+    }
+  } else if (contains(name, "phi-3") || contains(name, "phi3")) {
+    for (std::size_t id = 0; id < vocab.tokens.size(); ++id) {
+      const std::string& text = vocab.tokens[id];
+      const bool special =
+          is_control(vocab.kinds[id]) || vocab.kinds[id] == token_kind::user_defined;
+      if ((!special && text != "</s>") || text == "<unk>" || text == "<s>") continue;
+      if (text != "<|endoftext|>") vocab.strips_right.push_back(static_cast<int>(id));
+    }
+  }
+}
+
+}  // namespace load_detail
+
+/// Reads the vocabulary of `file` and checks it.
+/// Throws `error` if the file has no vocabulary, one of another model than those of
+/// `tokenizer_model`, or an inconsistent one.
+inline vocabulary load_vocabulary(const gguf::index& file) {
+  vocabulary vocab;
+  vocab.source = file.path();
+  const auto key = [](std::string_view name) { return "tokenizer.ggml." + std::string(name); };
+  const auto& defaults = load_detail::find_model(vocab, file.get<std::string_view>(key("model")));
+  vocab.model = defaults.model;
+
+  const auto tokens = file.get_array<std::string_view>(key("tokens"));
+  vocab.tokens.assign(tokens.begin(), tokens.end());
+  vocab.kinds.assign(tokens.size(), token_kind::normal);
+  if (file.contains(key("token_type"))) {
+    const auto kinds = file.get_array<std::uint8_t>(key("token_type"));
+    vocab.kinds.resize(kinds.size());
+    std::ranges::transform(kinds, vocab.kinds.begin(),
+                           [](std::uint8_t kind) { return static_cast<token_kind>(kind); });
+  }
+  if (vocab.model == tokenizer_model::byte_pair) {
+    vocab.pre = file.find<std::string_view>(key("pre"))
+                    .value_or("");  // an empty name is refused below, with the names there are
+    const auto merges = file.get_array<std::string_view>(key("merges"));
+    vocab.merges.assign(merges.begin(), merges.end());
+  }
+  if (vocab.model == tokenizer_model::spm || vocab.model == tokenizer_model::unigram) {
+    vocab.scores = load_detail::read_numbers<float>(file, key("scores"));
+  }
+  if (vocab.model == tokenizer_model::unigram && file.contains(key("precompiled_charsmap"))) {
+    for (const int byte : file.get_array<std::int16_t>(key("precompiled_charsmap"))) {
+      if (byte < -128 || byte > 255) {
+        refuse(vocab, key("precompiled_charsmap") + " has the element " + std::to_string(byte) +
+                          ", expected bytes");
+      }
+      vocab.precompiled_charsmap += static_cast<char>(byte);
+    }
+  }
+
+  const auto id = [&](std::string_view name, int otherwise = -1) {
+    const int num_tokens = static_cast<int>(vocab.tokens.size());
+    return file.find<int>(key(name)).value_or(otherwise < num_tokens ? otherwise : -1);
+  };
+  vocab.bos = id("bos_token_id", id("cls_token_id", defaults.bos));
+  vocab.eos = id("eos_token_id", defaults.eos);
+  vocab.eot = id("eot_token_id");
+  vocab.eom = id("eom_token_id");
+  vocab.unknown = id("unknown_token_id", defaults.unknown);
+  vocab.separator = id("seperator_token_id", defaults.separator);  // the key is spelt so
+  vocab.padding = id("padding_token_id", defaults.padding);
+  vocab.mask = id("mask_token_id", defaults.mask);
+  vocab.fim_pad = id("fim_pad_token_id");
+  vocab.fim_rep = id("fim_rep_token_id");
+  vocab.fim_sep = id("fim_sep_token_id");
+
+  const auto flag = [&](std::string_view name, bool otherwise) {
+    return file.find<bool>(key(name)).value_or(otherwise);
+  };
+  bool add_bos = defaults.add_bos;
+  vocab.clean_spaces = defaults.clean_spaces;
+  if (vocab.model == tokenizer_model::byte_pair) {
+    check(vocab);  // before the family is asked: its name is known
+    add_bos = find_pre_tokenizer_family(vocab.pre).adds_bos;
+    vocab.clean_spaces = find_pre_tokenizer_family(vocab.pre).clean_spaces;
+  }
+  vocab.add_bos = flag("add_bos_token", add_bos && vocab.bos >= 0);
+  vocab.add_eos = flag("add_eos_token", defaults.add_eos && vocab.eos >= 0);
+  if (vocab.model == tokenizer_model::wordpiece) {
+    vocab.add_separator = flag("add_sep_token", defaults.add_separator && vocab.separator >= 0);
+    vocab.lowercase = file.find<bool>("tokenizer.ggml.normalizer.lowercase").value_or(true);
+  }
+  vocab.add_space_prefix = flag("add_space_prefix", defaults.add_space_prefix);
+  vocab.remove_extra_whitespaces = flag("remove_extra_whitespaces", false);
+  vocab.escape_whitespaces = flag("escape_whitespaces", true);
+  vocab.chat_template = file.find<std::string_view>("tokenizer.chat_template").value_or("");
+  load_detail::mark_stripping_tokens(file, vocab);
+  check(vocab);
+  return vocab;
+}
+
+}  // namespace rocmforge
