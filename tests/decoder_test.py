@@ -285,6 +285,12 @@ class BadInput(DecoderTest):
         self.refused(["--chat", "--model", path], "--chat", "plain.gguf", "chat template")
         self.refused(["hello", "--system", "You", "--model", path], "--system", "chat template")
 
+    def test_unknown_template(self):
+        path = self.write("odd.gguf", model(template="{{ messages }}"))
+        for arguments in ["hello"], ["--chat"], ["hello", "--system", "You"]:
+            self.refused([*arguments, "--model", path], "odd.gguf", "unknown chat template", "chatml", "llama-3", "--raw")
+        self.assertEqual(run("--model", path, "--raw", "--tokens-only", "hi").status, 0)
+
 
 class Information(DecoderTest):
     def test_help_has_every_option(self):

@@ -99,7 +99,7 @@ completion complete(engine& model, const rocmforge::tokenizer& tokenizer, sample
   const auto choices =
       logits.first(std::min(logits.size(), static_cast<std::size_t>(tokenizer.vocab_size())));
   completion result;
-  rocmforge::stream_decoder decode(tokenizer);
+  rocmforge::stream_decoder decode(tokenizer, rocmforge::control_tokens::hide, /*continues=*/true);
   stop_filter stop(limits.stops);
   const auto show = [&](const std::string& text) {
     if (text.empty()) return;

@@ -27,12 +27,22 @@ constexpr int status_interrupted = 130;
 constexpr int status_bad_input = 2;
 constexpr int status_fault = 1;
 
+/// Throws if the file's chat template is not one that is known.
+void require_template(const rocmforge::tokenizer& tokenizer, const std::string& option) {
+  try {
+    (void)require_chat_format(tokenizer);
+  } catch (const rocmforge::error& unknown) {
+    throw rocmforge::error(option + unknown.what() + "; --raw needs none");
+  }
+}
+
 /// The prompt's tokens: the text itself with --raw or where the file has no chat template, else one
 /// user turn.
 std::vector<int> encode_prompt(const rocmforge::tokenizer& tokenizer, const options& o) {
   const std::string text = *o.prompt == "-" ? read_all_input() : *o.prompt;
   if (text.empty()) throw rocmforge::error("standard input: empty, expected a prompt");
-  if (!o.raw && has_chat_template(tokenizer)) {
+  if (!o.raw && !tokenizer.vocab().chat_template.empty()) {
+    require_template(tokenizer, "");
     std::vector<rocmforge::chat_message> messages;
     if (o.system) messages.push_back({"system", *o.system});
     messages.push_back({"user", text});
@@ -105,10 +115,7 @@ int run(const options& o) {
 
   const rocmforge::tokenizer tokenizer(rocmforge::load_vocabulary(file));
   if (o.what == action::chat) {
-    if (!has_chat_template(tokenizer)) {
-      throw rocmforge::error("--chat: " + rocmforge::printable(o.model) +
-                             " has no chat template that is known, expected one; --raw needs none");
-    }
+    require_template(tokenizer, "--chat: ");
     chat(*load_model(file, o, device), tokenizer, o);
     return 0;
   }

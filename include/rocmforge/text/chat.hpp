@@ -1,15 +1,19 @@
-// Conversations as token ids, in the ChatML format: <|im_start|>ROLE newline TEXT<|im_end|>
-// newline, for each message. The template in a model file is a program from an untrusted source: it
-// is recognised, never executed.
+// Conversations as token ids. The template in a model file is a program from an untrusted source:
+// it is recognised, never executed.
 #pragma once
 
-#include <iterator>
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <rocmforge/error.hpp>
+#include <rocmforge/text/chat_formats.hpp>
 #include <rocmforge/text/tokenizer.hpp>
 
 namespace rocmforge {
@@ -20,43 +24,168 @@ struct chat_message {
   std::string text;
 };
 
-/// Whether the model's chat template is one that `encode_chat` knows: ChatML, with both its markers
-/// in the vocabulary.
-inline bool has_chat_template(const tokenizer& source) {
-  const std::string_view text = source.vocab().chat_template;
+/// The format that a chat template asks for, or null if it is none that is known.
+inline const chat_format* recognize_chat_template(std::string_view chat_template) {
+  std::string text;
+  for (std::size_t i = 0; i < chat_template.size(); ++i) {
+    const bool is_break = chat_template.substr(i, 2) == "\\n";
+    text += is_break ? '\n' : chat_template[i];
+    if (is_break) ++i;
+  }
   const auto contains = [&](std::string_view part) { return text.find(part) != text.npos; };
-  return contains("<|im_start|>") && !contains("<|im_sep|>") && !contains("<end_of_utterance>") &&
-         source.find_token("<|im_start|>") && source.find_token("<|im_end|>");
+  const auto found = std::ranges::find_if(chat_formats, [&](const chat_format& format) {
+    return std::ranges::all_of(format.has, contains) &&
+           std::ranges::none_of(format.lacks, [&](std::string_view part) {
+             return !part.empty() && contains(part);
+           });
+  });
+  return found == std::ranges::end(chat_formats) ? nullptr : found;
+}
+
+/// The format of the model's chat template, or null if it is none that is known, or one whose
+/// markers the vocabulary does not have.
+inline const chat_format* find_chat_format(const tokenizer& source) {
+  const chat_format* format = recognize_chat_template(source.vocab().chat_template);
+  if (format == nullptr) return nullptr;
+  const bool has_tokens = std::ranges::all_of(format->tokens, [&](std::string_view marker) {
+    return marker.empty() || source.find_token(marker);
+  });
+  return has_tokens ? format : nullptr;
+}
+
+/// Whether the model's chat template is one that `encode_chat` knows.
+inline bool has_chat_template(const tokenizer& source) {
+  return find_chat_format(source) != nullptr;
+}
+
+/// The same, but throws `error`, with the formats that are known, where there is none.
+inline const chat_format& require_chat_format(const tokenizer& source) {
+  if (const chat_format* format = find_chat_format(source)) return *format;
+  std::string known;
+  for (const chat_format& format : chat_formats) {
+    if (known.ends_with(format.name)) continue;  // two ways to recognise one
+    known += (known.empty() ? "" : ", ") + std::string(format.name);
+  }
+  const vocabulary& vocab = source.vocab();
+  const std::string what = vocab.chat_template.empty() ? "no chat template"
+                           : recognize_chat_template(vocab.chat_template) == nullptr
+                               ? "unknown chat template"
+                               : "chat template whose markers are no tokens";
+  throw error((vocab.source.empty() ? "" : vocab.source + ": ") + what + ", expected one of " +
+              known);
 }
 
 namespace chat_detail {
 
-inline void require_template(const tokenizer& source) {
-  if (has_chat_template(source)) return;
-  const std::string where = source.vocab().source.empty() ? "" : source.vocab().source + ": ";
-  throw error(
-      where +
-      (source.vocab().chat_template.empty() ? "no chat template" : "unknown chat template") +
-      ", expected ChatML (<|im_start|> and <|im_end|>)");
+inline std::string_view trim_right(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(" \t\n\v\f\r") + 1);
+}
+inline std::string_view trim(std::string_view text) {
+  text = trim_right(text);
+  return text.substr(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
+}
+inline std::string_view answer(std::string_view text) {
+  constexpr std::string_view end_of_thought = "</think>";
+  const std::size_t at = text.rfind(end_of_thought);
+  return at == text.npos ? text : text.substr(at + end_of_thought.size());
 }
 
-// Roles and texts are encoded as text, so that no message can close its own turn.
-inline void append_text(const tokenizer& source, std::string_view text, std::vector<int>& ids) {
-  const std::vector<int> more = source.encode(text, special_tokens::as_text);
-  ids.insert(ids.end(), more.begin(), more.end());
-}
+/// A conversation in parts: markers, and what messages say, in which nothing is a marker.
+class rendering {
+ public:
+  /// @param continues  there is a conversation before this
+  rendering(const tokenizer& source, const chat_format& format, bool continues)
+      : source_(source), format_(format), is_first_(!continues) {}
 
-inline void append_messages(const tokenizer& source, std::span<const chat_message> messages,
-                            bool add_generation_prompt, std::vector<int>& ids) {
-  for (const chat_message& message : messages) {
-    ids.push_back(*source.find_token("<|im_start|>"));
-    append_text(source, message.role + "\n" + message.text, ids);
-    ids.push_back(*source.find_token("<|im_end|>"));
-    append_text(source, "\n", ids);
+  void add(const chat_message& message) {
+    const bool is_user = message.role == "user";
+    if (message.role == "system" && format_.system.empty()) {
+      if (system_) refuse("a second system message before the user's, expected one");
+      system_ = message.text;
+    } else if (is_user && system_) {
+      add(format_.user_after_system, message);
+      system_.reset();
+    } else {
+      add(pattern_of(message.role), message);
+    }
   }
-  if (!add_generation_prompt) return;
-  ids.push_back(*source.find_token("<|im_start|>"));
-  append_text(source, "assistant\n", ids);
+
+  void add_reply() {
+    require_no_system();
+    add(format_.reply, {"assistant", ""});
+  }
+
+  /// What comes after the text of an assistant's message.
+  void add_end_of_reply() {
+    const std::size_t end = format_.assistant.find('}', format_.assistant.find("{text"));
+    add(format_.assistant.substr(end + 1), {"assistant", ""});
+  }
+
+  void require_no_system() const {
+    if (system_) refuse("a system message with no user message after it, expected one");
+  }
+
+  [[nodiscard]] std::span<const text_part> parts() const { return parts_; }
+
+ private:
+  [[noreturn]] void refuse(const std::string& message) const {
+    throw error("chat in the format " + std::string(format_.name) + ": " + message);
+  }
+
+  std::string_view pattern_of(const std::string& role) const {
+    if (role == "system") return format_.system;
+    if (role == "user") return format_.user;
+    if (role == "assistant") return format_.assistant;
+    if (format_.other.empty()) {
+      refuse("role \"" + printable(role) + "\", expected system, user or assistant");
+    }
+    return format_.other;
+  }
+
+  void add(std::string_view pattern, const chat_message& message) {
+    while (!pattern.empty()) {
+      const std::size_t open = std::min(pattern.find('{'), pattern.size());
+      add_part(pattern.substr(0, open), special_tokens::parse);
+      pattern.remove_prefix(open);
+      if (pattern.empty()) break;
+      const std::size_t close = pattern.find('}');
+      add_place(pattern.substr(1, close - 1), message);
+      pattern.remove_prefix(close + 1);
+    }
+    is_first_ = false;
+  }
+
+  void add_place(std::string_view place, const chat_message& message) {
+    using enum special_tokens;
+    if (place == "text") return add_part(message.text, as_text);
+    if (place == "text|trim") return add_part(trim(message.text), as_text);
+    if (place == "text|rstrip") return add_part(trim_right(message.text), as_text);
+    if (place == "text|answer") return add_part(answer(message.text), as_text);
+    if (place == "system") return add_part(*system_, as_text);
+    if (place == "role") return add_part(message.role, as_text);
+    const int id = place == "eos" ? source_.vocab().eos : source_.vocab().bos;
+    if (id < 0) refuse("the vocabulary has no " + std::string(place) + ", expected one");
+    if (place == "eos" || !is_first_) add_part(source_.vocab().tokens[id], parse);
+  }
+
+  void add_part(std::string_view text, special_tokens special) {
+    if (text.empty()) return;
+    parts_.push_back({kept_.emplace_back(text), special});
+  }
+
+  const tokenizer& source_;
+  const chat_format& format_;
+  bool is_first_;  // nothing was said yet
+  std::optional<std::string> system_;
+  std::deque<std::string> kept_;  // what the parts view
+  std::vector<text_part> parts_;
+};
+
+inline void add_messages(rendering& result, std::span<const chat_message> messages,
+                         bool add_generation_prompt) {
+  for (const chat_message& message : messages) result.add(message);
+  if (add_generation_prompt) result.add_reply();
+  result.require_no_system();
 }
 
 }  // namespace chat_detail
@@ -65,14 +194,17 @@ inline void append_messages(const tokenizer& source, std::span<const chat_messag
 /// message of its own. Nothing in a message is read as a control token.
 ///
 /// @param add_generation_prompt  ends with the opening of the assistant's turn, for the model to go
-/// on Throws `error` if the model's chat template is not known (see `has_chat_template`).
+/// on
+/// Throws `error` if the model's chat template is not known (see `has_chat_template`) or has no
+/// place for a message.
 [[nodiscard]] inline std::vector<int> encode_chat(const tokenizer& source,
                                                   std::span<const chat_message> messages,
                                                   bool add_generation_prompt) {
-  chat_detail::require_template(source);
+  chat_detail::rendering result(source, require_chat_format(source), /*continues=*/false);
+  chat_detail::add_messages(result, messages, add_generation_prompt);
   std::vector<int> ids;
   if (source.vocab().add_bos) ids.push_back(source.vocab().bos);
-  chat_detail::append_messages(source, messages, add_generation_prompt, ids);
+  source.append(result.parts(), /*continues=*/false, ids);
   return ids;
 }
 
@@ -82,10 +214,11 @@ inline void append_messages(const tokenizer& source, std::span<const chat_messag
 [[nodiscard]] inline std::vector<int> continue_chat(const tokenizer& source,
                                                     std::span<const chat_message> messages,
                                                     bool add_generation_prompt) {
-  chat_detail::require_template(source);
-  std::vector<int> ids = {*source.find_token("<|im_end|>")};
-  chat_detail::append_text(source, "\n", ids);
-  chat_detail::append_messages(source, messages, add_generation_prompt, ids);
+  chat_detail::rendering result(source, require_chat_format(source), /*continues=*/true);
+  result.add_end_of_reply();
+  chat_detail::add_messages(result, messages, add_generation_prompt);
+  std::vector<int> ids;
+  source.append(result.parts(), /*continues=*/true, ids);
   return ids;
 }
 
