@@ -1,10 +1,20 @@
-// libFuzzer target over load_vocabulary(), the tokenisers and the chat templates.
-// tokenizer_fuzz_test.cpp runs the same check without libFuzzer.
-#include "support/tokenizer_exercise.hpp"
-
+// libFuzzer target: a file's vocabulary, its tokeniser with some texts, and its chat template.
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
+
+#include "support/fuzz_mutator.hpp"
+#include "support/tokenizer_exercise.hpp"
+#include "support/vocabulary_files.hpp"
+
+namespace rocmforge::testing {
+
+std::vector<byte_vector> fuzz_seeds() {
+  return vocabulary_files();
+}
+
+}  // namespace rocmforge::testing
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   rocmforge::testing::exercise_tokenizer(std::as_bytes(std::span(data, size)));
