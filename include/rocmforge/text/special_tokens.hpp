@@ -122,8 +122,8 @@ class special_token_splitter {
       specials_.push_back({vocab.tokens[id], token, is_control(kind), is_in(vocab.strips_left),
                            is_in(vocab.strips_right)});
     }
-    std::ranges::stable_sort(specials_, [](const special& a, const special& b) {
-      return a.text.size() > b.text.size();
+    std::ranges::sort(specials_, [](const special& a, const special& b) {
+      return std::pair(b.text.size(), a.token) < std::pair(a.text.size(), b.token);
     });
     for (std::size_t i = 0; i < specials_.size(); ++i) {
       texts.push_back({specials_[i].text, static_cast<int>(i)});
