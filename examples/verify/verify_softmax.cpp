@@ -61,7 +61,7 @@ void add_softmax(case_list& list, logits kind, int rows, int size, float scale, 
 
 const registration softmax("softmax", [](const settings& s, case_list& list) {
   const std::vector<int> sizes =
-      s.quick ? std::vector<int>{1, 31, 65, 257, 2049}
+      s.quick ? std::vector<int>{1, 31, 65, 257, 2049, 8200}
               : std::vector<int>{1,   3,   31,   32,   33,   63,   64,   65,   255,
                                  256, 257, 1023, 1024, 1025, 2047, 2049, 5000, 49152};
   for_each_dtype([&]<class T>(T) {
