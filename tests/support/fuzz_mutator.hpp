@@ -28,12 +28,19 @@ inline void overwrite_number(std::span<std::uint8_t> data, std::mt19937& random)
       1ull << 40, 1ull << 62, 1ull << 63, ~0ull - 31, ~0ull - 7,  ~0ull};
   const std::size_t size = random() % 2 == 0 ? 4 : 8;
   if (data.size() < size) return;
-  std::uint64_t number = numbers[random() % std::size(numbers)];
-  const std::size_t at = random() % (data.size() - size + 1);
-  if (random() % 4 == 0) {  // a little more or less than it was
+  std::size_t at = 0;
+  std::uint64_t number = 0;
+  // Fields hold small numbers; where there is another one, there is mostly text or data.
+  for (int tries = 0; tries < 32 && (number == 0 || number > 65536); ++tries) {
+    at = random() % (data.size() - size + 1);
+    number = 0;
     std::memcpy(&number, data.data() + at, size);
+  }
+  if (random() % 2 == 0) {  // a little more or less
     number += random() % 9;
     number -= 4;
+  } else {
+    number = numbers[random() % std::size(numbers)];
   }
   std::memcpy(data.data() + at, &number, size);
 }

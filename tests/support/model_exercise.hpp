@@ -50,6 +50,13 @@ inline accepted_by exercise_model(std::span<const std::byte> input) {
                   is(layer.down, config.hidden_dim, config.ffn_dim),
               "shapes of a layer");
     }
+    for (const gguf::tensor_info& tensor : model.tensors()) {
+      if (!tensor.name.ends_with("attn_norm.weight") && !tensor.name.ends_with("ffn_norm.weight") &&
+          tensor.name != "output_norm.weight") {
+        continue;
+      }
+      require(tensor.rank == 1 && tensor.extent[0] == config.hidden_dim, "shape of a norm");
+    }
   });
   return result;
 }
