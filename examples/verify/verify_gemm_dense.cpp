@@ -133,6 +133,11 @@ const registration products("gemm_dense", [](const settings& s, case_list& list)
     });
     add_speed<T>(s, list);
   });
+  // More of k than a host's block takes at a time.
+  add_product<float>(
+      list, "gemm", {.m = 9, .n = 50, .k = 800, .b_transposed = true},
+      [](const auto& c, const auto& a, const auto& b) { return rocmforge::gemm(c, a, b); },
+      [](double sum, int, int) { return sum; });
   add_epilogue<float>(list, {.m = 20, .n = 70, .k = 33, .batch = 2, .gap = 1});
   add_epilogue<float>(list, {.m = 130, .n = 35, .k = 9});
   add_epilogue<half>(list, {.m = 130, .n = 131, .k = 40});

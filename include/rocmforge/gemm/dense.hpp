@@ -170,14 +170,17 @@ struct gemm {
           work(row, column, shared.sums + (column * rounds_m + row) * Tile.m * Tile.n);
       }
     };
-    for (int first_k = 0; first_k < k; first_k += Tile.block_k) {
+    int first_k = 0;
+    do {  // once for k = 0, too
       const int count = k - first_k < Tile.block_k ? k - first_k : Tile.block_k;
+      const bool is_last = first_k + Tile.block_k >= k;
       stage<Tile.block_m>(shared.a, left, place.first_row, first_k);
       stage<Tile.block_n>(shared.b, right, place.first_column, first_k);
       for_each_tile([&](int row, int column, float* memory) {
         sums_of_lane sums;
         read_back(sums, memory, first_k > 0);
         multiply(shared, sums, 0, 0, row, column, count);
+        if (is_last) return finish(sums, place, 0, 0, row, column);
         ROCMFORGE_UNROLL
         for (int i = 0; i < Tile.m; ++i) {
           ROCMFORGE_UNROLL
@@ -185,12 +188,8 @@ struct gemm {
             store_packet(memory + (i * tile_packets + p) * packet_elements, sums[i][p]);
         }
       });
-    }
-    for_each_tile([&](int row, int column, const float* memory) {
-      sums_of_lane sums;
-      read_back(sums, memory, k > 0);
-      finish(sums, place, 0, 0, row, column);
-    });
+      first_k += Tile.block_k;
+    } while (first_k < k);
   }
 
   /// The sums of a tile so far, if there are `any`.
