@@ -17,7 +17,7 @@ struct unpacked {
 };
 
 template <class Entry, int Bits, int NumEntries, int NumValues>
-constexpr unpacked<Entry, NumEntries> unpack(const std::uint16_t (&codes)[NumEntries],
+ROCMFORGE_HOST_DEVICE constexpr unpacked<Entry, NumEntries> unpack(const std::uint16_t (&codes)[NumEntries],
                                              const std::int8_t (&values)[NumValues]) {
   unpacked<Entry, NumEntries> result{};
   for (int i = 0; i < NumEntries; ++i) {
