@@ -21,10 +21,10 @@ std::vector<float> random_values(int count, float size) {
 }
 
 /// A weight matrix [out_dim, in_dim] in 16 bits.
-struct matrix {
+struct weight_matrix {
   int out_dim, in_dim;
   device_buffer<rocmforge::half> weights;
-  matrix(int out, int in) : out_dim(out), in_dim(in) {
+  weight_matrix(int out, int in) : out_dim(out), in_dim(in) {
     const std::vector<float> values = random_values(out * in, 1 / std::sqrt(float(in)));
     weights =
         device_buffer<rocmforge::half>(std::vector<rocmforge::half>(values.begin(), values.end()));
@@ -35,8 +35,8 @@ struct matrix {
 struct layer {
   device_buffer<float> attention_norm{std::vector<float>(hidden_dim, 1.0f)};
   device_buffer<float> ffn_norm{std::vector<float>(hidden_dim, 1.0f)};
-  matrix qkv{q_dim + 2 * kv_dim, hidden_dim}, attention_output{hidden_dim, q_dim};
-  matrix gate_up{2 * ffn_dim, hidden_dim}, down{hidden_dim, ffn_dim};
+  weight_matrix qkv{q_dim + 2 * kv_dim, hidden_dim}, attention_output{hidden_dim, q_dim};
+  weight_matrix gate_up{2 * ffn_dim, hidden_dim}, down{hidden_dim, ffn_dim};
 };
 
 void check(const status& s) {

@@ -36,18 +36,18 @@ template <class Type>
 std::vector<Type> published_blocks() {
   std::uint32_t x = 12345 + reference::format<Type>::id;
   std::vector<Type> blocks(16);
-  auto* const bytes = reinterpret_cast<unsigned char*>(blocks.data());
-  for (std::size_t i = 0; i < blocks.size() * sizeof(Type); ++i) {
-    x = x * 1664525 + 1013904223;
-    bytes[i] = static_cast<unsigned char>(x >> 24);
-  }
-  for (std::size_t block = 0; block < blocks.size(); ++block) {
-    unsigned char* at = bytes + block * sizeof(Type);
-    reference::set_scales<Type>(at, 0x2400, 0x1c00);
-    if constexpr (std::is_same_v<Type, mxfp4>) at[0] = static_cast<unsigned char>(120 + block % 8);
-    if constexpr (std::is_same_v<Type, nvfp4>) {
-      for (int i = 0; i < 4; ++i) at[i] &= 0x7f;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    unsigned char memory[sizeof(Type)];
+    for (unsigned char& byte : memory) {
+      x = x * 1664525 + 1013904223;
+      byte = static_cast<unsigned char>(x >> 24);
     }
+    if constexpr (std::is_same_v<Type, mxfp4>) memory[0] = static_cast<unsigned char>(120 + i % 8);
+    if constexpr (std::is_same_v<Type, nvfp4>) {
+      for (int k = 0; k < 4; ++k) memory[k] &= 0x7f;
+    }
+    std::memcpy(static_cast<void*>(&blocks[i]), memory, sizeof(Type));
+    reference::set_scales(blocks[i], half::from_bits(0x2400), half::from_bits(0x1c00));
   }
   return blocks;
 }

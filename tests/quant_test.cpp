@@ -88,7 +88,7 @@ TEST_P(quant, extreme_scales_decode_to_the_same_bits) {
       auto blocks =
           reference::random_weights<Type>(2 * std::size_t(reference::format<Type>::elements), 1);
       for (Type& block : blocks)
-        reference::set_scales<Type>(reinterpret_cast<unsigned char*>(&block), bits, bits);
+        reference::set_scales(block, half::from_bits(bits), half::from_bits(bits));
       expect_decoded(blocks);
     }
   });

@@ -240,24 +240,21 @@ std::vector<double> decode(const std::vector<Type>& stored) {
 
 /// Puts a half into each scale of a block: `d` into the first, `m` into the second.
 template <class Type>
-void set_scales(unsigned char* block, std::uint16_t d, std::uint16_t m) {
-  using facts = format<Type>;
-  const auto put = [&](int at, std::uint16_t bits) {
-    if (at < 0) return;
-    block[at] = static_cast<unsigned char>(bits);
-    block[at + 1] = static_cast<unsigned char>(bits >> 8);
-  };
-  put(facts::d, d);
-  put(facts::m, m);
+void set_scales(Type& block, half d, half m) {
+  unsigned char memory[sizeof(Type)];
+  std::memcpy(memory, &block, sizeof(Type));
+  if constexpr (format<Type>::d >= 0) std::memcpy(memory + format<Type>::d, &d.bits, 2);
+  if constexpr (format<Type>::m >= 0) std::memcpy(memory + format<Type>::m, &m.bits, 2);
   if constexpr (std::is_same_v<Type, iq1_m>) {  // four bits in each of four words
     for (int i = 0; i < 4; ++i) {
-      unsigned char& upper = block[48 + 2 * i + 1];
-      upper = static_cast<unsigned char>((upper & 15) | (d >> 4 * i & 15) << 4);
+      unsigned char& upper = memory[48 + 2 * i + 1];
+      upper = static_cast<unsigned char>((upper & 15) | (d.bits >> 4 * i & 15) << 4);
     }
   } else if constexpr (std::is_same_v<Type, q8_k>) {
-    const float scale = float(half::from_bits(d));
-    std::memcpy(block, &scale, 4);
+    const float scale = float(d);
+    std::memcpy(memory, &scale, 4);
   }
+  std::memcpy(static_cast<void*>(&block), memory, sizeof(Type));
 }
 
 /// Storage of `count` weights: dense ones in [-1, 1), blocks with random bits and scales of random
@@ -272,25 +269,25 @@ std::vector<Type> random_weights(std::size_t count, unsigned seed) {
     return weights;
   } else {
     std::vector<Type> blocks(count / std::size_t(format<Type>::elements));
-    std::vector<unsigned char> memory(blocks.size() * sizeof(Type));
-    for (unsigned char& byte : memory) byte = static_cast<unsigned char>(engine() >> 24);
     // Blocks of 256 multiply by a scale of some bits more.
     const int exponent = format<Type>::elements == 256 ? 0x18 : 0x1c;
     const auto scale = [&] {
       const auto random = engine();
-      return static_cast<std::uint16_t>((random & 0x8000) | (random & 0xff) |
-                                        (exponent + static_cast<int>(random >> 16 & 15)) << 8);
+      return half::from_bits(static_cast<std::uint16_t>(
+          (random & 0x8000) | (random & 0xff) |
+          static_cast<unsigned>(exponent + static_cast<int>(random >> 16 & 15)) << 8));
     };
-    for (std::size_t block = 0; block < blocks.size(); ++block) {
-      unsigned char* at = memory.data() + block * sizeof(Type);
-      const std::uint16_t d = scale(), m = scale();
-      set_scales<Type>(at, d, m);
+    for (Type& block : blocks) {
+      unsigned char memory[sizeof(Type)];
+      for (unsigned char& byte : memory) byte = static_cast<unsigned char>(engine() >> 24);
       if constexpr (std::is_same_v<Type, mxfp4>)
-        at[0] = static_cast<unsigned char>(120 + at[0] % 8);
+        memory[0] = static_cast<unsigned char>(120 + memory[0] % 8);
       if constexpr (std::is_same_v<Type, nvfp4>)
-        for (int i = 0; i < 4; ++i) at[i] &= 0x3f;
+        for (int i = 0; i < 4; ++i) memory[i] &= 0x3f;
+      std::memcpy(static_cast<void*>(&block), memory, sizeof(Type));
+      const half d = scale(), m = scale();
+      set_scales(block, d, m);
     }
-    std::memcpy(static_cast<void*>(blocks.data()), memory.data(), memory.size());
     return blocks;
   }
 }
@@ -300,13 +297,11 @@ std::vector<Type> random_weights(std::size_t count, unsigned seed) {
 template <class Type>
 std::vector<Type> blocks_of_size(std::size_t count, double size, unsigned seed) {
   auto blocks = random_weights<Type>(count, seed);
-  auto* const memory = reinterpret_cast<unsigned char*>(blocks.data());
   struct moments {
     double mean, deviation;
   };
   const auto with_scales = [&](half d, half m) {
-    for (std::size_t block = 0; block < blocks.size(); ++block)
-      set_scales<Type>(memory + block * sizeof(Type), d.bits, m.bits);
+    for (Type& block : blocks) set_scales(block, d, m);
     double sum = 0, squares = 0;
     const auto weights = decode(blocks);
     for (const double weight : weights) {
@@ -319,11 +314,10 @@ std::vector<Type> blocks_of_size(std::size_t count, double size, unsigned seed) 
   if constexpr (std::is_same_v<Type, mxfp4> || std::is_same_v<Type, nvfp4>) {
     // Scales of their own: powers of two nearest to what is wanted.
     const int shift = static_cast<int>(std::lround(std::log2(size / 2.9)));
-    for (std::size_t block = 0; block < blocks.size(); ++block) {
-      unsigned char* const at = memory + block * sizeof(Type);
-      if constexpr (std::is_same_v<Type, mxfp4>) at[0] = static_cast<unsigned char>(127 + shift);
+    for (Type& block : blocks) {
+      if constexpr (std::is_same_v<Type, mxfp4>) block.e = static_cast<std::uint8_t>(127 + shift);
       if constexpr (std::is_same_v<Type, nvfp4>)
-        for (int i = 0; i < 4; ++i) at[i] = static_cast<unsigned char>((7 + shift) << 3);
+        for (auto& d : block.d) d = static_cast<std::uint8_t>((7 + shift) << 3);
     }
     return blocks;
   } else {

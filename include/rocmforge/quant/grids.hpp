@@ -17,8 +17,8 @@ struct unpacked {
 };
 
 template <class Entry, int Bits, int NumEntries, int NumValues>
-ROCMFORGE_HOST_DEVICE constexpr unpacked<Entry, NumEntries> unpack(const std::uint16_t (&codes)[NumEntries],
-                                             const std::int8_t (&values)[NumValues]) {
+ROCMFORGE_HOST_DEVICE constexpr unpacked<Entry, NumEntries> unpack(
+    const std::uint16_t (&codes)[NumEntries], const std::int8_t (&values)[NumValues]) {
   unpacked<Entry, NumEntries> result{};
   for (int i = 0; i < NumEntries; ++i) {
     for (int j = 0; j < static_cast<int>(sizeof(Entry)); ++j) {
