@@ -90,6 +90,11 @@ struct scaled_norm {
                                    shared_storage& shared) const {
     const int row = block.index.x;
     const row_inputs<T, AddResidual> in{x, residual, sum, row};
+    // Kept out of the kernel's members, which a store might have changed for all the compiler
+    // knows.
+    T* const to = slice(y, row).data;
+    const T* const weights = weight.extent[0] != 0 ? weight.data : nullptr;
+    const packet<float, packet_elements> offset(weight_offset);
     for_row_passes<packet_elements>(block, x.extent[1], [&](auto& passes) {
       packet<float, packet_elements> squares[num_packet_slots] = {0.0f, 0.0f, 0.0f, 0.0f};
       passes.first([&](auto at) { return in.load_first(at); },
@@ -102,11 +107,8 @@ struct scaled_norm {
       passes.next([&](auto at) { return in.load_again(at); },
                   [&](auto at, const auto& value) {
                     auto result = value * factor;
-                    if (weight.extent[0] != 0) {
-                      result *=
-                          load(weight.data, at) + packet<float, packet_elements>(weight_offset);
-                    }
-                    store(slice(y, row).data, at, result);
+                    if (weights != nullptr) result *= load(weights, at) + offset;
+                    store(to, at, result);
                   });
     });
   }
@@ -144,6 +146,9 @@ struct layer_norm {
     const int row = block.index.x;
     const float per_element = 1.0f / static_cast<float>(x.extent[1]);
     const row_inputs<T, AddResidual> in{x, residual, sum, row};
+    T* const to = slice(y, row).data;
+    const T* const weights = weight.extent[0] != 0 ? weight.data : nullptr;
+    const T* const biases = bias.extent[0] != 0 ? bias.data : nullptr;
     const auto mean_of = [&](const floats(&sums)[num_packet_slots]) {
       const float lane_sum = horizontal_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
       return row_sum::reduce(lane_sum, add_op{}, block, shared) * per_element;
@@ -168,9 +173,9 @@ struct layer_norm {
       passes.next([&](auto at) { return in.load_again(at); },
                   [&](auto at, const auto& value) {
                     floats result = (value - rough_mean - rest_of_mean) * scale;
-                    if (weight.extent[0] != 0) result *= load(weight.data, at);
-                    if (bias.extent[0] != 0) result += load(bias.data, at);
-                    store(slice(y, row).data, at, result);
+                    if (weights != nullptr) result *= load(weights, at);
+                    if (biases != nullptr) result += load(biases, at);
+                    store(to, at, result);
                   });
     });
   }
