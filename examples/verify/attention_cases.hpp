@@ -223,13 +223,13 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
           }
           return to;
         };
-        const auto result =
+        const auto one =
             reference::attention(swapped(tokens, q_len, num_heads, head_dim),
                                  reference::decode(head_values(sequences[i], seed + 1)),
                                  reference::decode(head_values(sequences[i], seed + 2)),
                                  {num_heads, num_kv_heads, q_len, kv_len, head_dim, true, 0});
-        const auto rows = swapped(result.out, num_heads, q_len, head_dim),
-                   lse_rows = swapped(result.lse, num_heads, q_len, 1);
+        const auto rows = swapped(one.out, num_heads, q_len, head_dim),
+                   lse_rows = swapped(one.lse, num_heads, q_len, 1);
         expected.insert(expected.end(), rows.begin(), rows.end());
         expected_lse.insert(expected_lse.end(), lse_rows.begin(), lse_rows.end());
       }
