@@ -84,6 +84,7 @@ void add_matmuls(const settings& s, case_list& list) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
   int i = 0;
   const auto add = [&](int num_tokens, int out_dim, int in_dim) {
+    if (elements == 256) in_dim *= 8;
     if (in_dim % elements != 0) return;
     ++i;
     add_matmul<T, Type>(s, list, num_tokens, out_dim, in_dim, i % 2 == 0, i % 3);

@@ -6,6 +6,7 @@
 
 #include <rocmforge/quant.hpp>
 #include <rocmforge/status.hpp>
+#include <type_traits>
 
 namespace rocmforge::ledger {
 
@@ -27,13 +28,18 @@ void for_each_cache_type(F&& f) {
   f(q8_0{});
 }
 
-/// Calls `f` with a value of each type that weights are stored in.
+/// Calls `f` with a value of each type that weights are stored in: of all where activations are
+/// floats, of the simplest where they are not.
 template <class F>
 void for_each_weight_type(F&& f) {
   for_each_dtype(f);
-  f(q4_0{});
-  f(q4_1{});
-  f(q8_0{});
+  if constexpr (std::is_same_v<T, float>) {
+    for_each_block_format(f);
+  } else {
+    f(q4_0{});
+    f(q4_1{});
+    f(q8_0{});
+  }
 }
 
 inline void compile(const status&) {}

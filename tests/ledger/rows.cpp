@@ -39,7 +39,12 @@ void compile_rows() {
   compile(softmax(rows, rows));
   compile(swiglu(rows, rows, rows));
   compile(top_k({}, {}, rows));
-  for_each_weight_type([&]<class Type>(Type) { compile(embedding<Type>(rows, {}, {})); });
+  compile(scale(rows, rows, 1));
+  compile(soft_cap(rows, rows, 1));
+  for_each_weight_type([&]<class Type>(Type) {
+    compile(dequantise<Type>(rows, {}));
+    compile(embedding<Type>(rows, {}, {}));
+  });
   const auto append = [&]<class TCache>(TCache) {
     const tensor_view<TCache, 4> pages{};
     compile(kv_append(pages, pages, heads, heads, {}));

@@ -1,0 +1,60 @@
+// Decoding of every block format.
+#include <rocmforge/quant.hpp>
+
+#include "reference/quant.hpp"
+#include "tensors.hpp"
+#include "weights.hpp"
+
+namespace verify {
+namespace {
+
+template <class Type, class T>
+void add_dequantise(case_list& list, int rows, int row_blocks, int gap) {
+  const int row_size = row_blocks * rocmforge::block_traits<Type>::elements;
+  const auto prepare = [=](const placement& at) {
+    const auto stored = [=](unsigned seed) {
+      return reference::random_weights<Type>(std::size_t(rows * row_size), seed);
+    };
+    const int all = at.copies * rows;
+    const auto x = make_tensor<Type>({all, row_blocks}, placed(at, 1, stored), {0, gap});
+    // Floats are exact, and the others are rounded once.
+    const tolerance allowed{sizeof(T) == 4 ? 0 : rounding<T> * 1.001, sizeof(T) == 4 ? 0 : 1e-3};
+    const auto y =
+        expecting(make_tensor<T>({all, row_size}, for_output({gap, gap})), "y", at.slot * rows,
+                  (at.slot + 1) * rows, allowed, [=] { return reference::decode(stored(1)); });
+    return trial{[=] { return refusal(rocmforge::dequantise<Type>(y->view(), x->view())); }, {y}};
+  };
+  list.tests.push_back({"dequantise", weight_name<Type> + ">" + type_name<T>,
+                        shape_text({{"rows", rows}, {"row_size", row_size}, {"gap", gap}}), true,
+                        prepare});
+}
+
+template <class Type, class T>
+void add_dequantises(const settings& s, case_list& list) {
+  constexpr int elements = rocmforge::block_traits<Type>::elements;
+  int i = 0;
+  for (const int row_blocks : {1, 2, 7, elements == 256 ? 17 : 130})
+    add_dequantise<Type, T>(list, i % 2 == 0 ? 3 : 1, row_blocks, i++ % 3);
+  const int row_size = 4096, rows = timing_rows<T>(s, row_size);
+  const auto count = std::size_t(rows) * std::size_t(row_size);
+  list.speeds.push_back({"dequantise", weight_name<Type> + ">" + type_name<T>,
+                         shape_text({{"rows", rows}, {"row_size", row_size}}),
+                         double(count) * (sizeof(T) + double(sizeof(Type)) / elements), 0, [=] {
+                           const auto x = timing_weights<Type>(count);
+                           const auto y = timing_data<T>(count);
+                           return [=] {
+                             return refusal(rocmforge::dequantise<Type>(
+                                 y->view(rows, row_size), x->view(rows, row_size / elements)));
+                           };
+                         }});
+}
+
+const registration quant("quant", [](const settings& s, case_list& list) {
+  rocmforge::for_each_block_format(
+      [&]<class Type>(Type) { add_dequantises<Type, float>(s, list); });
+  add_dequantises<rocmforge::q4_0, half>(s, list);
+  add_dequantises<rocmforge::q6_k, bfloat16>(s, list);
+});
+
+}  // namespace
+}  // namespace verify
