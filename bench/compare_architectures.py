@@ -19,7 +19,7 @@ import gguf
 import llama_cpp
 import numpy as np
 
-HIDDEN, FFN, HEADS, KV_HEADS, HEAD_DIM, CONTEXT = 256, 512, 4, 2, 64, 128
+HIDDEN, FFN, HEADS, KV_HEADS, HEAD_DIM, CONTEXT = 256, 512, 4, 2, 64, 256
 PROMPT = "Sphinx of black quartz, judge my vow: 0123456789"
 # Largest difference of logits of size about 1, in float and against activations of 8 bits.
 LIMITS = {"f32": 1e-2, "q4_k": 0.35}
@@ -60,7 +60,8 @@ class Model:
         self.kind = kind
         self.metadata(architecture, layers, traits)
         self.vocabulary()
-        self.matrix("token_embd", self.vocab_size, HIDDEN, 1.0)
+        # Gemma multiplies rows of the embedding by sqrt(hidden_dim).
+        self.matrix("token_embd", self.vocab_size, HIDDEN, HIDDEN**-0.5 if architecture.startswith("gemma") else 1.0)
         for layer in range(layers):
             self.layer(f"blk.{layer}.", architecture, traits)
         self.vector("output_norm.weight", HIDDEN)

@@ -64,7 +64,7 @@ function(rocmforge_test NAME)
     rocmforge_add_test(${program} ${program} "-*_large:*_large/*" "${ARG_LABELS}")
     rocmforge_add_test(${program}.large ${program} "*_large:*_large/*" "${ARG_LABELS};large")
   else()
-    rocmforge_add_test(${program} ${program} "" "${ARG_LABELS}")
+    rocmforge_add_test(${program} ${program} "*" "${ARG_LABELS}")
   endif()
 endfunction()
 

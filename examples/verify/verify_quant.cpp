@@ -33,8 +33,10 @@ template <class Type, class T>
 void add_dequantises(const settings& s, case_list& list) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
   int i = 0;
-  for (const int row_blocks : {1, 2, 7, elements == 256 ? 17 : 130})
-    add_dequantise<Type, T>(list, i % 2 == 0 ? 3 : 1, row_blocks, i++ % 3);
+  for (const int row_blocks : {1, 2, 7, elements == 256 ? 17 : 130}) {
+    add_dequantise<Type, T>(list, i % 2 == 0 ? 3 : 1, row_blocks, i % 3);
+    ++i;
+  }
   const int row_size = 4096, rows = timing_rows<T>(s, row_size);
   const auto count = std::size_t(rows) * std::size_t(row_size);
   list.speeds.push_back({"dequantise", weight_name<Type> + ">" + type_name<T>,
