@@ -115,38 +115,45 @@ struct rope_kv_append {
     for_each_row(block, num_block_tokens, slots.extent[0], [&](int token) {
       const int slot = slots(token);
       const bool kept = slot >= 0 && slot / page_size < k_pages.extent[0];
-      if (kept)
-        append_heads(block, slice(v_pages, slot / page_size), slice(v, token), slot % page_size);
-      angles.fill(block, token, shared.table);
-      block.barrier();
-      rotate_heads<packet_elements>(block, slice(q_out, token), slice(q, token), shared.table,
-                                    angles.layout, angles.num_pairs);
       if (kept) {
-        append_rotated(block, shared, slice(k_pages, slot / page_size), slice(k, token),
-                       slot % page_size);
+        const rope_kv_append& values = reloaded(*this);
+        append_heads(block, slice(values.v_pages, slot / page_size), slice(values.v, token),
+                     slot % page_size);
       }
+      const rope_kv_append& queries = reloaded(*this);
+      queries.angles.fill(block, token, shared.table);
+      block.barrier();
+      rotate_heads<packet_elements>(block, slice(queries.q_out, token), slice(queries.q, token),
+                                    shared.table, queries.angles.layout, queries.angles.num_pairs);
+      if (kept) append_rotated(block, shared, token, slot);
       block.barrier();  // before the next token's table
     });
   }
 
  private:
+  /// The keys of a token, rotated; quantised ones come by way of shared memory, some heads at once.
   ROCMFORGE_DEVICE void append_rotated(block_context<BlockSize, WaveSize> block,
-                                       shared_storage& shared, tensor_view<TCache, 3> page,
-                                       tensor_view<const T, 2> token, int row) const {
+                                       shared_storage& shared, int token, int slot) const {
     if constexpr (!quantised) {
-      rotate_heads<packet_elements>(block, slice(permuted<1, 0, 2>(page), row), token, shared.table,
-                                    angles.layout, angles.num_pairs);
+      const rope_kv_append& keys = reloaded(*this);
+      const int page_size = keys.k_pages.extent[2];
+      rotate_heads<packet_elements>(
+          block, slice(permuted<1, 0, 2>(slice(keys.k_pages, slot / page_size)), slot % page_size),
+          slice(keys.k, token), shared.table, keys.angles.layout, keys.angles.num_pairs);
     } else {
-      const int num_heads = token.extent[0], head_dim = token.extent[1];
-      const int heads_at_once = staged_elements / head_dim;
+      const int num_heads = k.extent[1], heads_at_once = staged_elements / k.extent[2];
       for (int first = 0; first < num_heads; first += heads_at_once) {
-        const int count = num_heads - first < heads_at_once ? num_heads - first : heads_at_once;
-        const tensor_view<float, 2> staged{shared.staged, {count, head_dim}, {head_dim, 1}};
-        rotate_heads<packet_elements>(block, staged, sub_view<0>(token, first, first + count),
-                                      shared.table, angles.layout, angles.num_pairs);
+        const int last = num_heads - first < heads_at_once ? num_heads : first + heads_at_once;
+        const rope_kv_append& keys = reloaded(*this);
+        const int head_dim = keys.k.extent[2];
+        const tensor_view<float, 2> staged{shared.staged, {last - first, head_dim}, {head_dim, 1}};
+        rotate_heads<packet_elements>(block, staged, sub_view<0>(slice(keys.k, token), first, last),
+                                      shared.table, keys.angles.layout, keys.angles.num_pairs);
         block.barrier();
-        append_heads(block, sub_view<0>(page, first, first + count),
-                     tensor_view<const float, 2>(staged), row);
+        const rope_kv_append& pages = reloaded(*this);
+        const int page_size = pages.k_pages.extent[2];
+        append_heads(block, sub_view<0>(slice(pages.k_pages, slot / page_size), first, last),
+                     tensor_view<const float, 2>(staged), slot % page_size);
         block.barrier();  // before the next heads
       }
     }

@@ -103,8 +103,11 @@ struct qk_norm_rope {
       angles.fill(block, token, table);
       block.barrier();
       with_layout(angles.layout, [&](auto interleaved) {
-        for (int i = 0; i < 2; ++i)
-          norm_and_rotate<interleaved>(block, i == 0 ? q : k, token, table);
+        for (int i = 0; i < 2; ++i) {
+          const qk_norm_rope& again = reloaded(*this);
+          again.template norm_and_rotate<interleaved>(block, i == 0 ? again.q : again.k, token,
+                                                      table);
+        }
       });
       block.barrier();  // before the next token's table
     });

@@ -117,9 +117,10 @@ struct attention {
     const int end = mask.end(last_query, q_len, kv_len);
     // Tiles start at multiples of their size, so that a query's sums do not depend on the others'.
     const int begin = mask.begin(first_query, q_len, kv_len);
+    const attention& held = reloaded(*this);  // keys and values
     for (int first_key = begin / Config.block_kv * Config.block_kv; first_key < end;
          first_key += Config.block_kv) {
-      stage_keys(block, shared, sequence, kv_head, first_key, begin, end, head_dim);
+      held.stage_keys(block, shared, sequence, kv_head, first_key, begin, end, head_dim);
       block.barrier();
       for (int round = 0; round < rounds; ++round) {
         const int row = lane_row + round * lanes_q * lane_q;
@@ -128,7 +129,7 @@ struct attention {
                    maximum[round], sum[round], output[round]);
       }
       block.barrier();
-      stage_values(block, shared, sequence, kv_head, first_key, begin, end, v_head_dim);
+      held.stage_values(block, shared, sequence, kv_head, first_key, begin, end, v_head_dim);
       block.barrier();
       for (int round = 0; round < rounds; ++round) {
         const int row = lane_row + round * lanes_q * lane_q;
@@ -138,6 +139,8 @@ struct attention {
       block.barrier();
     }
 
+    const Problem& after = reloaded(*this).problem;
+    const int end_of_row = after.v_head_dim();
     for (int round = 0; round < rounds; ++round) {
       ROCMFORGE_UNROLL
       for (int r = 0; r < lane_q; ++r) {
@@ -146,12 +149,12 @@ struct attention {
         const float inverse = sum[round][r] > 0 ? 1.0f / sum[round][r] : 0.0f;
         for (int c = 0; c < output_packets; ++c) {
           const int first = (c * lanes_kv + lane_kv) * output_elements;
-          if (first < v_head_dim) {
-            attention_rows::store(problem.output(sequence, head, query), first, v_head_dim,
+          if (first < end_of_row) {
+            attention_rows::store(after.output(sequence, head, query), first, end_of_row,
                                   output[round][r][c] * inverse);
           }
         }
-        if (float* lse = problem.lse_at(sequence, head, query); lse != nullptr && lane_kv == 0) {
+        if (float* lse = after.lse_at(sequence, head, query); lse != nullptr && lane_kv == 0) {
           *lse = attention_rows::log_sum_exp(maximum[round][r], sum[round][r]);
         }
       }

@@ -92,14 +92,15 @@ struct attention_vector {
       last_key = end[r] > last_key ? end[r] : last_key;
     }
 
+    const attention_vector& held = reloaded(*this);
     constexpr int step = num_teams * keys_at_once;
     for (int base = first_key / step * step; base < last_key; base += step) {
       dot_accumulator<packet_elements, WaveSize> dot[num_rows][keys_at_once];
       for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
-        const int held = seen(position, first_key, last_key);
-        const cache_element* key = problem.key(sequence, kv_head, held);
-        prefetch_row(problem.value(sequence, kv_head, held));
+        const int nearest = seen(position, first_key, last_key);
+        const cache_element* key = held.problem.key(sequence, kv_head, nearest);
+        prefetch_row(held.problem.value(sequence, kv_head, nearest));
         ROCMFORGE_UNROLL
         for (int i = 0; i < lane_packets; ++i) {
           const auto values =
@@ -114,7 +115,7 @@ struct attention_vector {
       packet<float, keys_at_once> score[num_rows];
       ROCMFORGE_UNROLL
       for (int r = 0; r < num_rows; ++r) {
-        score[r] = scoring.exponent(whole_scores(dot[r], block));
+        score[r] = held.scoring.exponent(whole_scores(dot[r], block));
         score[r] = keep_first(score[r], keys_before(end[r] - base - team), minus_infinity);
         if (begin[r] > base)
           score[r] = drop_first(score[r], keys_before(begin[r] - base - team), minus_infinity);
@@ -133,9 +134,9 @@ struct attention_vector {
       for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
         const cache_element* value =
-            problem.value(sequence, kv_head, seen(position, first_key, last_key));
+            held.problem.value(sequence, kv_head, seen(position, first_key, last_key));
         if (position + step < last_key)
-          prefetch_row(problem.key(sequence, kv_head, position + step));
+          prefetch_row(held.problem.key(sequence, kv_head, position + step));
         ROCMFORGE_UNROLL
         for (int i = 0; i < lane_packets; ++i) {
           const auto values =
@@ -159,8 +160,7 @@ struct attention_vector {
       }
     }
     block.barrier();
-    merge_teams(block, shared, sequence, kv_head, group, first_row,
-                rows_left < num_rows ? rows_left : num_rows);
+    reloaded(*this).merge_teams(block, shared, sequence, kv_head);
   }
 
  private:
@@ -216,8 +216,11 @@ struct attention_vector {
   }
 
   ROCMFORGE_DEVICE void merge_teams(block_context<BlockSize, WaveSize> block,
-                                    const shared_storage& shared, int sequence, int kv_head,
-                                    int group, int first_row, int rows) const {
+                                    const shared_storage& shared, int sequence, int kv_head) const {
+    const int group = problem.num_heads() / problem.num_kv_heads();
+    const int first_row = block.index.x * num_rows;
+    const int rows_left = group * problem.q_len(sequence) - first_row;
+    const int rows = rows_left < num_rows ? rows_left : num_rows;
     const int v_head_dim = problem.v_head_dim();
     for (int i = block.thread; i < rows * packets; i += BlockSize) {
       const int r = i / packets, first = i % packets * packet_elements;

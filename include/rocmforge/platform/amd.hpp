@@ -122,6 +122,21 @@ ROCMFORGE_DEVICE void keep_stores_apart() {
 #endif
 }
 
+/// The launched kernel's members as they lie in memory, to be read again from there: see
+/// reloaded() in gpu.hpp.
+template <class Kernel>
+ROCMFORGE_DEVICE const Kernel& arguments_again([[maybe_unused]] const Kernel& kernel) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  using constant = const Kernel __attribute__((address_space(4)));
+  auto* arguments = (constant*)__builtin_amdgcn_kernarg_segment_ptr();
+  // Now the compiler does not know that it has read them before, nor may it do so earlier.
+  __asm__ volatile("" : "+s"(arguments));
+  return *(const Kernel*)arguments;
+#else
+  return kernel;
+#endif
+}
+
 [[noreturn]] ROCMFORGE_DEVICE void trap() {
   __builtin_trap();
 }

@@ -365,6 +365,16 @@ __global__ void __launch_bounds__(Kernel::block_size) ROCMFORGE_WAVES_PER_SIMD(m
 
 }  // namespace gpu
 
+/// The same kernel, whose members are read from memory again. All members of a kernel are loaded
+/// into scalar registers at its begin, and GPUs of the gfx9 family have too few of them to hold
+/// several views through a loop: what is needed only after the loop is better read after it.
+///
+/// @param kernel  the functor that was launched, not a member of another
+template <class Kernel>
+ROCMFORGE_DEVICE const Kernel& reloaded(const Kernel& kernel) {
+  return gpu::arguments_again(kernel);
+}
+
 /// Starts `kernel` on `grid` blocks. A grid with no blocks launches nothing.
 ///
 /// @return unsupported if the device has less shared memory than the kernel wants, invalid_shape if

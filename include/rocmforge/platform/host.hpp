@@ -403,6 +403,12 @@ void run_serial(const Kernel& kernel, grid_size grid) {
 
 }  // namespace host_runtime
 
+/// The same kernel: only GPUs have reason to read its members again.
+template <class Kernel>
+ROCMFORGE_DEVICE const Kernel& reloaded(const Kernel& kernel) {
+  return kernel;
+}
+
 /// Starts `kernel` on `grid` blocks. A grid with no blocks launches nothing.
 ///
 /// @return unsupported if the device has less shared memory than the kernel wants, invalid_shape if
