@@ -9,8 +9,8 @@ endif()
 list(JOIN others "|" others)
 list(FILTER headers EXCLUDE REGEX "/platform/(${others})\\.hpp$")
 if(NOT ROCMFORGE_PLATFORM STREQUAL host)
-  # Files and text have nothing to do with a GPU.
-  list(FILTER headers EXCLUDE REGEX "^rocmforge/(gguf|text)/|^rocmforge/(gguf|tokenizer)\\.hpp$")
+  # Files and text have nothing to do with a GPU; and a model's headers would compile every kernel again, each of them.
+  list(FILTER headers EXCLUDE REGEX "^rocmforge/(gguf|text|model)/|^rocmforge/(gguf|tokenizer|model)\\.hpp$")
 endif()
 
 set(sources)
