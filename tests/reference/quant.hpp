@@ -120,9 +120,9 @@ ROCMFORGE_REFERENCE_FORMAT(q6_k, 14, 256, 210, 208, -1) {
   return half_at(b + 208) * i8(b[192 + e / 16]) * (low + 16 * high - 32);
 }
 ROCMFORGE_REFERENCE_FORMAT(q8_k, 15, 256, 292, -1, -1) {
-  float d;
-  std::memcpy(&d, b, 4);
-  return double(d) * i8(b[4 + e]);
+  float scale;
+  std::memcpy(&scale, b, 4);
+  return double(scale) * i8(b[4 + e]);
 }
 
 // Numbers that name values.
@@ -213,10 +213,10 @@ ROCMFORGE_REFERENCE_FORMAT(iq1_s, 19, 256, 50, 0, -1) {
 }
 ROCMFORGE_REFERENCE_FORMAT(iq1_m, 29, 256, 56, -1, -1) {
   const int k = e / 32, g = e % 32 / 8, j = e % 8, q = nibble(b[32 + 2 * k + g / 2], g % 2);
-  int d = 0;
-  for (int i = 3; i >= 0; --i) d = d * 16 + u16(b + 48 + 2 * i) / 4096;
+  int bits = 0;
+  for (int i = 3; i >= 0; --i) bits = bits * 16 + u16(b + 48 + 2 * i) / 4096;
   const int scale = u16(b + 48 + 2 * (k / 2)) >> (6 * (k % 2) + 3 * (g / 2)) & 7;
-  return half_of_bits(d) * (2 * scale + 1) *
+  return half_of_bits(bits) * (2 * scale + 1) *
          (grid_byte(grids::iq1_s(b[4 * k + g] + 256 * (q & 7)), j) + (q >= 8 ? -0.125 : 0.125));
 }
 #undef ROCMFORGE_REFERENCE_FORMAT
