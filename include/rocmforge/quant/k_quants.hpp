@@ -65,7 +65,7 @@ ROCMFORGE_DEVICE affine six_bit_scale(const Block& block, int group) {
   const int scale = group < 4 ? s[0] & 63 : (s[8] & 15) | s[0] >> 6 << 4;
   const int min = group < 4 ? s[4] & 63 : s[8] >> 4 | s[4] >> 6 << 4;
   return {static_cast<float>(block.d) * static_cast<float>(scale),
-          static_cast<float>(block.dmin) * static_cast<float>(-min)};
+          static_cast<float>(block.dmin) * -static_cast<float>(min)};
 }
 
 /// All of them, each twice.
@@ -104,7 +104,7 @@ struct block_format<q2_k> {
   ROCMFORGE_DEVICE static affine scale(const q2_k& block, int group, int half) {
     const int scales = block.scales[2 * group + half];
     return {static_cast<float>(block.d) * static_cast<float>(scales & 15),
-            static_cast<float>(block.dmin) * static_cast<float>(-(scales >> 4))};
+            static_cast<float>(block.dmin) * -static_cast<float>(scales >> 4)};
   }
   ROCMFORGE_DEVICE static block_scales scales(const q2_k& block) {
     const auto packed = load_field<16>(block, block.scales);
