@@ -26,7 +26,8 @@ TEST(tokenizer_fuzz, the_seeds_are_sound) {
   for (const byte_vector& file : vocabulary_files()) EXPECT_TRUE(exercise_tokenizer(file));
   const byte_vector file = vocabulary_file("t5", "");
   const vocabulary vocab = load_vocabulary(gguf::parse(file, "t5.gguf"));
-  const auto rule = charsmap(vocab.precompiled_charsmap).find("xx");
+  const charsmap map(vocab.precompiled_charsmap);
+  const auto rule = map.find("xx");
   ASSERT_TRUE(rule);
   EXPECT_EQ(rule->num_bytes, 1u);
   EXPECT_EQ(rule->replacement, "y");
