@@ -1,5 +1,6 @@
 // What the kernels decode out of a block, bit for bit, against a decode from the bytes; and the op
 // that decodes whole tensors.
+#include <cmath>
 #include <rocmforge/dispatch.hpp>
 #include <rocmforge/quant.hpp>
 
@@ -56,8 +57,11 @@ template <class Type>
 void expect_decoded(const std::vector<Type>& stored) {
   const std::vector<double> expected = reference::decode(stored);
   const auto expect_same = [&](const std::vector<float>& actual) {
-    for (std::size_t i = 0; i < actual.size(); ++i)
-      ASSERT_EQ(actual[i], i < expected.size() ? float(expected[i]) : 0.0f) << i;
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      const float wanted = i < expected.size() ? float(expected[i]) : 0.0f;
+      ASSERT_EQ(actual[i], wanted) << i;
+      ASSERT_EQ(std::signbit(actual[i]), std::signbit(wanted)) << i;
+    }
   };
   expect_same(decoded<4>(stored));
   expect_same(decoded<8>(stored));

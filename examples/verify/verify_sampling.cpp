@@ -310,6 +310,7 @@ const registration sampling("sampling", [](const settings& s, case_list& list) {
       add_draw<T>(list, 3, size, {.top_k = 0, .top_p = 1, .min_p = 0, .temperature = 2}, {});
       add_draw<T>(list, 3, size, {.top_k = 7, .top_p = 1, .min_p = 0, .temperature = 2}, {1, 3});
       add_draw<T>(list, 3, size, {.top_k = 0, .top_p = 0.7f, .min_p = 0, .temperature = 2}, {});
+      add_draw<T>(list, 3, size, {.top_k = 20, .top_p = 0.5f, .min_p = 0, .temperature = 2}, {});
       add_draw<T>(list, 3, size, {.top_k = 0, .top_p = 1, .min_p = 0.2f, .temperature = 3}, {});
       add_draw<T>(list, 3, size, everything, {2, 1});
     }

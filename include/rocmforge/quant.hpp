@@ -1,11 +1,16 @@
-// Weight formats: dense (floats and integers) and every block-quantised one of ggml, and the op
-// that decodes them. A further format is one struct with its `block_format`.
+// Weight formats: dense (floats and integers) and every block-quantised one of ggml, and the ops
+// that decode and encode them. A further format is one struct with its `block_format`.
 #pragma once
+
+#include <cstdint>
+#include <type_traits>
 
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/block/rows.hpp"
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/quant/block.hpp"
+#include "rocmforge/quant/encode.hpp"
+#include "rocmforge/quant/encode_k.hpp"
 #include "rocmforge/quant/grid_quants.hpp"
 #include "rocmforge/quant/k_quants.hpp"
 #include "rocmforge/quant/nonlinear.hpp"
@@ -24,6 +29,13 @@ void for_each_block_format(F&& f) {
   f(q2_k{}), f(q3_k{}), f(q4_k{}), f(q5_k{}), f(q6_k{}), f(q8_k{});
   f(iq4_nl{}), f(iq4_xs{}), f(mxfp4{}), f(nvfp4{}), f(tq1_0{}), f(tq2_0{});
   f(iq1_s{}), f(iq1_m{}), f(iq2_xxs{}), f(iq2_xs{}), f(iq2_s{}), f(iq3_xxs{}), f(iq3_s{});
+}
+
+/// Calls `f(Type{})` for every format that `quantise` writes.
+template <class F>
+void for_each_encoded_format(F&& f) {
+  f(q4_0{}), f(q4_1{}), f(q5_0{}), f(q5_1{}), f(q8_0{}), f(q8_1{});
+  f(q2_k{}), f(q3_k{}), f(q4_k{}), f(q5_k{}), f(q6_k{}), f(q8_k{});
 }
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
@@ -73,6 +85,88 @@ struct dequantise {
   }
 };
 
+/// Each lane encodes blocks of 32, or a group of a block of 256, whose lanes share it.
+template <class Type, class T, int BlockSize, int WaveSize>
+struct quantise {
+  static_assert(BlockSize % WaveSize == 0, "quantise: BlockSize must be a multiple of WaveSize");
+  static constexpr int block_size = BlockSize;
+  static constexpr int wave_size = WaveSize;
+  using encoder = block_encoder<Type>;
+  static constexpr int elements = block_traits<Type>::elements;
+  static constexpr bool shared = elements == 256;
+  static constexpr int group_size = [] {
+    if constexpr (shared) return encoder::group_size;
+    return elements;
+  }();
+  static constexpr int groups = elements / group_size;
+  static_assert(BlockSize % groups == 0 || WaveSize == 1,
+                "quantise: BlockSize must be a multiple of the groups of a block");
+  /// Blocks that are encoded at once, and turns that are taken.
+  static constexpr int num_slots = WaveSize == 1 ? 1 : BlockSize / groups;
+  static constexpr int num_turns = WaveSize == 1 ? divide_up(8192, elements) : 1;
+  struct shared_storage {
+    block_in_progress blocks[shared ? num_slots : 1];
+  };
+
+  tensor_view<Type, 2> y;     // [num_rows, row_size / elements]
+  tensor_view<const T, 2> x;  // [num_rows, row_size]
+
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
+                                   shared_storage& storage) const {
+    const std::int64_t first = std::int64_t{block.index.x} * (num_slots * num_turns);
+    for (int turn = 0; turn < num_turns; ++turn) {
+      const std::int64_t begin = first + turn * num_slots;
+      if constexpr (!shared) {
+        for_each_group(block, begin, [&](int, int, Type& to, const T* from) {
+          float values[group_size];
+          load_group(values, from);
+          encoder::encode(to, [&](int i) { return values[i]; });
+        });
+      } else {
+        for_each_group(block, begin, [&](int slot, int group, Type&, const T* from) {
+          float values[group_size];
+          load_group(values, from);
+          const affine fit = encoder::fit(values);
+          storage.blocks[slot].d[group] = fit.d;
+          storage.blocks[slot].m[group] = fit.m;
+        });
+        block.barrier();
+        for_each_group(block, begin, [&](int slot, int group, Type&, const T* from) {
+          float values[group_size];
+          load_group(values, from);
+          encoder::round(storage.blocks[slot], group, values);
+        });
+        block.barrier();
+        for_each_group(block, begin, [&](int slot, int group, Type& to, const T*) {
+          encoder::pack(to, storage.blocks[slot], group);
+        });
+      }
+    }
+  }
+
+ private:
+  /// f(slot, group, block, numbers of the group) for the groups of `num_slots` blocks from block
+  /// `begin` that are the lane's.
+  template <class F>
+  ROCMFORGE_DEVICE void for_each_group(block_context<BlockSize, WaveSize> block, std::int64_t begin,
+                                       F&& f) const {
+    for (int i = block.thread; i < num_slots * groups; i += BlockSize) {
+      const std::int64_t index = begin + i / groups;
+      if (index >= y.size()) return;
+      const int row = static_cast<int>(index / y.extent[1]);
+      const int column = static_cast<int>(index % y.extent[1]), group = i % groups;
+      f(i / groups, group, slice(y, row).data[column],
+        slice(x, row).data + std::int64_t{column} * elements + group * group_size);
+    }
+  }
+  ROCMFORGE_DEVICE static void load_group(float (&values)[group_size], const T* from) {
+    constexpr int N = packet_size<T, WaveSize> < 16 ? packet_size<T, WaveSize> : 16;
+    ROCMFORGE_UNROLL
+    for (int first = 0; first < group_size; first += N)
+      store_packet(values + first, packet<float, N>(load_packet<N>(from + first)));
+  }
+};
+
 }  // namespace kernels
 
 /// The values of weights in any format, rounded once to T: exact in float (each is a product of a
@@ -101,6 +195,45 @@ template <class Type, class T, int BlockSize = default_block_size>
     const int rows = rows_per_block<wave>(y.extent[1]);
     return launch(op, kernel{y, x, rows},
                   {divide_up(y.extent[0], rows), divide_up(y.extent[1], kernel::columns)}, stream);
+  });
+}
+
+/// Numbers as blocks. q4_0, q4_1, q5_0, q5_1, q8_0, q8_1 and q8_k become the blocks of ggml's
+/// reference encoder, bit for bit; the K formats blocks with a small squared error (docs/quant.md
+/// has it beside ggml's), the same on every platform that has a fused multiply-add.
+///
+/// Numbers must be finite and small enough that a block's scale is: a half holds up to 65504.
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @tparam Type  one of `for_each_encoded_format`
+/// @param y      [num_rows, row_size / block_traits<Type>::elements]  output
+/// @param x      [num_rows, row_size]
+/// @return invalid_shape if the extents disagree or there are too many blocks for one launch,
+///         invalid_layout if a last axis is not contiguous
+template <class Type, class T, int BlockSize = default_block_size>
+[[nodiscard]] status quantise(identity_t<tensor_view<Type, 2>> y, tensor_view<T, 2> x,
+                              stream_ref stream = {}) {
+  constexpr const char* op = "quantise";
+  if (status s =
+          checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
+                      checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
+                      checks::extent(op, "x", 1, x.extent[1],
+                                     std::int64_t{y.extent[1]} * block_traits<Type>::elements));
+      !s) {
+    return s;
+  }
+  return dispatch_wave_size(op, stream, [&](auto wave) -> status {
+    using kernel = kernels::quantise<Type, std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    constexpr std::int64_t together = kernel::num_slots * kernel::num_turns;
+    const std::int64_t launches = (y.size() + together - 1) / together;
+    if (launches > 2147483647) {
+      return {status_code::invalid_shape,
+              op,
+              "y",
+              "there are {0} blocks, expected at most {1} for one launch",
+              {y.size(), 2147483647 * together}};
+    }
+    return launch(op, kernel{y, x}, {static_cast<int>(launches)}, stream);
   });
 }
 

@@ -6,7 +6,7 @@ mutation_test.py PROGRAM BUILD_FOLDER OBJECTS... [--only REGEX] [--jobs N] [--ta
 PROGRAM is verify_emulated as it was built, which must pass. With MUTATION_SUBSET=N in the environment N faults of all families are
 taken in turn. For each fault of mutations.py the headers are copied, the fault is
 put in, the one source that is to see it is compiled as the build compiled it, linked with OBJECTS (what no fault concerns), and
-run on all devices of the host: the serial one and the emulated waves of 32 and 64. It must end with status 1. Text that is not
+run on all devices of the host: the serial one and the emulated waves of 32 and 64. It must end with status 1, or crash. Text that is not
 where the fault expects it, or a fault that does not compile, is an error of this test and not a catch.
 """
 
@@ -140,7 +140,9 @@ def main():
                 errors.append(str(fault))
                 print(f"ERROR    {mutation.family:16} {fault}", flush=True)
                 continue
-            if status == 1 and devices:
+            if isinstance(status, int) and status < 0:
+                devices = [f"all, by signal {-status}"]
+            if devices:
                 rows.append((mutation, devices, first))
                 print(f"caught   {mutation.family:16} {mutation.name}: {first} ({', '.join(devices)})", flush=True)
             else:

@@ -130,7 +130,7 @@ inline constexpr int uneven[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                    1,    13,   25,  38,  53,  69,  89,  113};
 inline double four_bit_float(int q) {
   const double values[8] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
-  return q < 8 ? values[q] : -values[q - 8];
+  return q <= 8 ? values[q % 8] : -values[q - 8];  // there is no negative zero
 }
 ROCMFORGE_REFERENCE_FORMAT(iq4_nl, 20, 32, 18, 0, -1) {
   return uneven[nibble(b[2 + e % 16], e / 16)] * half_at(b);

@@ -1,13 +1,9 @@
-// From floats to blocks, one lane a block. The simple formats are encoded as ggml's reference does
-// it, bit for bit; the K formats by a search of the scales with the smallest squared error.
+// From floats to blocks of 32, one lane a block, as ggml's reference does it, bit for bit.
 #pragma once
 
 #include <cstdint>
 
-#include "rocmforge/quant/k_quants.hpp"
-#include "rocmforge/quant/nonlinear.hpp"
 #include "rocmforge/quant/simple.hpp"
-#include "rocmforge/quant/ternary.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
@@ -32,6 +28,11 @@ ROCMFORGE_DEVICE int clamp(int q, int low, int high) {
 /// Halves away from 0.
 ROCMFORGE_DEVICE int round_away(float x) {
   return static_cast<int>(x < 0 ? x - 0.5f : x + 0.5f);
+}
+
+/// -x; of a zero the negative one, which AMD's fused product and conversion would make positive.
+ROCMFORGE_DEVICE half negative_half(float x) {
+  return x == 0 ? half::from_bits(0x8000) : half(-x);
 }
 
 /// The element of the largest magnitude, with its sign; the first of equal ones.
@@ -85,8 +86,9 @@ template <>
 struct block_encoder<q4_0> {
   template <class F>
   ROCMFORGE_DEVICE static void encode(q4_0& to, F&& value) {
-    const float d = encoding::extreme<32>(value) / -8.0f, inverse = encoding::inverse(d);
-    to.d = half(d);
+    const float negative = encoding::extreme<32>(value) / 8.0f;
+    const float inverse = -encoding::inverse(negative);
+    to.d = encoding::negative_half(negative);
     encoding::store_nibbles(to.qs, [&](int i) {
       return encoding::clamp(static_cast<int>(fma(value(i), inverse, 8.5f)), 0, 15);
     });
@@ -111,8 +113,9 @@ template <>
 struct block_encoder<q5_0> {
   template <class F>
   ROCMFORGE_DEVICE static void encode(q5_0& to, F&& value) {
-    const float d = encoding::extreme<32>(value) / -16.0f, inverse = encoding::inverse(d);
-    to.d = half(d);
+    const float negative = encoding::extreme<32>(value) / 16.0f;
+    const float inverse = -encoding::inverse(negative);
+    to.d = encoding::negative_half(negative);
     encoding::store_bits(to.qh, encoding::store_nibbles(to.qs, [&](int i) {
                            return encoding::clamp(static_cast<int>(fma(value(i), inverse, 16.5f)),
                                                   0, 31);
