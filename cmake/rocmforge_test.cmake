@@ -4,7 +4,7 @@
 # A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too, but
 # with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases whose names end in `_large`, which take
 # minutes where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
-# writes its results to results/NAME_test.xml.
+# writes its results to results/NAME_test.xml, and a kernel test what it launched to results/NAME_test.launches.
 
 find_package(GTest REQUIRED)
 # Under the sanitizers kernels run on the serial device alone, which has the tails and edges of every op at a third of the
@@ -17,11 +17,19 @@ if(ROCMFORGE_PLATFORM STREQUAL host AND NOT ROCMFORGE_SANITIZE MATCHES thread)
   # What makes a program see the emulated devices. Three wave sizes are three times the code: -O1 compiles it in half the
   # time. golden_test and the decoder run what -O3 makes of the kernels.
   add_library(rocmforge_emulation INTERFACE)
-  target_compile_definitions(rocmforge_emulation INTERFACE ROCMFORGE_EMULATION=1)
+  target_compile_definitions(rocmforge_emulation INTERFACE ROCMFORGE_EMULATION=1 ROCMFORGE_OBSERVE_LAUNCHES=1)
   target_compile_options(rocmforge_emulation INTERFACE $<$<CONFIG:Release>:-O1>)
   target_link_libraries(rocmforge_emulation INTERFACE Boost::context)
   add_library(weight_kernels_emulated STATIC EXCLUDE_FROM_ALL ${weight_kernels_sources})
   target_link_libraries(weight_kernels_emulated PRIVATE rocmforge_kernels rocmforge_emulation)
+endif()
+
+# Records launches. All that a program has of the kernels must be compiled for that; a program without the recorder ignores it.
+add_library(launch_recorder OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/launch_recorder.cpp)
+target_compile_definitions(launch_recorder PUBLIC ROCMFORGE_OBSERVE_LAUNCHES=1)
+target_link_libraries(launch_recorder PRIVATE rocmforge_host_flags PUBLIC GTest::gtest)
+if(NOT ROCMFORGE_PLATFORM STREQUAL host)
+  target_compile_definitions(weight_kernels PRIVATE ROCMFORGE_OBSERVE_LAUNCHES=1)
 endif()
 
 set(ROCMFORGE_TEST_LAUNCHER "$ENV{ROCMFORGE_TEST_LAUNCHER}"
@@ -55,6 +63,9 @@ function(rocmforge_test NAME)
     target_link_libraries(${program} PRIVATE rocmforge_emulation weight_kernels_emulated)
   elseif(NOT ARG_HOST_ONLY)
     target_link_libraries(${program} PRIVATE weight_kernels)
+  endif()
+  if(NOT ARG_HOST_ONLY AND (NOT ROCMFORGE_PLATFORM STREQUAL host OR (emulation AND NOT ARG_NOT_EMULATED)))
+    target_link_libraries(${program} PRIVATE launch_recorder)
   endif()
   target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
   target_link_libraries(${program} PRIVATE GTest::gtest_main)

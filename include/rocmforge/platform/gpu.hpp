@@ -11,6 +11,7 @@
 
 #include "rocmforge/error.hpp"
 #include "rocmforge/platform/macros.hpp"
+#include "rocmforge/platform/observe.hpp"
 #include "rocmforge/platform/types.hpp"
 #include "rocmforge/status.hpp"
 
@@ -394,8 +395,8 @@ status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref s
   }
   if (devices().empty()) return {status_code::no_device, op, "", "there is no device", {}};
   // The entry of a kernel that wants more than max_shared_bytes is a trap, whatever the device has.
-  const auto has =
-      static_cast<std::int64_t>(devices()[static_cast<std::size_t>(stream.device())].shared_bytes);
+  const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
+  const auto has = static_cast<std::int64_t>(device.shared_bytes);
   const std::int64_t wants = shared_bytes,
                      available = has < arch::max_shared_bytes ? has : arch::max_shared_bytes;
   if (wants > available) {
@@ -405,6 +406,7 @@ status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref s
             "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
             {wants, available}};
   }
+  tell_launch<Kernel>(op, grid, device);
   constexpr std::size_t dynamic_bytes = arch::shared_memory_is_dynamic ? shared_bytes : 0;
   if constexpr (dynamic_bytes > 49152) {
     static_cast<void>(ROCMFORGE_RUNTIME(FuncSetAttribute)(

@@ -20,6 +20,7 @@
 
 #include "rocmforge/error.hpp"
 #include "rocmforge/platform/macros.hpp"
+#include "rocmforge/platform/observe.hpp"
 #include "rocmforge/platform/types.hpp"
 #include "rocmforge/status.hpp"
 
@@ -433,6 +434,7 @@ status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref s
         "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
         {static_cast<std::int64_t>(shared_bytes), static_cast<std::int64_t>(device.shared_bytes)}};
   }
+  tell_launch<Kernel>(op, grid, device);
   status result;
   if constexpr (Kernel::block_size == 1) {
     stream.submit([=] { host_runtime::run_serial(kernel, grid); });

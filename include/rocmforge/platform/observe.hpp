@@ -1,0 +1,34 @@
+// Launches told to the program that makes them, for tests and traces. Without
+// ROCMFORGE_OBSERVE_LAUNCHES there is nothing of it.
+#pragma once
+
+#include "rocmforge/platform/macros.hpp"
+#include "rocmforge/platform/types.hpp"
+
+namespace rocmforge {
+
+#if defined(ROCMFORGE_OBSERVE_LAUNCHES)
+/// Called on the host before each launch of at least one block, if the program defines it; by
+/// several threads at a time, if they launch. A graph's launches are told when it records them.
+///
+/// @param op      the function that launches
+/// @param kernel  text of the compiler that ends in `Kernel = TYPE]`; it stays where it is
+/// @param device  one of `devices()`
+[[gnu::weak]] void observe_launch(const char* op, const char* kernel,
+                                  const device_properties& device);
+#endif
+
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// Called by each platform's `launch` when the arguments are found to be good.
+template <class Kernel>
+void tell_launch([[maybe_unused]] const char* op, [[maybe_unused]] grid_size grid,
+                 [[maybe_unused]] const device_properties& device) {
+#if defined(ROCMFORGE_OBSERVE_LAUNCHES)
+  if (observe_launch != nullptr && grid.x != 0 && grid.y != 0 && grid.z != 0)
+    observe_launch(op, __PRETTY_FUNCTION__, device);
+#endif
+}
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
