@@ -1,8 +1,10 @@
 // Embedding lookup against a decoding of every format that shares no code with the library.
 #include <rocmforge/embedding.hpp>
+#include <rocmforge/model/weight_kernels.hpp>
 
 #include <cstring>
 
+#include "reference/quant.hpp"
 #include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
@@ -97,6 +99,30 @@ TEST_P(embedding_lookup, of_quantised_tables) {
     check<q8_0, bfloat16>(hidden_dim, some_tokens);
     check<q8_0, float>(hidden_dim, some_tokens);
   }
+}
+
+TEST_P(embedding_lookup, of_tables_in_every_format) {
+  for_each_block_format([]<class Type>(Type) {
+    SCOPED_TRACE(reference::format<Type>::name);
+    if constexpr (!std::is_same_v<Type, q8_1> && !std::is_same_v<Type, q8_k>) {
+      constexpr int row_blocks = 3, hidden_dim = row_blocks * block_traits<Type>::elements;
+      const auto table = reference::random_weights<Type>(std::size_t(vocab_size * hidden_dim), 2);
+      const auto weights = reference::decode(table);
+      const device_buffer<Type> device_table(table);
+      const device_buffer<int> tokens(some_tokens);
+      const int rows = int(some_tokens.size());
+      const device_buffer<float> y(std::size_t(rows * hidden_dim));
+      EXPECT_SUCCESS(embedding<Type>(y.view(rows, hidden_dim),
+                                     device_table.view(vocab_size, row_blocks), tokens.view(rows)));
+      const auto actual = y.to_host();
+      for (int i = 0; i < rows * hidden_dim; ++i) {
+        const int token = some_tokens[std::size_t(i / hidden_dim)];
+        ASSERT_EQ(actual[std::size_t(i)],
+                  float(weights[std::size_t(token * hidden_dim + i % hidden_dim)]))
+            << i;
+      }
+    }
+  });
 }
 
 TEST_P(embedding_lookup, of_many_tokens) {

@@ -136,6 +136,13 @@ void check_dequantise(int rows, int row_blocks, int gap) {
   }
 }
 
+TEST_P(quant, dequantise_decodes_every_format) {
+  for_each_block_format([]<class Type>(Type) {
+    SCOPED_TRACE(reference::format<Type>::name);
+    check_dequantise<Type, float>(2, 3, 1);
+  });
+}
+
 TEST_P(quant, dequantise_decodes_rows_of_any_length) {
   for (const int blocks : {1, 2, 31, 64, 65, 129}) {
     check_dequantise<q4_0, float>(3, blocks, 5);

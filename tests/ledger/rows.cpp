@@ -45,6 +45,7 @@ void compile_rows() {
     compile(dequantise<Type>(rows, {}));
     compile(embedding<Type>(rows, {}, {}));
   });
+  for_each_encoded_format([&]<class Type>(Type) { compile(quantise<Type>({}, rows)); });
   const auto append = [&]<class TCache>(TCache) {
     const tensor_view<TCache, 4> pages{};
     compile(kv_append(pages, pages, heads, heads, {}));
