@@ -52,17 +52,18 @@ void add_dequantises(const settings& s, case_list& list) {
 }
 
 /// How far a weight may be from a number of [-1, 1): half a step of the format and what its scales
-/// are rounded by, or a whole step where one end has a number less.
+/// are rounded by; a whole step where one end has a number less, or where least squares give up an
+/// extreme number for the sake of the others.
 template <class Type>
 double encoding_error() {
   using rocmforge::q2_k, rocmforge::q3_k, rocmforge::q4_k, rocmforge::q5_k, rocmforge::q6_k;
   using rocmforge::q4_0, rocmforge::q4_1, rocmforge::q5_0, rocmforge::q5_1;
   if (std::is_same_v<Type, q2_k>) return 0.5;
   if (std::is_same_v<Type, q3_k>) return 0.25;
-  if (std::is_same_v<Type, q4_0>) return 0.13;
-  if (std::is_same_v<Type, q4_1> || std::is_same_v<Type, q4_k>) return 0.1;
-  if (std::is_same_v<Type, q5_0>) return 0.065;
-  if (std::is_same_v<Type, q5_1> || std::is_same_v<Type, q5_k>) return 0.06;
+  if (std::is_same_v<Type, q4_0> || std::is_same_v<Type, q4_k>) return 0.13;
+  if (std::is_same_v<Type, q4_1>) return 0.07;
+  if (std::is_same_v<Type, q5_0> || std::is_same_v<Type, q5_k>) return 0.065;
+  if (std::is_same_v<Type, q5_1>) return 0.034;
   if (std::is_same_v<Type, q6_k>) return 0.04;
   return 0.005;
 }

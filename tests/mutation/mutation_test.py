@@ -28,6 +28,7 @@ from mutations import MUTATIONS  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 INCLUDE = ROOT / "include"
 RUN_SECONDS = 300  # a fault may make a kernel endless
+BASELINE_SECONDS = 900  # without one, every case runs, beside the first faults
 
 
 class SuiteError(Exception):
@@ -74,12 +75,12 @@ def build_mutant(mutation, build, objects, folder):
     return program
 
 
-def run_verify(program, report, *arguments):
+def run_verify(program, report, *arguments, seconds=RUN_SECONDS):
     """(status, devices that failed, the first case that did)"""
     report.unlink(missing_ok=True)
     try:
         status = subprocess.run([str(program), "--quick", "--device", "all", "--json", str(report), *arguments], capture_output=True,
-                                timeout=RUN_SECONDS, env={**os.environ, "OMP_NUM_THREADS": "1"}).returncode
+                                timeout=seconds, env={**os.environ, "OMP_NUM_THREADS": "1"}).returncode
     except subprocess.TimeoutExpired:
         return "timeout", [], ""
     devices, first = [], ""
@@ -132,7 +133,7 @@ def main():
                     int(os.environ.get("MUTATION_SUBSET", len(MUTATIONS))))
     rows, survivors, errors = [], [], []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        baseline = pool.submit(run_verify, options.program, options.build / "mutation_baseline.json")
+        baseline = pool.submit(run_verify, options.program, options.build / "mutation_baseline.json", seconds=BASELINE_SECONDS)
         for mutation, future in [(m, pool.submit(try_mutation, m, options.build, options.objects)) for m in chosen]:
             try:
                 status, devices, first = future.result()
