@@ -152,7 +152,12 @@ TEST_P(quant, dequantise_decodes_rows_of_any_length) {
     check_dequantise<q6_k, float>(300 / blocks, blocks, 0);
     check_dequantise<iq3_s, bfloat16>(2, blocks, 1);
   }
-  for (const int size : {1, 31, 33, 4097}) check_dequantise<half, float>(2, size, 3);
+  for (const int size : {1, 31, 33, 4097}) {
+    check_dequantise<float, float>(2, size, 3);
+    check_dequantise<half, float>(2, size, 3);
+    check_dequantise<bfloat16, half>(2, size, 3);
+    check_dequantise<bfloat16, float>(2, size, 3);
+  }
 }
 
 // Integers and doubles become the nearest floats.
