@@ -49,6 +49,9 @@ TEST_P(attention_types, float_with_pages_of_bfloat16) {
 TEST_P(attention_types, half_with_pages_of_half) {
   check_paged<half, half>();
 }
+TEST_P(attention_types, bfloat16_with_pages_of_bfloat16) {
+  check_paged<bfloat16, bfloat16>();
+}
 TEST_P(attention_types, float_with_half) {
   check_plain<float, half>();
 }
@@ -57,6 +60,9 @@ TEST_P(attention_types, float_with_bfloat16) {
 }
 TEST_P(attention_types, half_with_half) {
   check_plain<half, half>();
+}
+TEST_P(attention_types, bfloat16_with_bfloat16) {
+  check_plain<bfloat16, bfloat16>();
 }
 
 }  // namespace
