@@ -127,6 +127,11 @@ class Commands(unittest.TestCase):
         self.write("host", *self.everything, "host matmul kernels::matmul<float, rocmforge::q4_k, 1, 1>")
         self.assert_violation("host: matmul with weights q4_k: f32 ran, but is not in the record")
 
+    def test_a_tile_of_attention_belongs_to_the_op_of_its_problem(self):
+        self.write("host", *self.everything,
+                   "host attention_vector kernels::attention_vector<attention_problem::paged<float, rocmforge::q4_0>, 64, 1, 1>")
+        self.assert_violation("host: paged_attention with cache q4_0: f32 ran, but is not in the record")
+
     def test_a_device_without_record(self):
         self.write("amd", "gfx942 rope kernels::rope<float, 256, 64>")
         self.assert_violation("gfx942: there is no record of it", "host", "amd")
