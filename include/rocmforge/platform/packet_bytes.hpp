@@ -112,6 +112,12 @@ ROCMFORGE_DEVICE byte_packet<N> spread_bits(unsigned mask) {
   return {(four * words(0x00204081u)) & words(0x01010101u)};
 }
 
+/// Byte i is the four bits from 4 * i on of `numbers`, which has 16.
+ROCMFORGE_DEVICE unsigned spread_nibbles(unsigned numbers) {
+  const unsigned two = (numbers | numbers << 8) & 0x00ff00ffu;
+  return (two | two << 4) & 0x0f0f0f0fu;
+}
+
 /// Byte i is the two bits from 2 * i on of `numbers`.
 template <int N>
 ROCMFORGE_DEVICE byte_packet<N> spread_pairs_of_bits(unsigned numbers) {
@@ -137,6 +143,21 @@ ROCMFORGE_DEVICE packet<float, N> negate_where(unsigned mask, const packet<float
   using words = packet<unsigned, N>;
   const words signs = (words(mask) >> steps<N, 1>()) << words(31u);
   return bit_cast<float>(bit_cast<unsigned>(a) ^ signs);
+}
+
+/// a + more where bit i of `mask` is 1, a where it is 0.
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> add_where(unsigned mask, const packet<float, N>& a, float more) {
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__)
+  if constexpr (N == 16) {
+    packet<float, N> result;
+    const __m512 values = reinterpret_cast<__m512>(a.v);
+    result.v = reinterpret_cast<typename packet<float, N>::storage>(
+        _mm512_mask_add_ps(values, static_cast<__mmask16>(mask), values, _mm512_set1_ps(more)));
+    return result;
+  }
+#endif
+  return a + to_float(spread_bits<N>(mask)) * more;
 }
 
 /// The bytes as whole numbers from 0 to 255.
@@ -176,7 +197,7 @@ ROCMFORGE_DEVICE packet<float, N> signed_to_float(const byte_packet<N>& a) {
 
 /// Byte i of the result is the byte of the table that byte i of `indices`, 0 to 15, names.
 template <int N>
-ROCMFORGE_DEVICE byte_packet<N> lookup_bytes(const std::uint8_t (&table)[16],
+ROCMFORGE_DEVICE byte_packet<N> lookup_bytes(const std::int8_t (&table)[16],
                                              const byte_packet<N>& indices) {
   byte_packet<N> result;
 #if defined(ROCMFORGE_PLATFORM_HOST)
@@ -188,7 +209,8 @@ ROCMFORGE_DEVICE byte_packet<N> lookup_bytes(const std::uint8_t (&table)[16],
     return result;
   }
 #endif
-  std::uint8_t at[N], found[N];
+  std::uint8_t at[N];
+  std::int8_t found[N];
   std::memcpy(at, &indices.words.v, N);
   for (int i = 0; i < N; ++i) found[i] = table[at[i] & 15];
   std::memcpy(&result.words.v, found, N);
@@ -196,8 +218,8 @@ ROCMFORGE_DEVICE byte_packet<N> lookup_bytes(const std::uint8_t (&table)[16],
   unsigned words[4];
   ROCMFORGE_UNROLL
   for (int i = 0; i < 16; ++i)
-    words[i / 4] = (i % 4 == 0 ? 0u : words[i / 4]) | static_cast<unsigned>(table[i])
-                                                          << 8 * (i % 4);
+    words[i / 4] = (i % 4 == 0 ? 0u : words[i / 4]) |
+                   static_cast<unsigned>(static_cast<std::uint8_t>(table[i])) << 8 * (i % 4);
   ROCMFORGE_UNROLL
   for (int i = 0; i < N / 4; ++i) {
     const unsigned index = indices.words[i];

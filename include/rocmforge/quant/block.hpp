@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "rocmforge/dtype.hpp"
 #include "rocmforge/platform/platform.hpp"
@@ -45,11 +46,13 @@ struct affine {
   float d, m;
 };
 
-/// The scales of the 16 halves of the groups of a block of 256.
+/// The scales of a block of 256, `PerGroup` (1 or 2) for each of its groups.
+template <int PerGroup>
 struct block_scales {
-  alignas(64) float d[16], m[16];
+  alignas(64) float d[8 * PerGroup], m[8 * PerGroup];
   ROCMFORGE_DEVICE affine operator()(int group, int half) const {
-    return {d[2 * group + half], m[2 * group + half]};
+    const int i = PerGroup * group + half % PerGroup;
+    return {d[i], m[i]};
   }
 };
 
@@ -57,6 +60,20 @@ template <class Type>
 concept has_block_scales = requires(const Type& block) {
   block_format<Type>::scales(block);
 };
+
+namespace quant_detail {
+template <class Type>
+struct unpacked {
+  struct type {};
+};
+template <has_block_scales Type>
+struct unpacked<Type> {
+  using type = decltype(block_format<Type>::scales(std::declval<const Type&>()));
+};
+}  // namespace quant_detail
+/// What `scales` of a format returns, and nothing where it has none.
+template <class Type>
+using unpacked_scales = typename quant_detail::unpacked<Type>::type;
 
 /// How a row of weights is stored as an array of `Type`:
 /// - `elements`: weights in one `Type`;
@@ -83,8 +100,7 @@ struct block_traits {
   }
 
   /// The scales of a block, unpacked, where it has some.
-  struct no_scales {};
-  using scales = std::conditional_t<has_block_scales<Type>, block_scales, no_scales>;
+  using scales = unpacked_scales<Type>;
   ROCMFORGE_DEVICE static scales scales_of([[maybe_unused]] const Type& block) {
     if constexpr (has_block_scales<Type>) {
       return format::scales(block);
@@ -127,21 +143,29 @@ ROCMFORGE_DEVICE byte_packet<N> load_field([[maybe_unused]] const Block& block, 
   return load_byte_packet<N, static_cast<int>(alignof(Block))>(p);
 }
 
+/// f(q) for numbers q of Bits bits. All values at once, then one look-up a number, where that is an
+/// instruction. It looks at four (or five) bits: values repeat where there are fewer.
+template <int Bits, int N, class F>
+ROCMFORGE_DEVICE packet<float, N> map_numbers(const packet<int, N>& q, F&& f) {
+  if constexpr (has_lookup && N == 16 && Bits <= 5) {
+    packet<float, N> numbers(0.0f);
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N; ++i) numbers.set(i, static_cast<float>(i & ((1 << Bits) - 1)));
+    if constexpr (Bits == 5) {
+      return lookup(f(numbers), f(numbers + packet<float, N>(16.0f)), q);
+    } else {
+      return lookup(f(numbers), q);
+    }
+  } else {
+    return f(to_float(q));
+  }
+}
+
 /// f(q) for the Bits-bit number q that begins at bit `first` of each byte.
 template <int Bits, int N, class F>
 ROCMFORGE_DEVICE packet<float, N> map_bits(const byte_packet<N>& bytes, int first, F&& f) {
   if constexpr (has_lookup && N == 16 && Bits <= 5) {
-    // All values at once, then one look-up a weight. It looks at four (or five) bits, so that
-    // values repeat where there are fewer.
-    packet<float, N> numbers(0.0f);
-    ROCMFORGE_UNROLL
-    for (int i = 0; i < N; ++i) numbers.set(i, static_cast<float>(i & ((1 << Bits) - 1)));
-    const packet<int, N> indices = to_int(bytes) >> packet<int, N>(first);
-    if constexpr (Bits == 5) {
-      return lookup(f(numbers), f(numbers + packet<float, N>(16.0f)), indices);
-    } else {
-      return lookup(f(numbers), indices);
-    }
+    return map_numbers<Bits>(to_int(bytes) >> packet<int, N>(first), f);
   } else {
     return f(to_float(rocmforge::bits<Bits>(bytes, first)));
   }
@@ -163,11 +187,18 @@ ROCMFORGE_DEVICE packet<float, N> scaled_bits(const byte_packet<N>& bytes, int f
   return map_bits<Bits>(bytes, first, [&](const packet<float, N>& q) { return fma(q, d, m); });
 }
 
-/// d times the number of a table that four bits of each byte name.
+/// d times the number of a table that the four bits of each byte from bit `first` on name.
 template <int N>
-ROCMFORGE_DEVICE packet<float, N> scaled_lookup(const std::uint8_t (&table)[16],
-                                                const byte_packet<N>& indices, float d) {
-  return signed_to_float(lookup_bytes(table, indices)) * d;
+ROCMFORGE_DEVICE packet<float, N> scaled_lookup(const std::int8_t (&table)[16],
+                                                const byte_packet<N>& bytes, int first, float d) {
+  if constexpr (has_lookup && N == 16) {
+    packet<float, N> numbers(0.0f);
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N; ++i) numbers.set(i, static_cast<float>(table[i]));
+    return lookup(numbers * d, to_int(bytes) >> packet<int, N>(first));
+  } else {
+    return signed_to_float(lookup_bytes(table, bits<4>(bytes, first))) * d;
+  }
 }
 
 ROCMFORGE_PLATFORM_NAMESPACE_END

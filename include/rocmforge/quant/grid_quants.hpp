@@ -109,14 +109,14 @@ ROCMFORGE_DEVICE affine four_bit_scale(const Block& block, int group, int half) 
   return {static_cast<float>(block.d) * (0.5f + static_cast<float>(scale)) * 0.25f, 0};
 }
 template <class Block>
-ROCMFORGE_DEVICE block_scales four_bit_scales(const Block& block) {
+ROCMFORGE_DEVICE block_scales<2> four_bit_scales(const Block& block) {
   byte_packet<16> numbers{0u};
   ROCMFORGE_UNROLL
   for (int i = 0; i < 4; ++i) {
-    const unsigned two = block.scales[2 * i] | static_cast<unsigned>(block.scales[2 * i + 1]) << 16;
-    numbers.words.set(i, (two | two << 4) & 0x0f0f0f0fu);
+    numbers.words.set(i, spread_nibbles(block.scales[2 * i] |
+                                        static_cast<unsigned>(block.scales[2 * i + 1]) << 8));
   }
-  block_scales result;
+  block_scales<2> result;
   store_packet(result.d, (to_float(numbers) + packet<float, 16>(0.5f)) *
                              (static_cast<float>(block.d) * 0.25f));
   return result;
@@ -152,7 +152,7 @@ struct block_format<iq2_xs> {
   ROCMFORGE_DEVICE static affine scale(const iq2_xs& block, int group, int half) {
     return four_bit_scale(block, group, half);
   }
-  ROCMFORGE_DEVICE static block_scales scales(const iq2_xs& block) {
+  ROCMFORGE_DEVICE static block_scales<2> scales(const iq2_xs& block) {
     return four_bit_scales(block);
   }
 };
@@ -172,7 +172,9 @@ struct block_format<iq2_s> {
   ROCMFORGE_DEVICE static affine scale(const iq2_s& block, int group, int half) {
     return four_bit_scale(block, group, half);
   }
-  ROCMFORGE_DEVICE static block_scales scales(const iq2_s& block) { return four_bit_scales(block); }
+  ROCMFORGE_DEVICE static block_scales<2> scales(const iq2_s& block) {
+    return four_bit_scales(block);
+  }
 };
 
 template <>
@@ -241,7 +243,7 @@ struct block_format<iq1_m> {
     const int scale = block.scales[group / 2] >> (6 * (group % 2) + 3 * half) & 7;
     return {d(block) * static_cast<float>(2 * scale + 1), 0};
   }
-  ROCMFORGE_DEVICE static block_scales scales(const iq1_m& block) {
+  ROCMFORGE_DEVICE static block_scales<2> scales(const iq1_m& block) {
     byte_packet<16> numbers{0u};
     ROCMFORGE_UNROLL
     for (int i = 0; i < 4; ++i) {
@@ -249,7 +251,7 @@ struct block_format<iq1_m> {
       numbers.words.set(
           i, (four & 7u) | (four & 0x38u) << 5 | (four & 0x1c0u) << 10 | (four & 0xe00u) << 15);
     }
-    block_scales result;
+    block_scales<2> result;
     store_packet(
         result.d,
         fma(to_float(numbers), packet<float, 16>(2.0f), packet<float, 16>(1.0f)) * d(block));

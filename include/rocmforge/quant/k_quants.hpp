@@ -68,27 +68,21 @@ ROCMFORGE_DEVICE affine six_bit_scale(const Block& block, int group) {
           static_cast<float>(block.dmin) * -static_cast<float>(min)};
 }
 
-/// All of them, each twice.
+/// All of them.
 template <class Block>
-ROCMFORGE_DEVICE block_scales six_bit_scales(const Block& block) {
+ROCMFORGE_DEVICE block_scales<1> six_bit_scales(const Block& block) {
   const unsigned first = load_field<4>(block, block.scales).words[0],
                  second = load_field<4>(block, block.scales + 4).words[0],
                  third = load_field<4>(block, block.scales + 8).words[0];
   constexpr unsigned six = 0x3f3f3f3f, low_four = 0x0f0f0f0f, upper_two = 0x30303030;
-  byte_packet<16> numbers{0u};
-  numbers.words.set(0, first & six);
-  numbers.words.set(1, (third & low_four) | (first >> 2 & upper_two));
-  numbers.words.set(2, second & six);
-  numbers.words.set(3, (third >> 4 & low_four) | (second >> 2 & upper_two));
-  alignas(64) float once[16];
-  store_packet(once, to_float(numbers));
-  const float d = static_cast<float>(block.d), dmin = -static_cast<float>(block.dmin);
-  block_scales result;
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < 16; ++i) {
-    result.d[i] = once[i / 2] * d;
-    result.m[i] = once[8 + i / 2] * dmin;
-  }
+  byte_packet<8> scales{0u}, mins{0u};
+  scales.words.set(0, first & six);
+  scales.words.set(1, (third & low_four) | (first >> 2 & upper_two));
+  mins.words.set(0, second & six);
+  mins.words.set(1, (third >> 4 & low_four) | (second >> 2 & upper_two));
+  block_scales<1> result;
+  store_packet(result.d, to_float(scales) * static_cast<float>(block.d));
+  store_packet(result.m, to_float(mins) * -static_cast<float>(block.dmin));
   return result;
 }
 
@@ -106,9 +100,9 @@ struct block_format<q2_k> {
     return {static_cast<float>(block.d) * static_cast<float>(scales & 15),
             static_cast<float>(block.dmin) * -static_cast<float>(scales >> 4)};
   }
-  ROCMFORGE_DEVICE static block_scales scales(const q2_k& block) {
+  ROCMFORGE_DEVICE static block_scales<2> scales(const q2_k& block) {
     const auto packed = load_field<16>(block, block.scales);
-    block_scales result;
+    block_scales<2> result;
     store_packet(result.d, to_float(bits<4>(packed, 0)) * static_cast<float>(block.d));
     store_packet(result.m, to_float(bits<4>(packed, 4)) * -static_cast<float>(block.dmin));
     return result;
@@ -133,7 +127,7 @@ struct block_format<q3_k> {
         (block.scales[k % 8] >> k / 8 * 4 & 15) | (block.scales[8 + k % 4] >> k / 4 * 2 & 3) << 4;
     return {static_cast<float>(block.d) * static_cast<float>(scale - 32), 0};
   }
-  ROCMFORGE_DEVICE static block_scales scales(const q3_k& block) {
+  ROCMFORGE_DEVICE static block_scales<2> scales(const q3_k& block) {
     const auto low = load_field<8>(block, block.scales);
     const unsigned high = load_field<4>(block, block.scales + 8).words[0];
     byte_packet<16> numbers{0u};
@@ -142,7 +136,7 @@ struct block_format<q3_k> {
       numbers.words.set(
           i, (low.words[i % 2] >> i / 2 * 4 & 0x0f0f0f0fu) | (high >> 2 * i & 0x03030303u) << 4);
     }
-    block_scales result;
+    block_scales<2> result;
     store_packet(result.d,
                  (to_float(numbers) - packet<float, 16>(32.0f)) * static_cast<float>(block.d));
     return result;
@@ -161,7 +155,9 @@ struct block_format<q4_k> {
   ROCMFORGE_DEVICE static affine scale(const q4_k& block, int group, int /*half*/) {
     return six_bit_scale(block, group);
   }
-  ROCMFORGE_DEVICE static block_scales scales(const q4_k& block) { return six_bit_scales(block); }
+  ROCMFORGE_DEVICE static block_scales<1> scales(const q4_k& block) {
+    return six_bit_scales(block);
+  }
 };
 
 template <>
@@ -179,7 +175,9 @@ struct block_format<q5_k> {
   ROCMFORGE_DEVICE static affine scale(const q5_k& block, int group, int /*half*/) {
     return six_bit_scale(block, group);
   }
-  ROCMFORGE_DEVICE static block_scales scales(const q5_k& block) { return six_bit_scales(block); }
+  ROCMFORGE_DEVICE static block_scales<1> scales(const q5_k& block) {
+    return six_bit_scales(block);
+  }
 };
 
 template <>
@@ -199,8 +197,8 @@ struct block_format<q6_k> {
   ROCMFORGE_DEVICE static affine scale(const q6_k& block, int group, int half) {
     return {static_cast<float>(block.d) * static_cast<float>(block.scales[2 * group + half]), 0};
   }
-  ROCMFORGE_DEVICE static block_scales scales(const q6_k& block) {
-    block_scales result;
+  ROCMFORGE_DEVICE static block_scales<2> scales(const q6_k& block) {
+    block_scales<2> result;
     store_packet(result.d, signed_to_float(load_field<16>(block, block.scales)) *
                                static_cast<float>(block.d));
     return result;

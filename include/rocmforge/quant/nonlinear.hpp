@@ -38,20 +38,19 @@ static_assert(sizeof(iq4_nl) == 18 && sizeof(iq4_xs) == 136 && sizeof(mxfp4) == 
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113, in two's complement.
+/// The sixteen values of IQ4, uneven and denser about zero, times d.
 template <int N>
-ROCMFORGE_DEVICE packet<float, N> scaled_iq4(const byte_packet<N>& indices, float d) {
-  constexpr std::uint8_t table[16] = {0x81, 0x98, 0xad, 0xbf, 0xcf, 0xdd, 0xea, 0xf6,
-                                      0x01, 0x0d, 0x19, 0x26, 0x35, 0x45, 0x59, 0x71};
-  return scaled_lookup(table, indices, d);
+ROCMFORGE_DEVICE packet<float, N> scaled_iq4(const byte_packet<N>& bytes, int first, float d) {
+  constexpr std::int8_t table[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                     1,    13,   25,  38,  53,  69,  89,  113};
+  return scaled_lookup(table, bytes, first, d);
 }
 
 /// Twice the sixteen values of E2M1, 0 0.5 1 1.5 2 3 4 6 and their negatives, times d.
 template <int N>
-ROCMFORGE_DEVICE packet<float, N> scaled_e2m1(const byte_packet<N>& indices, float d) {
-  constexpr std::uint8_t table[16] = {0x00, 0x01, 0x02, 0x03, 0x04, 0x06, 0x08, 0x0c,
-                                      0x00, 0xff, 0xfe, 0xfd, 0xfc, 0xfa, 0xf8, 0xf4};
-  return scaled_lookup(table, indices, d);
+ROCMFORGE_DEVICE packet<float, N> scaled_e2m1(const byte_packet<N>& bytes, int first, float d) {
+  constexpr std::int8_t table[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  return scaled_lookup(table, bytes, first, d);
 }
 
 /// 2^(e - 128), down to the subnormal 2^-128: an E8M0 scale, halved because E2M1 is doubled.
@@ -73,7 +72,7 @@ struct block_format<iq4_nl> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const iq4_nl& block, int, int part) {
-    return scaled_iq4(bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half),
+    return scaled_iq4(load_field<N>(block, block.qs + N * part), 4 * Half,
                       static_cast<float>(block.d));
   }
 };
@@ -84,18 +83,22 @@ struct block_format<iq4_xs> {
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const iq4_xs& block, affine s, int group,
                                                   int part) {
-    return scaled_iq4(bits<4>(load_field<N>(block, block.qs + 16 * group + N * part), 4 * Half),
-                      s.d);
+    return scaled_iq4(load_field<N>(block, block.qs + 16 * group + N * part), 4 * Half, s.d);
   }
   ROCMFORGE_DEVICE static affine scale(const iq4_xs& block, int group, int /*half*/) {
     const int scale = (block.scales_l[group / 2] >> 4 * (group % 2) & 15) |
                       (block.scales_h >> 2 * group & 3) << 4;
     return {static_cast<float>(block.d) * static_cast<float>(scale - 32), 0};
   }
-  ROCMFORGE_DEVICE static block_scales scales(const iq4_xs& block) {
-    block_scales result;
-    ROCMFORGE_UNROLL
-    for (int i = 0; i < 16; ++i) result.d[i] = scale(block, i / 2, 0).d;
+  ROCMFORGE_DEVICE static block_scales<1> scales(const iq4_xs& block) {
+    const unsigned low = load_field<4>(block, block.scales_l).words[0];
+    byte_packet<8> lower{0u};
+    lower.words.set(0, spread_nibbles(low & 0xffffu));
+    lower.words.set(1, spread_nibbles(low >> 16));
+    const auto numbers = lower | move_bits<2>(spread_pairs_of_bits<8>(block.scales_h), 0, 4);
+    block_scales<1> result;
+    store_packet(result.d,
+                 (to_float(numbers) - packet<float, 8>(32.0f)) * static_cast<float>(block.d));
     return result;
   }
 };
@@ -105,8 +108,7 @@ struct block_format<mxfp4> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const mxfp4& block, int, int part) {
-    return scaled_e2m1(bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half),
-                       half_of_e8m0(block.e));
+    return scaled_e2m1(load_field<N>(block, block.qs + N * part), 4 * Half, half_of_e8m0(block.e));
   }
 };
 
@@ -126,8 +128,7 @@ struct block_format<nvfp4> {
       bytes.words.set(i, word % 2 == 0 ? eight.words[0] : eight.words[1]);
       shifts.set(i, word / 2 * 4u);
     }
-    const byte_packet<N> indices = bits<4>(byte_packet<N>{bytes.words >> shifts}, 0);
-    return scaled_e2m1(indices, half_of_ue4m3(block.d[sub]));
+    return scaled_e2m1(byte_packet<N>{bytes.words >> shifts}, 0, half_of_ue4m3(block.d[sub]));
   }
 };
 

@@ -64,13 +64,20 @@ static_assert(sizeof(q4_0) == 18 && sizeof(q4_1) == 20 && sizeof(q5_0) == 22 &&
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// The five-bit numbers 16 * Half + N * part and on of a block of 32.
+/// q - zero for the five-bit numbers 16 * Half + N * part and on of a block of 32.
 template <int N, int Half, class Block>
-ROCMFORGE_DEVICE byte_packet<N> five_bits(const Block& block, int part) {
+ROCMFORGE_DEVICE packet<float, N> five_bits(const Block& block, int part, float zero) {
   const unsigned high = static_cast<unsigned>(block.qh[2 * Half]) |
                         static_cast<unsigned>(block.qh[2 * Half + 1]) << 8;
-  return bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half) |
-         move_bits<1>(spread_bits<N>(high >> N * part), 0, 4);
+  const auto bytes = load_field<N>(block, block.qs + N * part);
+  if constexpr (has_lookup && N == 16) {
+    const auto low = map_bits<4>(
+        bytes, 4 * Half, [&](const packet<float, N>& q) { return q - packet<float, N>(zero); });
+    return add_where(high, low, 16.0f);
+  } else {
+    const auto fifth = move_bits<1>(spread_bits<N>(high >> N * part), 0, 4);
+    return to_float(bits<4>(bytes, 4 * Half) | fifth) - packet<float, N>(zero);
+  }
 }
 
 template <>
@@ -98,7 +105,7 @@ struct block_format<q5_0> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_0& block, int, int part) {
-    return scaled_bits<5>(five_bits<N, Half>(block, part), 0, 16, broadcast<N>(block.d));
+    return five_bits<N, Half>(block, part, 16) * broadcast<N>(block.d);
   }
 };
 
@@ -107,8 +114,7 @@ struct block_format<q5_1> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_1& block, int, int part) {
-    return scaled_bits<5>(five_bits<N, Half>(block, part), 0, broadcast<N>(block.d),
-                          broadcast<N>(block.m));
+    return fma(five_bits<N, Half>(block, part, 0), broadcast<N>(block.d), broadcast<N>(block.m));
   }
 };
 

@@ -49,7 +49,9 @@ struct block_format<tq1_0> {
     // Multiplied by 3^digit, the fraction begins with the digit; times 3 it is the whole part.
     const packet<int, N> fractions = (to_int(bytes) * powers) & packet<int, N>(255);
     const packet<int, N> digits = (fractions * packet<int, N>(3)) >> packet<int, N>(8);
-    return (to_float(digits) - packet<float, N>(1.0f)) * broadcast<N>(block.d);
+    return map_numbers<2>(digits, [&](const packet<float, N>& q) {
+      return (q - packet<float, N>(1.0f)) * broadcast<N>(block.d);
+    });
   }
 
  private:
