@@ -8,6 +8,16 @@ namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(gemm_types);
 
+/// Rows of whole blocks of 256.
+template <class T, class Type>
+void check_blocks() {
+  for (const int num_tokens : {1, 3, 9, 40}) {
+    check_matmul<T, Type>({.num_tokens = num_tokens, .out_dim = 25, .in_dim = 256});
+    check_matmul<T, Type>(
+        {.num_tokens = num_tokens, .out_dim = 6, .in_dim = 768, .bias = true, .gap = 2});
+  }
+}
+
 TEST_P(gemm_types, float_with_half_agrees_with_double) {
   check_matmul_shapes<float, half>();
 }
@@ -19,6 +29,16 @@ TEST_P(gemm_types, half_with_half_agrees_with_double) {
 }
 TEST_P(gemm_types, half_with_q4_0_agrees_with_double) {
   check_matmul_shapes<half, q4_0>();
+}
+TEST_P(gemm_types, half_with_the_formats_of_common_models_agrees_with_double) {
+  check_matmul_shapes<half, q8_0>();
+  check_blocks<half, q4_k>();
+  check_blocks<half, q6_k>();
+}
+TEST_P(gemm_types, bfloat16_with_the_formats_of_common_models_agrees_with_double) {
+  check_matmul_shapes<bfloat16, q8_0>();
+  check_blocks<bfloat16, q4_k>();
+  check_blocks<bfloat16, q6_k>();
 }
 TEST_P(gemm_types, bfloat16_with_bfloat16_agrees_with_double) {
   check_matmul_shapes<bfloat16, bfloat16>();
