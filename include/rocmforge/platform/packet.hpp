@@ -11,6 +11,10 @@
 #include "rocmforge/platform/macros.hpp"
 #include "rocmforge/platform/platform.hpp"
 
+#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
@@ -127,10 +131,36 @@ template <int N>
 ROCMFORGE_DEVICE packet<float, N> maximum(const packet<float, N>& a, const packet<float, N>& b) {
   packet<float, N> result;
 #if defined(ROCMFORGE_PLATFORM_HOST)
+#if defined(__AVX512F__)
+  if constexpr (N == 16) {  // g++ would compare into a mask and blend: four times the latency
+    result.v = reinterpret_cast<typename packet<float, N>::storage>(
+        _mm512_maskz_max_ps(0xffff, reinterpret_cast<__m512>(a.v), reinterpret_cast<__m512>(b.v)));
+    return result;
+  }
+#endif
   result.v = a.v > b.v ? a.v : b.v;
 #else
   ROCMFORGE_UNROLL
   for (int i = 0; i < N; ++i) result.v[i] = maximum(a.v[i], b.v[i]);
+#endif
+  return result;
+}
+/// -maximum(-a, -b)
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> minimum(const packet<float, N>& a, const packet<float, N>& b) {
+  packet<float, N> result;
+#if defined(ROCMFORGE_PLATFORM_HOST)
+#if defined(__AVX512F__)
+  if constexpr (N == 16) {
+    result.v = reinterpret_cast<typename packet<float, N>::storage>(
+        _mm512_maskz_min_ps(0xffff, reinterpret_cast<__m512>(a.v), reinterpret_cast<__m512>(b.v)));
+    return result;
+  }
+#endif
+  result.v = a.v < b.v ? a.v : b.v;
+#else
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
 #endif
   return result;
 }
@@ -264,9 +294,8 @@ ROCMFORGE_DEVICE packet<float, N> exp2_of(const packet<float, N>& x) {
   // the factor zero.
   using floats = packet<float, N>;
   constexpr float round_to_whole = 12582912.0f;  // 1.5 * 2^23: adding it drops the fraction
-  floats clamped;
-  clamped.v = x.v < -127.0f ? floats(-127.0f).v : x.v;
-  clamped.v = clamped.v > 128.0f ? floats(128.0f).v : clamped.v;
+  // In this order NaN stays what it is.
+  const floats clamped = minimum(floats(128.0f), maximum(floats(-127.0f), x));
   const floats shifted = clamped + floats(round_to_whole);
   const floats f = clamped - (shifted - floats(round_to_whole));
   floats series(1.5252734e-5f);  // ln(2)^k / k! for k = 7 down to 0

@@ -173,6 +173,17 @@ ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value) {
     std::memcpy(p, &value.v, sizeof(value.v));
     return;
   }
+  if constexpr (std::is_same_v<T, bfloat16>) {  // convert::bfloat16_from_float of all at once
+    using words = packet<unsigned, N>;
+    typedef std::uint16_t narrow __attribute__((vector_size(2 * N)));
+    const words bits = bit_cast<unsigned>(value), upper = bits >> words(16u);
+    const words rounded = (bits + words(0x7fffu) + (upper & words(1u))) >> words(16u);
+    const auto is_nan = (bits & words(0x7fffffffu)).v > words(0x7f800000u).v;
+    const narrow result =
+        __builtin_convertvector(is_nan ? (upper | words(0x40u)).v : rounded.v, narrow);
+    std::memcpy(p, &result, sizeof(result));
+    return;
+  }
 #if defined(__AVX512F__)
   if constexpr (std::is_same_v<T, half> && N == 16) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
