@@ -145,7 +145,7 @@ ROCMFORGE_DEVICE packet<float, N> maximum(const packet<float, N>& a, const packe
 #endif
   return result;
 }
-/// -maximum(-a, -b)
+/// Elementwise a < b ? a : b.
 template <int N>
 ROCMFORGE_DEVICE packet<float, N> minimum(const packet<float, N>& a, const packet<float, N>& b) {
   packet<float, N> result;
