@@ -132,7 +132,7 @@ const bool registered = [] {
       run_map(
           state, shape,
           [](auto y, auto x, stream_ref queue) {
-            return mask_scores(y, x, {.causal = false, .window_left = length}, queue);
+            return mask_scores(y, x, {.causal = false, .sliding_window = length}, queue);
           },
           [](const auto& x, std::size_t i) { return double(x[i]); });  // it hides nothing
     });

@@ -42,7 +42,7 @@ const bool dense = register_for_models(
 
 // Bytes that are zero are blocks of zeros: the arithmetic is the same, and the check is a simple
 // one.
-const bool quantised = register_for_models(
+const bool quantized = register_for_models(
     "embedding_q4_1", []<class T>(benchmark::State& state, const model_shape& model, int rows, T) {
       const std::vector<q4_1> table(std::size_t(vocab_size) * std::size_t(model.hidden_dim) / 32,
                                     q4_1{});

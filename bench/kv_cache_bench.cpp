@@ -53,7 +53,7 @@ const bool from_float = register_for_models(
     "kv_append_from_f32", []<class T>(benchmark::State& state, const model_shape& model, int tokens,
                                       T) { run<T, float>(state, model, tokens); });
 
-const bool quantised = register_for_models(
+const bool quantized = register_for_models(
     "kv_append_q8_0",
     []<class T>(benchmark::State& state, const model_shape& model, int tokens, T) {
       const int heads = model.num_kv_heads, dim = model.head_dim, page_size = 16,

@@ -26,7 +26,7 @@ status with_launch_function(matrix y, matrix x, row weight, stream_ref stream) {
 template <int BlockSize>
 status with_kernel(matrix y, matrix x, row weight, stream_ref stream) {
   return dispatch_wave_size("with_kernel", stream, [&](auto wave) {
-    using kernel = kernels::rms_norm<float, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::rms_norm<float, block_threads<BlockSize, wave>, wave>;
     return launch("with_kernel", kernel{y, x, weight, {1e-5f}, 0, {}, {}}, {num_rows}, stream);
   });
 }
@@ -43,12 +43,12 @@ int main() try {
   const stream queue;
 
   std::vector<float> expected;
-  const auto report = [&](const char* name, auto normalise) {
+  const auto report = [&](const char* name, auto normalize) {
     y.fill_bytes(0xff, queue);  // NaN
     event begin, end;
     for (int repeat = 0; repeat < 2; ++repeat) {  // the first one warms up
       begin.record(queue);
-      if (const status s = normalise(to, from, weight.view(hidden_dim), queue); !s)
+      if (const status s = normalize(to, from, weight.view(hidden_dim), queue); !s)
         throw error(s.message());
       end.record(queue);
     }

@@ -1,4 +1,4 @@
-// The smallest program: normalises two rows and prints them.
+// The smallest program: normalizes two rows and prints them.
 //
 //   0.365148 0.730296 1.09544 1.46059
 //   0.758098 0.909718 1.06134 1.21296

@@ -66,15 +66,15 @@ std::vector<float> run(const layer& w, const std::vector<float>& x) {
 
   memory.copy_from_host(x);  // the residual stream
   check(rms_norm(normed, residual, w.attention_norm.view(hidden_dim)));
-  check(matmul(qkv, normed, w.qkv.view()));
+  check(linear(qkv, normed, w.qkv.view()));
   check(rope(q_and_k, q_and_k, positions.view(n)));
   check(attention(heads_of(attended, 0, num_heads), heads_of(qkv, 0, num_heads),
                   heads_of(qkv, q_dim, num_kv_heads), heads_of(qkv, q_dim + kv_dim, num_kv_heads)));
-  check(matmul(projected, attended, w.attention_output.view()));
+  check(linear(projected, attended, w.attention_output.view()));
   check(add_rms_norm(normed, residual, projected, residual, w.ffn_norm.view(hidden_dim)));
-  check(matmul(gate_up, normed, w.gate_up.view()));
+  check(linear(gate_up, normed, w.gate_up.view()));
   check(swiglu(gate, gate, up));
-  check(matmul(projected, gate, w.down.view()));
+  check(linear(projected, gate, w.down.view()));
   check(add(residual, projected, residual));
 
   std::vector<float> result = memory.to_host();

@@ -9,7 +9,7 @@ namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(activation);
 
-// Packets, waves, one block's part of a row and their neighbours (256 lanes of 4 or 8), and the
+// Packets, waves, one block's part of a row and their neighbors (256 lanes of 4 or 8), and the
 // rows of real models.
 constexpr int row_sizes[] = {1,   7,   31,   32,   33,   63,   64,   65,   255,  256,
                              257, 576, 1023, 1024, 1025, 1536, 2047, 2048, 2049, 4099};

@@ -71,7 +71,7 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
                                      {.softmax_scale = 0.7f,
                                       .causal = causal,
                                       .logits_soft_cap = 3,
-                                      .window_left = window,
+                                      .sliding_window = window,
                                       .sink = device_sink.view(4)},
                                      s.lse()));
       const auto lse = s.expect_results({.causal = causal,
@@ -188,8 +188,8 @@ TEST_P(attention_paged, refuses_what_does_not_fit) {
                                  sub_view<0>(s.lse(), 0, 3)),
                  status_code::invalid_shape, "lse");
   EXPECT_REFUSED(
-      paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {.window_left = -1}),
-      status_code::invalid_argument, "window_left");
+      paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {.sliding_window = -1}),
+      status_code::invalid_argument, "sliding_window");
   refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.max_q_len = -1; },
          status_code::invalid_argument, "max_q_len");
   const sequences nobody({}, 4, 2, 16, 16);

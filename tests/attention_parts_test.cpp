@@ -42,7 +42,7 @@ void check(const problem& p) {
   attention_options options{.softmax_scale = p.scale,
                             .causal = p.causal,
                             .logits_soft_cap = p.soft_cap,
-                            .window_left = p.window,
+                            .sliding_window = p.window,
                             .sink = sink.view(int(p.sink.size()))};
   const auto q_view = q.upload(), k_view = k.upload(), v_view = v.upload();
   EXPECT_SUCCESS(rocmforge::attention(fused.upload(), q_view, k_view, v_view, options));
@@ -206,8 +206,8 @@ TEST_P(attention_parts, refuse_what_does_not_fit) {
                  "softmax_scale");
   EXPECT_REFUSED(attention_softmax(scores, buffer.view(2, 4, 3, 6)), status_code::invalid_shape,
                  "scores");
-  EXPECT_REFUSED(attention_softmax(scores, scores, {.window_left = -2}),
-                 status_code::invalid_argument, "window_left");
+  EXPECT_REFUSED(attention_softmax(scores, scores, {.sliding_window = -2}),
+                 status_code::invalid_argument, "sliding_window");
   EXPECT_REFUSED(attention_softmax(scores, scores, {.sink = buffer.view(2)}),
                  status_code::invalid_shape, "sink");
   EXPECT_REFUSED(attention_softmax(scores, scores, {}, buffer.view(2, 4, 3, 4)),

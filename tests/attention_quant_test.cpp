@@ -1,4 +1,4 @@
-// Attention over quantised caches, against the values that their blocks hold.
+// Attention over quantized caches, against the values that their blocks hold.
 #include <rocmforge/attention.hpp>
 
 #include "reference/attention_data.hpp"
@@ -76,7 +76,7 @@ TEST_P(attention_quant, plain_blocks_agree_with_double) {
       const auto out_view = out.view(1, num_heads, q_len, v_head_dim),
                  q_view = device_q.view(1, num_heads, q_len, head_dim);
       const auto k_view = view(device_k, head_dim / 32), v_view = view(device_v, v_head_dim / 32);
-      const attention_options options{.window_left = 50};
+      const attention_options options{.sliding_window = 50};
       if constexpr (std::is_same_v<TCache, q8_0>) {
         EXPECT_SUCCESS(rocmforge::attention(out_view, q_view, k_view, v_view, options));
       } else {  // without the launcher's instances for every head_dim

@@ -53,7 +53,7 @@ result run(const problem& p, inputs& in) {
                                       {.softmax_scale = p.scale,
                                        .causal = p.causal,
                                        .logits_soft_cap = p.soft_cap,
-                                       .window_left = p.window,
+                                       .sliding_window = p.window,
                                        .sink = sink.view(int(p.sink.size()))},
                                       lse.view(p.batch, p.num_heads, p.q_len)));
   out.download();
@@ -86,7 +86,7 @@ void check(const problem& p) {
   }
 }
 
-// One query for each kernel, one tile of queries and of keys, and their neighbours. With fewer keys
+// One query for each kernel, one tile of queries and of keys, and their neighbors. With fewer keys
 // than queries the first rows of a causal mask see nothing.
 TEST_P(attention_contiguous, agrees_with_double_for_every_length) {
   for (const int q_len : {1, 3, 4, 5, 31, 64, 65, 130}) {
@@ -160,7 +160,7 @@ TEST_P(attention_contiguous, large_scores_do_not_overflow) {
   }
 }
 
-// Windows of one key, and of a tile and its neighbours; wider than there are keys; with fewer keys
+// Windows of one key, and of a tile and its neighbors; wider than there are keys; with fewer keys
 // than queries. Without a causal mask the keys after the query are seen too.
 TEST_P(attention_contiguous, a_window_hides_what_is_further_back) {
   for (const int window : {1, 2, 15, 16, 17, 64, 65, 300}) {
@@ -191,7 +191,7 @@ TEST_P(attention_contiguous, keys_outside_the_window_are_not_read) {
     stream_ref{}.synchronize();
     const device_buffer<float> out(std::size_t(p.num_heads * q_len * p.head_dim));
     EXPECT_SUCCESS(rocmforge::attention(out.view(1, p.num_heads, q_len, p.head_dim), in.q.upload(),
-                                        k, v, {.window_left = p.window}));
+                                        k, v, {.sliding_window = p.window}));
     EXPECT_EQ(out.to_host(), expected.out[0]);
   }
 }
@@ -362,8 +362,8 @@ TEST_P(attention_contiguous, refuses_what_does_not_fit) {
   EXPECT_REFUSED(
       attention(q, q, k, k, {.logits_soft_cap = std::numeric_limits<float>::quiet_NaN()}),
       status_code::invalid_argument, "logits_soft_cap");
-  EXPECT_REFUSED(attention(q, q, k, k, {.window_left = -1}), status_code::invalid_argument,
-                 "window_left");
+  EXPECT_REFUSED(attention(q, q, k, k, {.sliding_window = -1}), status_code::invalid_argument,
+                 "sliding_window");
   EXPECT_REFUSED(attention(q, q, k, k, {.sink = buffer.view(3)}), status_code::invalid_shape,
                  "sink");
   EXPECT_REFUSED(attention(q, q, k, buffer.view(2, 2, 5, 12)), status_code::invalid_shape, "v");

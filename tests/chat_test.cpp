@@ -123,7 +123,7 @@ std::vector<chat_message> messages_of(const nlohmann::json& list) {
   return messages;
 }
 
-TEST(chat, published_templates_are_recognised_and_written_as_they_would) {
+TEST(chat, published_templates_are_recognized_and_written_as_they_would) {
   int num_renderings = 0;
   std::set<std::string> formats;
   const nlohmann::json file = testing::read_json("chat_templates.json");
@@ -157,7 +157,7 @@ TEST(chat, published_templates_are_recognised_and_written_as_they_would) {
 TEST(chat, formats_of_templates_made_by_others) {
   const auto rendered = [](std::string chat_template, const char* name, bool with_system = true) {
     const chat_format* format = recognize_chat_template(chat_template);
-    if (format == nullptr || format->name != name) return "not recognised as " + std::string(name);
+    if (format == nullptr || format->name != name) return "not recognized as " + std::string(name);
     vocabulary vocab = vocabulary_for(*format, "</s>");
     vocab.chat_template = std::move(chat_template);
     const tokenizer words(std::move(vocab));
@@ -251,7 +251,7 @@ TEST(chat, messages_that_a_format_has_no_place_for_are_refused) {
          {{"system", "x"}, {"system", "y"}, {"user", "z"}});
 }
 
-TEST(chat, templates_are_recognised_and_never_executed) {
+TEST(chat, templates_are_recognized_and_never_executed) {
   const auto known = [](const std::string& text) {
     vocabulary vocab = byte_vocabulary();
     vocab.chat_template = text;

@@ -104,9 +104,9 @@ TEST(config, knows_which_layers_have_a_window) {
   };
   EXPECT_EQ(local(config("llama")), "gggggggggggg");
   EXPECT_EQ(local(config("llama", key{"sliding_window", 40})), "llllllllllll");
-  EXPECT_EQ(config("llama", key{"sliding_window", 40}).window_left, 40);
+  EXPECT_EQ(config("llama", key{"sliding_window", 40}).sliding_window, 40);
   EXPECT_EQ(local(config("gemma2")), "lglglglglglg");
-  EXPECT_EQ(config("gemma2").window_left, 4096);
+  EXPECT_EQ(config("gemma2").sliding_window, 4096);
   EXPECT_EQ(local(config("gemma3", key{"sliding_window", 40})), "lllllglllllg");
   EXPECT_EQ(local(config("gemma3", key{"sliding_window", 40}, key{"sliding_window_pattern", 4})),
             "lllglllglllg");

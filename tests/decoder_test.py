@@ -378,7 +378,7 @@ class Golden(DecoderTest):
     def expect_prompt(self, found, prompt, logit_limit, nll_limit):
         self.assertEqual(found["prompt_tokens"], prompt["tokens"])
         logits = dict(found["top_logits"])
-        for token, expected in prompt["top10"][:5]:  # further down, neighbours may change places
+        for token, expected in prompt["top10"][:5]:  # further down, neighbors may change places
             self.assertAlmostEqual(logits[token], expected, delta=logit_limit)
         self.assertAlmostEqual(found["mean_nll"], prompt["mean_nll"], delta=nll_limit)
 

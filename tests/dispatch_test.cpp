@@ -44,7 +44,8 @@ TEST(dispatch, of_a_dtype) {
   }
 }
 
-static_assert(lanes<256, 1> == 1 && lanes<256, 32> == 256 && lanes<64, 64> == 64);
+static_assert(block_threads<256, 1> == 1 && block_threads<256, 32> == 256 &&
+              block_threads<64, 64> == 64);
 
 ROCMFORGE_KERNEL_TEST_SUITE(launch_on_device);
 
@@ -128,7 +129,7 @@ struct hungry_kernel {
 
 TEST_P(launch_on_device, refuses_more_shared_memory_than_there_is) {
   const status s = dispatch_wave_size("op", {}, [&](auto wave) {
-    return launch("op", hungry_kernel<lanes<64, wave>, wave>{}, {}, {});
+    return launch("op", hungry_kernel<block_threads<64, wave>, wave>{}, {}, {});
   });
   if (device().wave_size == 1) {
     EXPECT_SUCCESS(s);  // the serial host's is its memory

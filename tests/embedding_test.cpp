@@ -91,7 +91,7 @@ TEST_P(embedding_lookup, of_dense_tables) {
   }
 }
 
-TEST_P(embedding_lookup, of_quantised_tables) {
+TEST_P(embedding_lookup, of_quantized_tables) {
   for (const int hidden_dim : {32, 64, 96, 576, 2048, 8192}) {
     check<q4_0, float>(hidden_dim, some_tokens);
     check<q4_1, float>(hidden_dim, some_tokens);

@@ -64,7 +64,8 @@ bool rotates(int seed) {
   const auto x = random_values<float>(std::size_t(rounds * num_lanes), 1);
   const device_buffer<float> device_x(x), y(x.size());
   EXPECT_SUCCESS(dispatch_wave_size("rotate", {}, [&](auto wave) {
-    using kernel = rotate_lanes<BarrierBeforeRead, BarrierAfterRead, lanes<num_lanes, wave>, wave>;
+    using kernel =
+        rotate_lanes<BarrierBeforeRead, BarrierAfterRead, block_threads<num_lanes, wave>, wave>;
     return launch("rotate", kernel{y.view(rounds, num_lanes), device_x.view(rounds, num_lanes)}, {},
                   {});
   }));
@@ -115,8 +116,9 @@ bool sums(int seed) {
   emulation::seed() = static_cast<std::uint64_t>(seed);
   const device_buffer<float> y(num_lanes);
   EXPECT_SUCCESS(dispatch_wave_size("sum", {}, [&](auto wave) {
-    return launch("sum", sum_of_waves<Barrier, lanes<num_lanes, wave>, wave>{y.view(num_lanes)}, {},
-                  {});
+    return launch("sum",
+                  sum_of_waves<Barrier, block_threads<num_lanes, wave>, wave>{y.view(num_lanes)},
+                  {}, {});
   }));
   return y.to_host() == std::vector<float>(num_lanes, static_cast<float>(num_lanes));
 }
@@ -158,7 +160,7 @@ bool reads_before_it_overwrites(int seed) {
   const int blocks = 4;
   const device_buffer<float> y(blocks * num_lanes);
   EXPECT_SUCCESS(dispatch_wave_size("overwrite", {}, [&](auto wave) {
-    using kernel = overwrite_later<Barrier, lanes<num_lanes, wave>, wave>;
+    using kernel = overwrite_later<Barrier, block_threads<num_lanes, wave>, wave>;
     return launch("overwrite", kernel{y.view(blocks, num_lanes)}, {blocks}, {});
   }));
   return y.to_host() == std::vector<float>(blocks * num_lanes, 1.0f);
@@ -266,7 +268,8 @@ TEST_P(emulation_test, what_nobody_wrote_is_nan) {
   const device_buffer<float> y(2 * num_lanes);
   for (const float value : y.to_host()) EXPECT_TRUE(std::isnan(value));
   EXPECT_SUCCESS(dispatch_wave_size("read", {}, [&](auto wave) {
-    return launch("read", read_unwritten<lanes<num_lanes, wave>, wave>{y.view(2, num_lanes)}, {2},
+    return launch("read",
+                  read_unwritten<block_threads<num_lanes, wave>, wave>{y.view(2, num_lanes)}, {2},
                   {});
   }));
   for (const float value : y.to_host()) EXPECT_TRUE(std::isnan(value));

@@ -78,7 +78,7 @@ class Sources(unittest.TestCase):
 
     def test_hold_every_type(self):
         types = self.found_in_headers(r"struct block_format<(\w+)> \{") | {"float", "half", "bfloat16"}
-        for kernel in ("embedding", "matmul"):
+        for kernel in ("embedding", "linear"):
             names = " ".join(name for name in self.kernels if name.startswith(kernel + "<"))
             self.assertEqual([t for t in sorted(types) if not re.search(rf"\b{t}\b", names)], [], kernel)
 

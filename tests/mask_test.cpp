@@ -13,7 +13,7 @@ constexpr int row_sizes[] = {1, 3, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1025};
 
 bool seen(int position, int key, const attention_mask& mask) {
   if (mask.causal && key > position) return false;
-  return mask.window_left == 0 || key > position - mask.window_left;
+  return mask.sliding_window == 0 || key > position - mask.sliding_window;
 }
 
 TEST_P(masks, that_are_causal_hold_0_or_minus_infinity) {
@@ -25,8 +25,8 @@ TEST_P(masks, that_are_causal_hold_0_or_minus_infinity) {
              {attention_mask{}, attention_mask{true, 1}, attention_mask{true, 30},
               attention_mask{false, 30}, attention_mask{false, 0}}) {
           SCOPED_TRACE("kv_len " + std::to_string(kv_len) + ", position " +
-                       std::to_string(position) + ", window " + std::to_string(mask.window_left) +
-                       (mask.causal ? ", causal" : ""));
+                       std::to_string(position) + ", window " +
+                       std::to_string(mask.sliding_window) + (mask.causal ? ", causal" : ""));
           const int gap = kv_len % 2;
           const device_buffer<T> y(std::vector<T>(std::size_t(q_len * (kv_len + gap)), T(7.0f)));
           EXPECT_SUCCESS(
@@ -122,11 +122,11 @@ TEST_P(masks, refuse_what_does_not_fit) {
   EXPECT_REFUSED(add_mask(x, x, transposed), status_code::invalid_layout, "mask");
   EXPECT_REFUSED(add_mask(x, buffer.view(1, 2, 4, 8), x), status_code::invalid_shape, "x");
   EXPECT_REFUSED(mask_scores(x, buffer.view(2, 1, 4, 8)), status_code::invalid_shape, "x");
-  EXPECT_REFUSED(mask_scores(x, x, {true, -1}), status_code::invalid_argument, "window_left");
+  EXPECT_REFUSED(mask_scores(x, x, {true, -1}), status_code::invalid_argument, "sliding_window");
   EXPECT_REFUSED(causal_mask(permuted<1, 0>(buffer.view(8, 4)), 0), status_code::invalid_layout,
                  "y");
   EXPECT_REFUSED(causal_mask(buffer.view(4, 8), 0, {true, -1}), status_code::invalid_argument,
-                 "window_left");
+                 "sliding_window");
   EXPECT_REFUSED(causal_mask(buffer.view(4, 8), 1 << 30), status_code::invalid_argument,
                  "position");
   EXPECT_SUCCESS(causal_mask(buffer.view(0, 8), 0));

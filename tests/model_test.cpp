@@ -80,7 +80,7 @@ auto uniform(tensor_type type) {
   return [=](const std::string& name) { return is_vector(name) ? tensor_type::f32 : type; };
 }
 
-/// Neighbouring matrices have different types.
+/// Neighboring matrices have different types.
 auto mixed() {
   return [next = std::size_t{0}](const std::string& name) mutable {
     return is_vector(name) ? tensor_type::f32 : weight_types[next++ % std::size(weight_types)];

@@ -9,7 +9,7 @@ namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(norm);
 
-// One packet, one wave, one block and their neighbours, and the rows of real models.
+// One packet, one wave, one block and their neighbors, and the rows of real models.
 constexpr int hidden_dims[] = {1,   3,   31,  32,  33,   63,   64,   65,   127,
                                255, 256, 257, 576, 1023, 1024, 1025, 2048, 4096};
 

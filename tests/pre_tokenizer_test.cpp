@@ -1,4 +1,4 @@
-// Pre-tokenisers: the words of each family, and equality with llama.cpp.
+// Pre-tokenizers: the words of each family, and equality with llama.cpp.
 #include <rocmforge/tokenizer.hpp>
 
 #include "support/small_vocabulary.hpp"
@@ -141,7 +141,7 @@ TEST(pre_tokenizer, long_runs_take_linear_time_compiled_and_interpreted) {
 
 TEST(pre_tokenizer, unknown_and_missing_names_are_refused_with_the_known_ones) {
   const std::string unknown = message_of([] { pre_tokenizer words("gpt-\n17"); });
-  EXPECT_NE(unknown.find("unknown pre-tokeniser \"gpt-\\x0a17\""), std::string::npos) << unknown;
+  EXPECT_NE(unknown.find("unknown pre-tokenizer \"gpt-\\x0a17\""), std::string::npos) << unknown;
   EXPECT_NE(unknown.find("llama-bpe, "), std::string::npos) << unknown;
   const std::string missing = message_of([] { pre_tokenizer words(""); });
   EXPECT_NE(missing.find("tokenizer.ggml.pre"), std::string::npos) << missing;

@@ -98,7 +98,7 @@ TEST(quant_golden, every_format_of_files_decodes_to_the_published_values) {
     const int size = int(blocks.size()) * block_traits<Type>::elements;
     const device_buffer<Type> x(blocks);
     const device_buffer<float> y(static_cast<std::size_t>(size));
-    ASSERT_TRUE(dequantise<Type>(y.view(1, size), x.view(1, int(blocks.size()))).ok());
+    ASSERT_TRUE(dequantize<Type>(y.view(1, size), x.view(1, int(blocks.size()))).ok());
     auto values = y.to_host();
     for (float& value : values) value += 0.0f;  // the hash is of values without negative zeros
     EXPECT_EQ(sha256(values.data(), values.size() * sizeof(float)).substr(0, 32),

@@ -43,7 +43,7 @@ std::vector<float> decoded(const std::vector<Type>& stored) {
   const device_buffer<Type> device_stored(stored);
   const device_buffer<float> weights(static_cast<std::size_t>(padded));
   EXPECT_SUCCESS(dispatch_wave_size("decode_row", {}, [&](auto wave) {
-    using kernel = decode_row<Type, N, lanes<64, wave>, wave>;
+    using kernel = decode_row<Type, N, block_threads<64, wave>, wave>;
     return launch("decode_row",
                   kernel{weights.view(padded), device_stored.view(static_cast<int>(stored.size())),
                          num_weights},
@@ -118,13 +118,13 @@ TEST_P(quant, dense_rows_of_every_length_end_in_zeros) {
 
 /// [rows, blocks of Type] decoded into strided rows.
 template <class Type, class T>
-void check_dequantise(int rows, int row_blocks, int gap) {
+void check_dequantize(int rows, int row_blocks, int gap) {
   constexpr int elements = block_traits<Type>::elements;
   const auto stored = reference::random_weights<Type>(std::size_t(rows * row_blocks * elements), 3);
   const int row_size = row_blocks * elements, stride = row_size + gap;
   const device_buffer<Type> x(stored);
   const device_buffer<T> y(std::vector<T>(std::size_t(rows * stride), T(-77.0f)));
-  EXPECT_SUCCESS(dequantise<Type>(tensor_view<T, 2>{y.data(), {rows, row_size}, {stride, 1}},
+  EXPECT_SUCCESS(dequantize<Type>(tensor_view<T, 2>{y.data(), {rows, row_size}, {stride, 1}},
                                   x.view(rows, row_blocks)));
   const auto actual = y.to_host();
   const auto expected = reference::decode(stored);
@@ -136,38 +136,38 @@ void check_dequantise(int rows, int row_blocks, int gap) {
   }
 }
 
-TEST_P(quant, dequantise_decodes_every_format) {
+TEST_P(quant, dequantize_decodes_every_format) {
   for_each_block_format([]<class Type>(Type) {
     SCOPED_TRACE(reference::format<Type>::name);
-    check_dequantise<Type, float>(2, 3, 1);
+    check_dequantize<Type, float>(2, 3, 1);
   });
 }
 
-TEST_P(quant, dequantise_decodes_rows_of_any_length) {
+TEST_P(quant, dequantize_decodes_rows_of_any_length) {
   for (const int blocks : {1, 2, 31, 64, 65, 129}) {
-    check_dequantise<q4_0, float>(3, blocks, 5);
-    check_dequantise<q5_1, half>(3, blocks, 7);
+    check_dequantize<q4_0, float>(3, blocks, 5);
+    check_dequantize<q5_1, half>(3, blocks, 7);
   }
   for (const int blocks : {1, 9, 17}) {
-    check_dequantise<q6_k, float>(300 / blocks, blocks, 0);
-    check_dequantise<iq3_s, bfloat16>(2, blocks, 1);
+    check_dequantize<q6_k, float>(300 / blocks, blocks, 0);
+    check_dequantize<iq3_s, bfloat16>(2, blocks, 1);
   }
   for (const int size : {1, 31, 33, 4097}) {
-    check_dequantise<float, float>(2, size, 3);
-    check_dequantise<half, float>(2, size, 3);
-    check_dequantise<bfloat16, half>(2, size, 3);
-    check_dequantise<bfloat16, float>(2, size, 3);
+    check_dequantize<float, float>(2, size, 3);
+    check_dequantize<half, float>(2, size, 3);
+    check_dequantize<bfloat16, half>(2, size, 3);
+    check_dequantize<bfloat16, float>(2, size, 3);
   }
 }
 
 // Integers and doubles become the nearest floats.
-TEST_P(quant, dequantise_takes_dense_numbers) {
+TEST_P(quant, dequantize_takes_dense_numbers) {
   const auto check = [](const auto& stored) {
     using Type = typename std::decay_t<decltype(stored)>::value_type;
     const int size = int(stored.size());
     const device_buffer<Type> x(stored);
     const device_buffer<float> y(stored.size());
-    EXPECT_SUCCESS(dequantise<Type>(y.view(1, size), x.view(1, size)));
+    EXPECT_SUCCESS(dequantize<Type>(y.view(1, size), x.view(1, size)));
     const auto actual = y.to_host();
     for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_EQ(actual[i], float(stored[i])) << i;
   };
@@ -186,14 +186,14 @@ TEST_P(quant, dequantise_takes_dense_numbers) {
   check(doubles);
 }
 
-TEST_P(quant, dequantise_refuses_what_does_not_fit) {
+TEST_P(quant, dequantize_refuses_what_does_not_fit) {
   const device_buffer<float> y(64);
   const device_buffer<q4_0> x(2);
-  EXPECT_REFUSED(dequantise<q4_0>(y.view(2, 32), x.view(1, 2)), status_code::invalid_shape, "x");
-  EXPECT_REFUSED(dequantise<q4_0>(y.view(1, 63), x.view(1, 2)), status_code::invalid_shape, "y");
-  EXPECT_REFUSED(dequantise<q4_0>(permuted<1, 0>(y.view(32, 2)), x.view(2, 1)),
+  EXPECT_REFUSED(dequantize<q4_0>(y.view(2, 32), x.view(1, 2)), status_code::invalid_shape, "x");
+  EXPECT_REFUSED(dequantize<q4_0>(y.view(1, 63), x.view(1, 2)), status_code::invalid_shape, "y");
+  EXPECT_REFUSED(dequantize<q4_0>(permuted<1, 0>(y.view(32, 2)), x.view(2, 1)),
                  status_code::invalid_layout, "y");
-  EXPECT_SUCCESS(dequantise<q4_0>(y.view(0, 64), x.view(0, 2)));
+  EXPECT_SUCCESS(dequantize<q4_0>(y.view(0, 64), x.view(0, 2)));
 }
 
 }  // namespace

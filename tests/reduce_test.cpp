@@ -42,7 +42,7 @@ template <int BlockSize, class T>
 std::vector<T> reduced(const std::vector<T>& x, int rows, int num_lanes) {
   const device_buffer<T> device_x(x), y(2 * x.size());
   EXPECT_SUCCESS(dispatch_wave_size("reduce", {}, [&](auto wave) {
-    using kernel = reduce_rows<T, lanes<BlockSize, wave>, wave>;
+    using kernel = reduce_rows<T, block_threads<BlockSize, wave>, wave>;
     return launch("reduce", kernel{y.view(rows, 2, num_lanes), device_x.view(rows, num_lanes)}, {},
                   {});
   }));
@@ -106,7 +106,7 @@ struct lopsided {
 };
 
 template <int Width>
-struct reduce_neighbours {
+struct reduce_neighbors {
   tensor_view<float, 1> y;
   template <class Block>
   ROCMFORGE_DEVICE void operator()(Block block) const {
@@ -122,8 +122,8 @@ void check_width(int wave_size) {
   EXPECT_SUCCESS(dispatch_wave_size("reduce", {}, [&](auto wave) -> status {
     if constexpr (wave >= Width) {
       return launch("reduce",
-                    small_kernel<reduce_neighbours<Width>, num_lanes, wave>{{y.view(num_lanes)}},
-                    {}, {});
+                    small_kernel<reduce_neighbors<Width>, num_lanes, wave>{{y.view(num_lanes)}}, {},
+                    {});
     } else {
       return {status_code::unsupported, "reduce", "", "", {}};
     }
@@ -143,7 +143,7 @@ void check_width(int wave_size) {
   }
 }
 
-TEST_P(reduce, of_neighbouring_lanes_stays_among_them) {
+TEST_P(reduce, of_neighboring_lanes_stays_among_them) {
   check_width<2>(device().wave_size);
   check_width<4>(device().wave_size);
   check_width<8>(device().wave_size);

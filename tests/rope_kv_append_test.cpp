@@ -1,4 +1,4 @@
-// Quantised caches, and rotation and appending in one launch, against plain loops.
+// Quantized caches, and rotation and appending in one launch, against plain loops.
 #include <cstring>
 #include <rocmforge/kv_cache.hpp>
 
@@ -207,7 +207,7 @@ TEST_P(rope_kv_cache_append, rotates_and_appends) {
   }
 }
 
-TEST_P(rope_kv_cache_append, rotates_and_quantises) {
+TEST_P(rope_kv_cache_append, rotates_and_quantizes) {
   for (const rope_layout layout : {rope_layout::interleaved, rope_layout::half_split}) {
     check_fused<q8_0, float>({{7, 3, 5, 64, 64}, 9, {.layout = layout}});
     check_fused<q4_0, float>({{7, 3, 5, 64, 32}, 3, {.layout = layout, .rotary_dim = 34}, true});

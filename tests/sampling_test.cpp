@@ -26,7 +26,7 @@ std::vector<int> argmax_of(const std::vector<T>& logits, int rows) {
   return tokens.to_host();
 }
 
-// Packets, waves, a block of 1024 lanes and their neighbours.
+// Packets, waves, a block of 1024 lanes and their neighbors.
 constexpr int vocab_sizes[] = {1,   2,    31,   32,   33,   63,   64,   65,
                                127, 1023, 1024, 1025, 4095, 4096, 4097, 8193};
 

@@ -54,7 +54,7 @@ class Types(unittest.TestCase):
     def test_of_weights_and_caches(self):
         self.assert_types("kernels::matvec<float, rocmforge::q4_0, 4, 256, 32>", T="f32", Type="q4_0")
         self.assert_types("kernels::embedding<rocmforge::iq2_xxs, rocmforge::half, 1, 1>", T="f16", Type="iq2_xxs")
-        self.assert_types("kernels::dequantise<signed char, float, 1, 1>", T="f32", Type="i8")
+        self.assert_types("kernels::dequantize<signed char, float, 1, 1>", T="f32", Type="i8")
         self.assert_types("kernels::kv_append<rocmforge::q8_0, rocmforge::bfloat16, 1, 1>", T="bf16", TCache="q8_0")
 
     def test_nested(self):
@@ -70,7 +70,7 @@ class Types(unittest.TestCase):
         for instruction, t in (("wmma_f32_16x16x16_bf16", "bf16"), ("wmma_f32_16x16x16_f16_gfx12", "f16"),
                                ("mfma_f32_16x16x16_f16", "f16"), ("mma_f32_16x8x16_bf16", "bf16"),
                                ("host_tile<rocmforge::half, float, 16, 16, 16, 64>", "f16")):
-            self.assert_types(f"kernels::gemm_matrix<rocmforge::matrix::{instruction}, float, {tail}", T=t, TC="f32")
+            self.assert_types(f"kernels::gemm_mma<rocmforge::matrix::{instruction}, float, {tail}", T=t, TC="f32")
 
     def test_of_an_unknown_kernel(self):
         with self.assertRaises(SystemExit):
@@ -124,12 +124,12 @@ class Commands(unittest.TestCase):
     def test_what_is_not_in_the_record(self):
         self.write("host", *self.everything, "host rope kernels::rope<rocmforge::half, 1, 1>")
         self.assert_violation("host: rope: f16 ran, but is not in the record")
-        self.write("host", *self.everything, "host matmul kernels::matmul<float, rocmforge::q4_k, 1, 1>")
-        self.assert_violation("host: matmul with weights q4_k: f32 ran, but is not in the record")
+        self.write("host", *self.everything, "host linear kernels::linear<float, rocmforge::q4_k, 1, 1>")
+        self.assert_violation("host: linear with weights q4_k: f32 ran, but is not in the record")
 
     def test_a_tile_of_attention_belongs_to_the_op_of_its_problem(self):
         self.write("host", *self.everything,
-                   "host attention_vector kernels::attention_vector<attention_problem::paged<float, rocmforge::q4_0>, 64, 1, 1>")
+                   "host attention_decode kernels::attention_decode<attention_problem::paged<float, rocmforge::q4_0>, 64, 1, 1>")
         self.assert_violation("host: paged_attention with cache q4_0: f32 ran, but is not in the record")
 
     def test_a_device_without_record(self):
@@ -164,14 +164,14 @@ class Commands(unittest.TestCase):
         self.assertIn("| op | types | host, serial | gfx1030 |", self.table.read_text())
 
     def test_weights_are_rows(self):
-        weights = [f"host {op} kernels::embedding<rocmforge::{name}, {t}, 1, 1>" for op in ("embedding", "dequantise")
+        weights = [f"host {op} kernels::embedding<rocmforge::{name}, {t}, 1, 1>" for op in ("embedding", "dequantize")
                    for name in ("q4_0", "float") for t in ("float", "rocmforge::half")]
         self.write("host", *self.everything, *weights)
         self.write("nvidia", *(line.replace("host", "sm_90") for line in weights[:-1] if "float, 1" in line))
         self.run_script("update", "host", "nvidia")
-        self.assertIn("| weights | `dequantise` | `embedding` | host, serial | sm_90 |", self.table.read_text())
+        self.assertIn("| weights | `dequantize` | `embedding` | host, serial | sm_90 |", self.table.read_text())
         rows = [line for line in self.rows() if line.startswith(("| `f32` |", "| `q4_0` |"))]
-        self.assertEqual(rows, [f"| `{name}` | f32 f16 | f32 f16 | ✓ | `dequantise` f32; `embedding` f32 |"
+        self.assertEqual(rows, [f"| `{name}` | f32 f16 | f32 f16 | ✓ | `dequantize` f32; `embedding` f32 |"
                                 for name in ("f32", "q4_0")])
 
 

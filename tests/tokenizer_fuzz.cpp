@@ -1,4 +1,4 @@
-// libFuzzer target: a file's vocabulary, its tokeniser with some texts, and its chat template.
+// libFuzzer target: a file's vocabulary, its tokenizer with some texts, and its chat template.
 #include <cstddef>
 #include <cstdint>
 #include <span>

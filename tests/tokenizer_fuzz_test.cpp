@@ -1,4 +1,4 @@
-// Tokenisers from damaged files: seeded mutations of a small vocabulary of each model.
+// Tokenizers from damaged files: seeded mutations of a small vocabulary of each model.
 #include <rocmforge/tokenizer.hpp>
 
 #include "support/gguf_writer.hpp"

@@ -1,4 +1,4 @@
-// Tokenisers: special tokens, decoding, and what is refused.
+// Tokenizers: special tokens, decoding, and what is refused.
 #include <rocmforge/tokenizer.hpp>
 
 #include "support/gguf_writer.hpp"
@@ -280,7 +280,7 @@ TEST(vocabulary, inconsistent_ones_are_refused_with_the_reason) {
   expect("fim_sep token id", [](vocabulary& v) { v.fim_sep = 300; });
   expect("expected a bos token id", [](vocabulary& v) { v.add_bos = true; });
   expect("expected an eos token id", [](vocabulary& v) { v.add_eos = true; });
-  expect("unknown pre-tokeniser \"other\", expected one of ",
+  expect("unknown pre-tokenizer \"other\", expected one of ",
          [](vocabulary& v) { v.pre = "other"; });
   for (const std::string merge : {"ab", "", " ", "a ", " a"}) {
     expect("merge 1 is \"" + merge + "\"", [&](vocabulary& v) { v.merges.push_back(merge); });
@@ -509,10 +509,10 @@ TEST(load_vocabulary, refuses_what_it_cannot_use) {
   };
   expect("tokenizer.ggml.model", [](auto& c) { c.strings.erase("model"); });
   expect(
-      "tokeniser \"rwkv\" is not supported, expected one of \"gpt2\", \"llama\", \"bert\", \"t5\"",
+      "tokenizer \"rwkv\" is not supported, expected one of \"gpt2\", \"llama\", \"bert\", \"t5\"",
       [](auto& c) { c.strings["model"] = "rwkv"; });
-  expect("no pre-tokeniser is named", [](auto& c) { c.strings.erase("pre"); });
-  expect("unknown pre-tokeniser \"x\"", [](auto& c) { c.strings["pre"] = "x"; });
+  expect("no pre-tokenizer is named", [](auto& c) { c.strings.erase("pre"); });
+  expect("unknown pre-tokenizer \"x\"", [](auto& c) { c.strings["pre"] = "x"; });
   expect("tokenizer.ggml.tokens", [](auto& c) { c.tokens = false; });
   expect("tokenizer.ggml.merges", [](auto& c) { c.merges = false; });
   expect("258 token types, expected 259", [](auto& c) { c.kinds.assign(258, 1); });

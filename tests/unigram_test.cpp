@@ -1,4 +1,4 @@
-// SentencePiece's unigram model: the best cut, unknown characters, normalisation, and equality with
+// SentencePiece's unigram model: the best cut, unknown characters, normalization, and equality with
 // SentencePiece.
 #include <rocmforge/tokenizer.hpp>
 
@@ -157,7 +157,7 @@ TEST(unigram, models_trained_by_sentencepiece) {
   EXPECT_EQ(expect_the_ids_of_all_cases(with_bytes, tokenizer(with_bytes.vocab)), 135);
 }
 
-// --- normalisation rules ----------------------------------------------------------------------
+// --- normalization rules ----------------------------------------------------------------------
 
 const std::string& compiled_rules() {
   static const std::string rules = read_vocabulary_data("unigram").vocab.precompiled_charsmap;

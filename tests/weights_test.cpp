@@ -154,7 +154,7 @@ TEST(weights, refuse_types_that_no_kernel_takes) {
     } else {
       refusal([&] { load(writer); }, "tensor 'blk.1.ffn_up.weight' has type " +
                                          std::string(traits->name) +
-                                         ", expected f32, f16, bf16 or a block-quantised type");
+                                         ", expected f32, f16, bf16 or a block-quantized type");
     }
   }
   refusal(

@@ -67,7 +67,7 @@ void add_values(sha256& sum, const tensor_info& tensor) {
     std::memcpy(blocks.data(), tensor.data + first * sizeof(Type), count * sizeof(Type));
     const auto x = rocmforge::make_view(blocks.data(), 1, static_cast<int>(count));
     const auto y = rocmforge::make_view(values.data(), 1, static_cast<int>(count * elements));
-    if (const rocmforge::status done = rocmforge::dequantise<Type>(y, x); !done) {
+    if (const rocmforge::status done = rocmforge::dequantize<Type>(y, x); !done) {
       throw rocmforge::error(done.message());
     }
     sum.add(std::as_bytes(std::span(values).first(count * elements)));

@@ -33,7 +33,7 @@ struct attention_case {
 /// What a cache holds: values up to `magnitude`, or blocks.
 template <class TCache>
 std::vector<TCache> cache_values(std::size_t count, unsigned seed, double magnitude = 1) {
-  if constexpr (reference::is_quantised<TCache>) {
+  if constexpr (reference::is_quantized<TCache>) {
     return reference::random_weights<TCache>(count, seed);
   } else {
     return random_values<TCache>(count, seed, -magnitude, magnitude);
@@ -55,7 +55,7 @@ inline double attention_tolerance(double magnitude) {
 }
 
 inline const char* attention_name(int q_len, bool paged) {
-  const bool vector = q_len <= rocmforge::max_vector_queries;
+  const bool vector = q_len <= rocmforge::max_decode_queries;
   return paged ? (vector ? "paged_attention few queries" : "paged_attention")
                : (vector ? "attention few queries" : "attention");
 }
@@ -104,7 +104,7 @@ void add_attention(case_list& list, const attention_case& c) {
                        {.softmax_scale = c.scale,
                         .causal = c.causal,
                         .logits_soft_cap = c.soft_cap,
-                        .window_left = c.window,
+                        .sliding_window = c.window,
                         .sink = c.sinks ? sink->view() : tensor_view<float, 1>{}},
                        lse->view()));
                  },
@@ -262,7 +262,7 @@ template <class T, class TCache>
 void add_attention_speed(const settings& s, case_list& list, int q_len) {
   const bool host = s.architecture == "host";
   const int heads = 32, kv_heads = 8, head_dim = 128;
-  const bool decoding = q_len <= rocmforge::max_vector_queries;
+  const bool decoding = q_len <= rocmforge::max_decode_queries;
   const int batch = decoding ? (host ? 2 : 16) : 1, kv_len = decoding ? 4096 : q_len;
   const double kv_elements = double(batch) * kv_heads * kv_len * head_dim;
   // A prompt's queries see half of the keys on average.

@@ -115,9 +115,10 @@ double measure_copy_rate(double budget) {
   to.fill_bytes(0);
   const auto by_kernel = [&] {
     const status s = dispatch_wave_size("copy", {}, [&](auto wave) {
-      return launch("copy",
-                    copy_rows<lanes<256, wave>, wave>{to.view(rows, size), from.view(rows, size)},
-                    {rows}, {});
+      return launch(
+          "copy",
+          copy_rows<block_threads<256, wave>, wave>{to.view(rows, size), from.view(rows, size)},
+          {rows}, {});
     });
     return s.ok() ? std::string() : s.message();
   };

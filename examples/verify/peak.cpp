@@ -109,7 +109,8 @@ peak_rate measure_peak(const std::string& architecture, double budget) {
     if (flops > best.flops) best = {instruction, flops};
   };
   static_cast<void>(dispatch_wave_size("peak", {}, [&](auto wave) {
-    consider("multiply-add f32", rate<repeat_multiply_adds<lanes<256, wave>, wave>>(budget));
+    consider("multiply-add f32",
+             rate<repeat_multiply_adds<block_threads<256, wave>, wave>>(budget));
     return status{};
   }));
   for_each_instruction(instructions{}, architecture, [&](auto instruction) {

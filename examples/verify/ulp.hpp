@@ -9,7 +9,7 @@
 
 namespace verify {
 
-/// The distance of neighbouring numbers of a format at `magnitude`.
+/// The distance of neighboring numbers of a format at `magnitude`.
 inline double unit_in_last_place(number_format format, double magnitude) {
   if (format == number_format::i32) return 1;
   const int fraction_bits = format == number_format::f32   ? 23

@@ -131,7 +131,7 @@ void add_functions(case_list& list, int rows, int size, const layout& how) {
 }
 
 const registration activation("activation", [](const settings& s, case_list& list) {
-  // Packets, waves, one block's part of a row and their neighbours, and the rows of real models.
+  // Packets, waves, one block's part of a row and their neighbors, and the rows of real models.
   const std::vector<int> sizes =
       s.quick ? std::vector<int>{1, 33, 255, 1025, 2049}
               : std::vector<int>{1,   7,    31,   32,   33,   63,   64,   65,   255,   256,  257,

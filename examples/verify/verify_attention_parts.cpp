@@ -62,7 +62,7 @@ void add_chain(case_list& list, const parts_case& c) {
           refused += refusal(rocmforge::attention_softmax(
               scores, scores,
               {.logits_soft_cap = c.soft_cap,
-               .window_left = c.window,
+               .sliding_window = c.window,
                .sink = c.sinks ? sink->view() : tensor_view<float, 1>{}}));
           refused += refusal(rocmforge::attention_weighted_sum(out->view(), scores, v->view()));
           return refused;

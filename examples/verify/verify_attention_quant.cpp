@@ -1,4 +1,4 @@
-// Attention over quantised caches, on plain tensors and on pages.
+// Attention over quantized caches, on plain tensors and on pages.
 #include "attention_cases.hpp"
 
 namespace verify {

@@ -1,4 +1,4 @@
-// Embedding lookup in dense and quantised tables.
+// Embedding lookup in dense and quantized tables.
 #include <rocmforge/embedding.hpp>
 
 #include <limits>

@@ -149,10 +149,10 @@ class block_pages {
   tensor<int, 4> words_;
 };
 
-/// A quantised cache. Of the fused op all positions are 0 and the attention factor is 2, so that
+/// A quantized cache. Of the fused op all positions are 0 and the attention factor is 2, so that
 /// the rotated keys are known to the last bit.
 template <class Type>
-void add_quantised(case_list& list, bool fused, int heads, int dim, int v_dim) {
+void add_quantized(case_list& list, bool fused, int heads, int dim, int v_dim) {
   const int page_size = 5, tokens = int(slots_of(page_size).size());
   const auto prepare = [=](const placement&) {
     const auto k = random_values<float>(std::size_t(tokens * heads * dim), 1),
@@ -258,11 +258,11 @@ const registration kv_cache("kv_cache", [](const settings& s, case_list& list) {
     add_fused<half, float>(list, 2, 1, 34, 30, interleaved);
     add_fused<bfloat16, bfloat16>(list, 4, 3, 128, 96, interleaved);
   }
-  add_quantised<rocmforge::q8_0>(list, false, 3, 64, 128);
-  add_quantised<rocmforge::q4_0>(list, false, 2, 128, 64);
+  add_quantized<rocmforge::q8_0>(list, false, 3, 64, 128);
+  add_quantized<rocmforge::q4_0>(list, false, 2, 128, 64);
   // More heads than are rotated at once.
-  add_quantised<rocmforge::q8_0>(list, true, 19, 128, 64);
-  add_quantised<rocmforge::q4_0>(list, true, 3, 64, 64);
+  add_quantized<rocmforge::q8_0>(list, true, 19, 128, 64);
+  add_quantized<rocmforge::q4_0>(list, true, 3, 64, 64);
 });
 
 }  // namespace

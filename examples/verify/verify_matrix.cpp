@@ -1,6 +1,6 @@
 // Matrix instructions: products of a few tiles, whose numbers are exact in every order of addition.
 #include "instructions.hpp"
-#include "reference/matmul.hpp"
+#include "reference/linear.hpp"
 #include "tensors.hpp"
 
 namespace verify {
@@ -76,7 +76,7 @@ void add_product(case_list& list, const std::string& name, int steps) {
         for (int k = 0; k < depth; ++k)
           b_columns.push_back(as_double(b_values[std::size_t(k * I::n + col)]));
       }
-      auto sums = reference::matmul(to_double(a_values), b_columns, {}, I::m, I::n, depth);
+      auto sums = reference::linear(to_double(a_values), b_columns, {}, I::m, I::n, depth);
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += as_double(c_values[i]);
       return sums;
     });

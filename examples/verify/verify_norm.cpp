@@ -41,7 +41,7 @@ void add_add_rms_norm(case_list& list, int rows, int hidden, const layout& how) 
   const auto prepare = [=](const placement& at) {
     const auto count = std::size_t(rows * hidden);
     const auto weights = random_values<T>(std::size_t(hidden), 7);
-    // The sum is rounded to T, and it is the rounded sum that is normalised.
+    // The sum is rounded to T, and it is the rounded sum that is normalized.
     const auto summed = [=] {
       const auto a = random_values<T>(count, 5), b = random_values<T>(count, 6);
       std::vector<double> result(count);
@@ -159,7 +159,7 @@ void add_speed(const settings& s, case_list& list) {
 }
 
 const registration norm("norm", [](const settings& s, case_list& list) {
-  // Packets, one wave, one block and their neighbours, and the rows of real models.
+  // Packets, one wave, one block and their neighbors, and the rows of real models.
   const std::vector<int> hidden_dims =
       s.quick ? std::vector<int>{1, 31, 33, 65, 257, 1025}
               : std::vector<int>{1,   3,   31,  32,  33,   63,   64,   65,   127,  255,

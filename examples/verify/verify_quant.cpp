@@ -9,7 +9,7 @@ namespace verify {
 namespace {
 
 template <class Type, class T>
-void add_dequantise(case_list& list, int rows, int row_blocks, int gap) {
+void add_dequantize(case_list& list, int rows, int row_blocks, int gap) {
   const int row_size = row_blocks * rocmforge::block_traits<Type>::elements;
   const auto prepare = [=](const placement& at) {
     const auto stored = [=](unsigned seed) {
@@ -22,30 +22,30 @@ void add_dequantise(case_list& list, int rows, int row_blocks, int gap) {
     const auto y =
         expecting(make_tensor<T>({all, row_size}, for_output({gap, gap})), "y", at.slot * rows,
                   (at.slot + 1) * rows, allowed, [=] { return reference::decode(stored(1)); });
-    return trial{[=] { return refusal(rocmforge::dequantise<Type>(y->view(), x->view())); }, {y}};
+    return trial{[=] { return refusal(rocmforge::dequantize<Type>(y->view(), x->view())); }, {y}};
   };
-  list.tests.push_back({"dequantise", weight_name<Type> + ">" + type_name<T>,
+  list.tests.push_back({"dequantize", weight_name<Type> + ">" + type_name<T>,
                         shape_text({{"rows", rows}, {"row_size", row_size}, {"gap", gap}}), true,
                         prepare});
 }
 
 template <class Type, class T>
-void add_dequantises(const settings& s, case_list& list) {
+void add_dequantizes(const settings& s, case_list& list) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
   int i = 0;
   for (const int row_blocks : {1, 2, 7, elements == 256 ? 17 : 130}) {
-    add_dequantise<Type, T>(list, i % 2 == 0 ? 3 : 1, row_blocks, i % 3);
+    add_dequantize<Type, T>(list, i % 2 == 0 ? 3 : 1, row_blocks, i % 3);
     ++i;
   }
   const int row_size = 4096, rows = timing_rows<T>(s, row_size);
   const auto count = std::size_t(rows) * std::size_t(row_size);
-  list.speeds.push_back({"dequantise", weight_name<Type> + ">" + type_name<T>,
+  list.speeds.push_back({"dequantize", weight_name<Type> + ">" + type_name<T>,
                          shape_text({{"rows", rows}, {"row_size", row_size}}),
                          double(count) * (sizeof(T) + double(sizeof(Type)) / elements), 0, [=] {
                            const auto x = timing_weights<Type>(count);
                            const auto y = timing_data<T>(count);
                            return [=] {
-                             return refusal(rocmforge::dequantise<Type>(
+                             return refusal(rocmforge::dequantize<Type>(
                                  y->view(rows, row_size), x->view(rows, row_size / elements)));
                            };
                          }});
@@ -70,7 +70,7 @@ double encoding_error() {
 
 /// Encoded and decoded again.
 template <class Type, class T>
-void add_quantise(case_list& list, int rows, int row_blocks, int gap) {
+void add_quantize(case_list& list, int rows, int row_blocks, int gap) {
   const int row_size = row_blocks * rocmforge::block_traits<Type>::elements;
   const auto prepare = [=](const placement& at) {
     const auto numbers = [=](unsigned seed) {
@@ -85,31 +85,31 @@ void add_quantise(case_list& list, int rows, int row_blocks, int gap) {
                              [=] { return to_double(numbers(1)); });
     return trial{[=] {
                    const auto encoded =
-                       refusal(rocmforge::quantise<Type>(blocks->view(), x->view()));
+                       refusal(rocmforge::quantize<Type>(blocks->view(), x->view()));
                    if (!encoded.empty()) return encoded;
-                   return refusal(rocmforge::dequantise<Type>(y->view(), blocks->view()));
+                   return refusal(rocmforge::dequantize<Type>(y->view(), blocks->view()));
                  },
                  {y}};
   };
-  list.tests.push_back({"quantise", std::string(type_name<T>) + ">" + weight_name<Type>,
+  list.tests.push_back({"quantize", std::string(type_name<T>) + ">" + weight_name<Type>,
                         shape_text({{"rows", rows}, {"row_size", row_size}, {"gap", gap}}), true,
                         prepare});
 }
 
 template <class Type, class T>
-void add_quantises(const settings& s, case_list& list) {
+void add_quantizes(const settings& s, case_list& list) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
-  add_quantise<Type, T>(list, 3, 1, 1);
-  add_quantise<Type, T>(list, 1, elements == 256 ? 17 : 130, 0);
+  add_quantize<Type, T>(list, 3, 1, 1);
+  add_quantize<Type, T>(list, 1, elements == 256 ? 17 : 130, 0);
   const int row_size = 4096, rows = timing_rows<T>(s, row_size);
   const auto count = std::size_t(rows) * std::size_t(row_size);
-  list.speeds.push_back({"quantise", std::string(type_name<T>) + ">" + weight_name<Type>,
+  list.speeds.push_back({"quantize", std::string(type_name<T>) + ">" + weight_name<Type>,
                          shape_text({{"rows", rows}, {"row_size", row_size}}),
                          double(count) * (sizeof(T) + double(sizeof(Type)) / elements), 0, [=] {
                            const auto x = timing_data<T>(count);
                            const auto y = timing_weights<Type>(count);
                            return [=] {
-                             return refusal(rocmforge::quantise<Type>(
+                             return refusal(rocmforge::quantize<Type>(
                                  y->view(rows, row_size / elements), x->view(rows, row_size)));
                            };
                          }});
@@ -117,12 +117,12 @@ void add_quantises(const settings& s, case_list& list) {
 
 const registration quant("quant", [](const settings& s, case_list& list) {
   rocmforge::for_each_block_format(
-      [&]<class Type>(Type) { add_dequantises<Type, float>(s, list); });
-  add_dequantises<rocmforge::q4_0, half>(s, list);
-  add_dequantises<rocmforge::q6_k, bfloat16>(s, list);
+      [&]<class Type>(Type) { add_dequantizes<Type, float>(s, list); });
+  add_dequantizes<rocmforge::q4_0, half>(s, list);
+  add_dequantizes<rocmforge::q6_k, bfloat16>(s, list);
   rocmforge::for_each_encoded_format(
-      [&]<class Type>(Type) { add_quantises<Type, float>(s, list); });
-  add_quantises<rocmforge::q8_0, half>(s, list);
+      [&]<class Type>(Type) { add_quantizes<Type, float>(s, list); });
+  add_quantizes<rocmforge::q8_0, half>(s, list);
 });
 
 }  // namespace

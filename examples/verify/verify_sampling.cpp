@@ -288,7 +288,7 @@ const registration sampling("sampling", [](const settings& s, case_list& list) {
   add_top_k<float>(list, 1, 4500, 2500, {});  // more than a block sorts
   add_listed<float>(list, 2, 50, 64, {1, 3});
   add_listed<float>(list, 1, 1025, 300, {});
-  // Packets, waves, a block of 1024 lanes and their neighbours.
+  // Packets, waves, a block of 1024 lanes and their neighbors.
   const std::vector<int> sizes =
       s.quick ? std::vector<int>{1, 33, 1025, 8193}
               : std::vector<int>{1,    2,    31,   32,   33,   63,   64,   65,    127,

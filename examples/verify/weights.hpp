@@ -13,7 +13,7 @@ namespace reference = rocmforge::testing::reference;
 
 template <class Type>
 inline const std::string weight_name = [] {
-  if constexpr (reference::is_quantised<Type>) {
+  if constexpr (reference::is_quantized<Type>) {
     return std::string(reference::format<Type>::name);
   } else {
     return type_name<Type>;

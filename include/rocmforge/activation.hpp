@@ -78,7 +78,7 @@ template <int NumInputs, int BlockSize, class Op, class T>
 status launch_elementwise(const char* op_name, Op op, tensor_view<T, 2> y,
                           tensor_view<const T, 2> a, tensor_view<const T, 2> b, stream_ref stream) {
   return dispatch_wave_size(op_name, stream, [&](auto wave) {
-    using kernel = elementwise<Op, NumInputs, T, lanes<BlockSize, wave>, wave>;
+    using kernel = elementwise<Op, NumInputs, T, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(y.extent[1]);
     return launch(op_name, kernel{y, a, b, op, rows},
                   {divide_up(y.extent[0], rows), divide_up(y.extent[1], kernel::columns)}, stream);

@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "rocmforge/attention/decode.hpp"
 #include "rocmforge/attention/problem.hpp"
 #include "rocmforge/attention/scoring.hpp"
 #include "rocmforge/attention/tiled.hpp"
-#include "rocmforge/attention/vector.hpp"
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/dtype.hpp"
@@ -31,8 +31,8 @@ constexpr int padded_head_dim(int head_dim) {
                            : head_dim;
 }
 
-/// Up to this many queries a sequence, kernels::attention_vector; above, kernels::attention.
-constexpr int max_vector_queries = 4;
+/// Up to this many queries a sequence, kernels::attention_decode; above, kernels::attention.
+constexpr int max_decode_queries = 4;
 
 namespace attention_launch {
 
@@ -91,12 +91,12 @@ inline status check_options(const char* op, const attention_options& options, in
         status_code::invalid_argument, op, "logits_soft_cap", "must be finite and 0 or above", {}};
   if (!std::isfinite(scoring_of(options, head_dim).query_scale))
     return {status_code::invalid_argument, op, "softmax_scale", "must be finite", {}};
-  if (options.window_left < 0)
+  if (options.sliding_window < 0)
     return {status_code::invalid_argument,
             op,
-            "window_left",
+            "sliding_window",
             "is {0}, expected 0 or more",
-            {options.window_left}};
+            {options.sliding_window}};
   if (options.sink.data == nullptr) return {};
   return checks::all(checks::view(op, "sink", options.sink),
                      checks::extent(op, "sink", 0, options.sink.extent[0], num_heads));
@@ -114,11 +114,11 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
       head_dim > 256 ? "q" : "v", "head_dim {0} is too large; up to 256 are supported",
       [&](auto padded) {
         return dispatch_wave_size(op, stream, [&](auto wave) {
-          constexpr int block_lanes = lanes<BlockSize, wave>;
-          if (max_q_len <= max_vector_queries) {
-            using kernel = kernels::attention_vector<Problem, padded, block_lanes, wave>;
+          constexpr int block_lanes = block_threads<BlockSize, wave>;
+          if (max_q_len <= max_decode_queries) {
+            using kernel = kernels::attention_decode<Problem, padded, block_lanes, wave>;
             return launch(op, kernel{problem, scoring},
-                          {tiles(num_heads / num_kv_heads * max_q_len, attention_vector_rows),
+                          {tiles(num_heads / num_kv_heads * max_q_len, attention_decode_rows),
                            num_kv_heads, batch},
                           stream);
           }

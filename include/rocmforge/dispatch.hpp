@@ -44,7 +44,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// Lanes that a block of `BlockSize` has on devices of this wave size: all of them, but one on the
 /// serial host.
 template <int BlockSize, int WaveSize>
-inline constexpr int lanes = WaveSize == 1 ? 1 : BlockSize;
+inline constexpr int block_threads = WaveSize == 1 ? 1 : BlockSize;
 
 /// Threads of a block where an op's caller does not say: four waves of 64, eight of 32.
 inline constexpr int default_block_size = 256;

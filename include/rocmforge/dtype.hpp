@@ -55,6 +55,12 @@ concept floating_dtype =
 /// Element types that are chosen at run time.
 enum class dtype { f32, f16, bf16 };
 
+/// The element types by the names that are nobody else's: `half` is also a type of the vendors'
+/// headers, and is ambiguous after `using namespace rocmforge`.
+using f32 = float;
+using f16 = half;
+using bf16 = bfloat16;
+
 template <floating_dtype T>
 inline constexpr dtype dtype_of = std::is_same_v<T, float>  ? dtype::f32
                                   : std::is_same_v<T, half> ? dtype::f16

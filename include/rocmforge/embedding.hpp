@@ -15,7 +15,7 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
 
-/// One block per token (on the host, for several), one fragment of the row a lane.
+/// One block per token (on the host, for several), one weight_pair of the row a lane.
 template <class Type, class T, int BlockSize, int WaveSize>
 struct embedding {
   static_assert(BlockSize % WaveSize == 0, "embedding: BlockSize must be a multiple of WaveSize");
@@ -42,7 +42,7 @@ struct embedding {
       for (int i = block.thread; i < num_fragments; i += BlockSize) {
         const int group = i / parts, part = i % parts;
         const int count = hidden_dim - group * group_elements;  // from the group to the row's end
-        fragment<packet_elements> values{not_a_number, not_a_number};
+        weight_pair<packet_elements> values{not_a_number, not_a_number};
         if (known) {
           using decoder = block_traits<Type>;
           values = decoder::template decode<packet_elements>(weights, group, part, count);
@@ -63,7 +63,7 @@ struct embedding {
 }  // namespace kernels
 
 /// Looks up the rows of `table` that `tokens` name. `Type` is the table's storage: float, half,
-/// bfloat16 or a quantised block of quant.hpp.
+/// bfloat16 or a quantized block of quant.hpp.
 ///
 /// What `tokens` holds cannot be refused, because it is read on the device: a token outside the
 /// vocabulary gives a row of NaN, so that it cannot pass unnoticed.
@@ -100,7 +100,7 @@ template <class Type, class T, int BlockSize = default_block_size>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::embedding<Type, T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::embedding<Type, T, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(y.extent[1]);
     return launch(op, kernel{y, table, tokens, rows}, {divide_up(y.extent[0], rows)}, stream);
   });

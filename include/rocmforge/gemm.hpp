@@ -1,75 +1,18 @@
-// Products with a weight matrix: y = x W^T + bias, with W dense or block-quantised (quant.hpp).
-// Weights are decoded in registers and meet activations that nobody rounded: the product is that of
-// the stored values.
+// Dense matrix products, C = epilogue(alpha A B), one matrix or a batch, by the device's matrix
+// instructions where it has them for the type and by multiply-adds elsewhere.
 #pragma once
 
 #include <string_view>
 
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/dispatch.hpp"
-#include "rocmforge/gemm/dense.hpp"
-#include "rocmforge/gemm/matrix.hpp"
-#include "rocmforge/gemm/matvec.hpp"
-#include "rocmforge/gemm/tiled.hpp"
-#include "rocmforge/quant.hpp"
+#include "rocmforge/gemm/fma.hpp"
+#include "rocmforge/gemm/mma.hpp"
 #include "rocmforge/status.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-
-/// Up to this many tokens the weights are multiplied as they are read (kernels::matvec), above they
-/// are decoded into a panel first (kernels::matmul).
-constexpr int max_matvec_tokens(int wave_size) {
-  return wave_size == 1 ? 4 : 8;
-}
-
-/// y = x W^T + bias. Accumulates in float.
-/// Asynchronous on `stream`; allocates nothing.
-///
-/// @tparam Type    how W is stored: float, half, bfloat16, q4_0, q4_1 or q8_0
-/// @param y        [num_tokens, out_dim]  output
-/// @param x        [num_tokens, in_dim]
-/// @param weight   [out_dim, in_dim / block_traits<Type>::elements]
-/// @param bias     [out_dim], or an empty view for none
-/// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
-template <class T, class Type, int BlockSize = default_block_size>
-[[nodiscard]] status matmul(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
-                            tensor_view<const Type, 2> weight,
-                            tensor_view<const float, 1> bias = {}, stream_ref stream = {}) {
-  constexpr const char* op = "matmul";
-  if (status s = checks::all(
-          checks::view(op, "y", y), checks::view(op, "x", x), checks::view(op, "weight", weight),
-          checks::view(op, "bias", bias), checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
-          checks::extent(op, "weight", 0, weight.extent[0], y.extent[1]),
-          checks::extent(op, "x", 1, x.extent[1],
-                         std::int64_t{weight.extent[1]} * block_traits<Type>::elements),
-          bias.data == nullptr ? status{}
-                               : checks::extent(op, "bias", 0, bias.extent[0], y.extent[1]));
-      !s) {
-    return s;
-  }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
-    constexpr int block_lanes = lanes<BlockSize, wave>;
-    const int num_tokens = y.extent[0], out_dim = y.extent[1];
-    const auto blocks = [](int size, int per_block) { return (size + per_block - 1) / per_block; };
-    if (num_tokens == 1) {
-      using kernel = kernels::matvec<T, Type, 1, block_lanes, wave>;
-      return launch(op, kernel{y, x, weight, bias}, {blocks(out_dim, kernel::rows_per_block)},
-                    stream);
-    }
-    if (num_tokens <= max_matvec_tokens(wave)) {
-      using kernel = kernels::matvec<T, Type, 4, block_lanes, wave>;
-      return launch(op, kernel{y, x, weight, bias},
-                    {blocks(out_dim, kernel::rows_per_block), blocks(num_tokens, 4)}, stream);
-    }
-    using kernel = kernels::matmul<T, Type, block_lanes, wave>;
-    return launch(
-        op, kernel{y, x, weight, bias},
-        {blocks(out_dim, kernel::tile.block_rows), blocks(num_tokens, kernel::tile.block_tokens)},
-        stream);
-  });
-}
 
 namespace gemm_detail {
 
@@ -84,7 +27,7 @@ status check_operand(const char* op, const char* argument, tensor_view<const T, 
 
 namespace kernels {
 
-/// Starts `Kernel`, kernels::gemm or kernels::gemm_matrix of any tile, on the blocks that C takes.
+/// Starts `Kernel`, kernels::gemm or kernels::gemm_mma of any tile, on the blocks that C takes.
 template <class Kernel, class T, class TC, class Epilogue>
 status launch_gemm(const char* op, const tensor_view<TC, 3>& c, const tensor_view<const T, 3>& a,
                    const tensor_view<const T, 3>& b, float alpha, const Epilogue& policy,
@@ -101,7 +44,7 @@ status launch_gemm(const char* op, const tensor_view<TC, 3>& c, const tensor_vie
 
 namespace gemm_detail {
 
-/// Starts kernels::gemm_matrix with the instruction of the list that waves of this size have on a
+/// Starts kernels::gemm_mma with the instruction of the list that waves of this size have on a
 /// device of this architecture; false if there is none.
 template <int BlockSize, int WaveSize, class T, class TC, class Epilogue, class... I>
 bool launch_matrix(matrix::instruction_list<I...>, status& launched, std::string_view architecture,
@@ -111,8 +54,8 @@ bool launch_matrix(matrix::instruction_list<I...>, status& launched, std::string
   [[maybe_unused]] const auto one = [&]<class Instruction>(Instruction) {
     if constexpr (Instruction::lanes == WaveSize) {
       if (Instruction::runs_on(architecture)) {
-        constexpr gemm_tile tile = gemm_matrix_tile_for(BlockSize, WaveSize);
-        using kernel = kernels::gemm_matrix<Instruction, TC, Epilogue, tile, BlockSize, WaveSize>;
+        constexpr gemm_tile tile = gemm_mma_tile_for(BlockSize, WaveSize);
+        using kernel = kernels::gemm_mma<Instruction, TC, Epilogue, tile, BlockSize, WaveSize>;
         launched = kernels::launch_gemm<kernel, T>(op, c, a, b, alpha, policy, stream);
         return true;
       }
@@ -185,7 +128,7 @@ template <class TC, class TA, class TB, class Epilogue = epilogue::none,
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    constexpr int block_lanes = lanes<BlockSize, wave>;
+    constexpr int block_lanes = block_threads<BlockSize, wave>;
     if (options.method != gemm_method::multiply_add) {
       status launched;
       const auto& device = devices()[static_cast<std::size_t>(stream.device())];

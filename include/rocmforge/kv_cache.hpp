@@ -26,7 +26,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
 
 /// Writes the heads of a token, [num_kv_heads, head_dim], to row `row` of a page, [num_kv_heads,
-/// page_size, head_dim]. Of a quantised page a lane encodes a block at a time.
+/// page_size, head_dim]. Of a quantized page a lane encodes a block at a time.
 template <cache_element TCache, class T, int BlockSize, int WaveSize>
 ROCMFORGE_DEVICE void append_heads(block_context<BlockSize, WaveSize> block,
                                    tensor_view<TCache, 3> page, tensor_view<const T, 2> token,
@@ -83,7 +83,7 @@ struct kv_append {
 };
 
 /// One block per token (on the host, for several): the table of its cosines and sines, then the
-/// rotated queries, the rotated keys and the values, each to its place. Keys for a quantised cache
+/// rotated queries, the rotated keys and the values, each to its place. Keys for a quantized cache
 /// are rotated into shared memory, because a block of 32 has its pairs in several lanes.
 template <class TCache, class T, int BlockSize, int WaveSize>
 struct rope_kv_append {
@@ -92,8 +92,8 @@ struct rope_kv_append {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int packet_elements = packet_size<T, WaveSize>;
-  static constexpr bool quantised = !floating_dtype<TCache>;
-  static constexpr int staged_elements = quantised ? 2048 : 4;
+  static constexpr bool quantized = !floating_dtype<TCache>;
+  static constexpr int staged_elements = quantized ? 2048 : 4;
   struct shared_storage {
     rope_table table;
     float staged[staged_elements];
@@ -131,10 +131,10 @@ struct rope_kv_append {
   }
 
  private:
-  /// The keys of a token, rotated; quantised ones come by way of shared memory, some heads at once.
+  /// The keys of a token, rotated; quantized ones come by way of shared memory, some heads at once.
   ROCMFORGE_DEVICE void append_rotated(block_context<BlockSize, WaveSize> block,
                                        shared_storage& shared, int token, int slot) const {
-    if constexpr (!quantised) {
+    if constexpr (!quantized) {
       const rope_kv_append& keys = reloaded(*this);
       const int page_size = keys.k_pages.extent[2];
       rotate_heads<packet_elements>(
@@ -213,7 +213,7 @@ template <cache_element TCache, class T, int BlockSize = default_block_size>
   status s = kernels::check_append<TCache, element>(op, k_pages, v_pages, k, v, slots);
   if (!s || k_pages.extent[2] == 0) return s;
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::kv_append<TCache, element, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::kv_append<TCache, element, block_threads<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>(k.size() / (k.extent[0] > 0 ? k.extent[0] : 1));
     return launch(op, kernel{k_pages, v_pages, k, v, slots, tokens},
                   {divide_up(k.extent[0], tokens)}, stream);
@@ -236,7 +236,7 @@ template <cache_element TCache, class T, int BlockSize = default_block_size>
 /// @param positions  as rope's
 /// @param slots      [num_tokens]  as kv_append's
 /// @param options    as rope's
-/// @return what rope or kv_append returns; unsupported for a quantised cache with a head_dim above
+/// @return what rope or kv_append returns; unsupported for a quantized cache with a head_dim above
 ///         2048
 template <cache_element TCache, class T, int BlockSize = default_block_size>
 [[nodiscard]] status rope_kv_append(tensor_view<T, 3> q_out, tensor_view<TCache, 4> k_pages,
@@ -260,18 +260,18 @@ template <cache_element TCache, class T, int BlockSize = default_block_size>
       !s) {
     return s;
   }
-  if (any_kernel::quantised && head_dim > any_kernel::staged_elements) {
+  if (any_kernel::quantized && head_dim > any_kernel::staged_elements) {
     return {status_code::unsupported,
             op,
             "k",
-            "head_dim is {0}; for a quantised cache there are kernels for up to {1}",
+            "head_dim is {0}; for a quantized cache there are kernels for up to {1}",
             {head_dim, any_kernel::staged_elements}};
   }
   if (num_tokens == 0) return {};
   if (k_pages.extent[2] == 0)  // there is no room for any token
     return rope<T, BlockSize>(q_out, q, positions, options, stream);
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::rope_kv_append<TCache, T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::rope_kv_append<TCache, T, block_threads<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>((q.size() + k.size() + v.size()) / num_tokens);
     return launch(op,
                   kernel{q_out, k_pages, v_pages, q, k, v, slots,

@@ -19,13 +19,13 @@ namespace rocmforge {
 /// Which keys a query sees. The queries of a sequence are the last of its positions: query i of
 /// q_len stands at position kv_len - q_len + i, so that the last query sees the last key.
 struct attention_mask {
-  bool causal = true;   // none after its own position
-  int window_left = 0;  // only keys after position - window_left; 0: however far back
+  bool causal = true;      // none after its own position
+  int sliding_window = 0;  // only keys after position - sliding_window; 0: however far back
 
   /// The first key that query `row` sees; all from here to `end` are seen.
   ROCMFORGE_HOST_DEVICE constexpr int begin(int row, int q_len, int kv_len) const {
-    const int first = kv_len - q_len + row - window_left + 1;
-    return window_left == 0 || first < 0 ? 0 : first;
+    const int first = kv_len - q_len + row - sliding_window + 1;
+    return sliding_window == 0 || first < 0 ? 0 : first;
   }
   /// One more than the last key that query `row` sees.
   ROCMFORGE_HOST_DEVICE constexpr int end(int row, int q_len, int kv_len) const {
@@ -36,7 +36,7 @@ struct attention_mask {
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// What kernels::map_scores does to a packet of the scores of neighbouring keys, which lies at `at`
+/// What kernels::map_scores does to a packet of the scores of neighboring keys, which lies at `at`
 /// after element `first` of its row.
 namespace score_ops {
 
@@ -119,7 +119,7 @@ template <int BlockSize, class T, class Op>
 status launch_map_scores(const char* name, const tensor_view<T, 4>& y,
                          const tensor_view<const T, 4>& x, const Op& op, stream_ref stream) {
   return dispatch_wave_size(name, stream, [&](auto wave) {
-    using kernel = map_scores<Op, T, lanes<BlockSize, wave>, wave>;
+    using kernel = map_scores<Op, T, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(y.extent[3]);
     return launch(name, kernel{y, x, op, rows},
                   {divide_up(y.extent[2], rows), divide_up(y.extent[3], kernel::columns),
@@ -174,12 +174,12 @@ template <class T, int BlockSize = default_block_size>
 namespace score_ops {
 
 inline status check_mask(const char* op, const attention_mask& mask) {
-  if (mask.window_left >= 0) return {};
+  if (mask.sliding_window >= 0) return {};
   return {status_code::invalid_argument,
           op,
-          "window_left",
+          "sliding_window",
           "is {0}, expected 0 or more",
-          {mask.window_left}};
+          {mask.sliding_window}};
 }
 
 }  // namespace score_ops

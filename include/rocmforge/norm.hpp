@@ -249,7 +249,7 @@ template <class T, int BlockSize = default_block_size>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::rms_norm<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::rms_norm<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{y, x, weight, {options.epsilon}, options.weight_offset, {}, {}},
                   {x.extent[0]}, stream);
   });
@@ -266,7 +266,7 @@ template <class T, int BlockSize = default_block_size>
 /// The two steps between the halves of a transformer layer in one: sum = x + residual, y =
 /// rms_norm(sum) * weight. Asynchronous on `stream`; allocates nothing.
 ///
-/// @param y         [num_rows, hidden_dim]  output: the normalised sum; not `sum`
+/// @param y         [num_rows, hidden_dim]  output: the normalized sum; not `sum`
 /// @param sum       [num_rows, hidden_dim]  output: the sum, rounded to T; may be `x` or `residual`
 ///                  itself
 /// @param x         [num_rows, hidden_dim]
@@ -290,7 +290,7 @@ template <class T, int BlockSize = default_block_size>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::rms_norm<T, lanes<BlockSize, wave>, wave, true>;
+    using kernel = kernels::rms_norm<T, block_threads<BlockSize, wave>, wave, true>;
     return launch(op, kernel{y, x, weight, {options.epsilon}, options.weight_offset, sum, residual},
                   {x.extent[0]}, stream);
   });
@@ -331,14 +331,14 @@ template <class T, int BlockSize = default_block_size>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::layer_norm<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::layer_norm<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{y, x, weight, bias, epsilon, {}, {}}, {x.extent[0]}, stream);
   });
 }
 
 /// sum = x + residual, y = layer_norm(sum). Asynchronous on `stream`; allocates nothing.
 ///
-/// @param y         [num_rows, hidden_dim]  output: the normalised sum; not `sum`
+/// @param y         [num_rows, hidden_dim]  output: the normalized sum; not `sum`
 /// @param sum       [num_rows, hidden_dim]  output: the sum, rounded to T; may be `x` or `residual`
 ///                  itself
 /// @param x         [num_rows, hidden_dim]
@@ -363,7 +363,7 @@ template <class T, int BlockSize = default_block_size>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::layer_norm<T, lanes<BlockSize, wave>, wave, true>;
+    using kernel = kernels::layer_norm<T, block_threads<BlockSize, wave>, wave, true>;
     return launch(op, kernel{y, x, weight, bias, epsilon, sum, residual}, {x.extent[0]}, stream);
   });
 }
@@ -385,7 +385,7 @@ template <class T, int BlockSize = default_block_size>
       !s)
     return s;
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::l2_norm<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::l2_norm<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{y, x, {}, {epsilon}, 0, {}, {}}, {x.extent[0]}, stream);
   });
 }

@@ -1,4 +1,4 @@
-// Weight formats: dense (floats and integers) and every block-quantised one of ggml, and the ops
+// Weight formats: dense (floats and integers) and every block-quantized one of ggml, and the ops
 // that decode and encode them. A further format is one struct with its `block_format`.
 #pragma once
 
@@ -31,7 +31,7 @@ void for_each_block_format(F&& f) {
   f(iq1_s{}), f(iq1_m{}), f(iq2_xxs{}), f(iq2_xs{}), f(iq2_s{}), f(iq3_xxs{}), f(iq3_s{});
 }
 
-/// Calls `f(Type{})` for every format that `quantise` writes.
+/// Calls `f(Type{})` for every format that `quantize` writes.
 template <class F>
 void for_each_encoded_format(F&& f) {
   f(q4_0{}), f(q4_1{}), f(q5_0{}), f(q5_1{}), f(q8_0{}), f(q8_1{});
@@ -41,16 +41,16 @@ void for_each_encoded_format(F&& f) {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
 
-/// Each lane decodes fragments of a part of a row (on the host, of several short rows).
+/// Each lane decodes weight_pairs of a part of a row (on the host, of several short rows).
 template <class Type, class T, int BlockSize, int WaveSize>
-struct dequantise {
-  static_assert(BlockSize % WaveSize == 0, "dequantise: BlockSize must be a multiple of WaveSize");
+struct dequantize {
+  static_assert(BlockSize % WaveSize == 0, "dequantize: BlockSize must be a multiple of WaveSize");
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int packet_elements =
       packet_size<T, WaveSize> < 16 ? packet_size<T, WaveSize> : 16;
   static constexpr int columns = 2 * columns_per_block<BlockSize, WaveSize, packet_elements>();
-  static_assert(columns % group_elements == 0, "dequantise: a block decodes whole groups");
+  static_assert(columns % group_elements == 0, "dequantize: a block decodes whole groups");
   struct shared_storage {};
 
   tensor_view<T, 2> y;           // [num_rows, row_size]
@@ -87,8 +87,8 @@ struct dequantise {
 
 /// Each lane encodes blocks of 32, or a group of a block of 256, whose lanes share it.
 template <class Type, class T, int BlockSize, int WaveSize>
-struct quantise {
-  static_assert(BlockSize % WaveSize == 0, "quantise: BlockSize must be a multiple of WaveSize");
+struct quantize {
+  static_assert(BlockSize % WaveSize == 0, "quantize: BlockSize must be a multiple of WaveSize");
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   using encoder = block_encoder<Type>;
@@ -100,7 +100,7 @@ struct quantise {
   }();
   static constexpr int groups = elements / group_size;
   static_assert(BlockSize % groups == 0 || WaveSize == 1,
-                "quantise: BlockSize must be a multiple of the groups of a block");
+                "quantize: BlockSize must be a multiple of the groups of a block");
   /// Blocks that are encoded at once, and turns that are taken.
   static constexpr int num_slots = WaveSize == 1 ? 1 : BlockSize / groups;
   static constexpr int num_turns = WaveSize == 1 ? divide_up(8192, elements) : 1;
@@ -179,9 +179,9 @@ struct quantise {
 /// @param x      [num_rows, row_size / block_traits<Type>::elements]
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
 template <class Type, class T, int BlockSize = default_block_size>
-[[nodiscard]] status dequantise(tensor_view<T, 2> y, identity_t<tensor_view<const Type, 2>> x,
+[[nodiscard]] status dequantize(tensor_view<T, 2> y, identity_t<tensor_view<const Type, 2>> x,
                                 stream_ref stream = {}) {
-  constexpr const char* op = "dequantise";
+  constexpr const char* op = "dequantize";
   if (status s =
           checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
                       checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
@@ -191,7 +191,7 @@ template <class Type, class T, int BlockSize = default_block_size>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::dequantise<Type, T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::dequantize<Type, T, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(y.extent[1]);
     return launch(op, kernel{y, x, rows},
                   {divide_up(y.extent[0], rows), divide_up(y.extent[1], kernel::columns)}, stream);
@@ -211,9 +211,9 @@ template <class Type, class T, int BlockSize = default_block_size>
 /// @return invalid_shape if the extents disagree or there are too many blocks for one launch,
 ///         invalid_layout if a last axis is not contiguous
 template <class Type, class T, int BlockSize = default_block_size>
-[[nodiscard]] status quantise(identity_t<tensor_view<Type, 2>> y, tensor_view<T, 2> x,
+[[nodiscard]] status quantize(identity_t<tensor_view<Type, 2>> y, tensor_view<T, 2> x,
                               stream_ref stream = {}) {
-  constexpr const char* op = "quantise";
+  constexpr const char* op = "quantize";
   if (status s =
           checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
                       checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
@@ -223,7 +223,8 @@ template <class Type, class T, int BlockSize = default_block_size>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) -> status {
-    using kernel = kernels::quantise<Type, std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    using kernel =
+        kernels::quantize<Type, std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     constexpr std::int64_t together = kernel::num_slots * kernel::num_turns;
     const std::int64_t launches = (y.size() + together - 1) / together;
     if (launches > 2147483647) {

@@ -1,4 +1,4 @@
-// All kernel headers. Models, files and tokenisers are in model.hpp, gguf.hpp and tokenizer.hpp.
+// All kernel headers. Models, files and tokenizers are in model.hpp, gguf.hpp and tokenizer.hpp.
 #pragma once
 
 #include "rocmforge/activation.hpp"
@@ -10,6 +10,7 @@
 #include "rocmforge/error.hpp"
 #include "rocmforge/gemm.hpp"
 #include "rocmforge/kv_cache.hpp"
+#include "rocmforge/linear.hpp"
 #include "rocmforge/mask.hpp"
 #include "rocmforge/memory.hpp"
 #include "rocmforge/norm.hpp"

@@ -196,7 +196,7 @@ template <class T, int BlockSize = default_block_size>
   }
   if (y.size() == 0) return {};
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::rope<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::rope<T, block_threads<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>(y.size() / y.extent[0]);
     return launch(op, kernel{y, x, rope_checks::angles(positions, options, y.extent[2]), tokens},
                   {divide_up(y.extent[0], tokens)}, stream);
@@ -245,7 +245,7 @@ template <class T, int BlockSize = default_block_size>
   }
   if (q.size() + k.size() == 0) return {};
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::qk_norm_rope<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::qk_norm_rope<T, block_threads<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>((q.size() + k.size()) / num_tokens);
     return launch(op,
                   kernel{{q_out, q, q_weight},

@@ -96,7 +96,7 @@ template <class T, int BlockSize = 1024>
     return {status_code::invalid_shape, op, "logits", sentence, {}};
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::argmax<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::argmax<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{tokens, logits}, {logits.extent[0]}, stream);
   });
 }
@@ -126,7 +126,7 @@ template <class T, int BlockSize = 1024>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::top_k<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::top_k<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{values, tokens, logits},
                   {logits.extent[0], divide_up(tokens.extent[1], kernel::block_ranks)}, stream);
   });
@@ -155,7 +155,7 @@ template <class T, int BlockSize = 1024>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::filter_logits<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::filter_logits<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{filtered, logits, sampling_launch::rules_of(options)},
                   {logits.extent[0]}, stream);
   });
@@ -200,7 +200,7 @@ template <class T, int BlockSize = 1024>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::sample<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::sample<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{tokens, logits, counters, sampling_launch::rules_of(options)},
                   {logits.extent[0]}, stream);
   });
@@ -235,7 +235,7 @@ template <class T, int BlockSize = default_block_size>
   if (!std::isfinite(options.frequency)) return refused("frequency", "must be finite");
   if (!std::isfinite(options.presence)) return refused("presence", "must be finite");
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::apply_penalties<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::apply_penalties<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{logits, history, options}, {logits.extent[0]}, stream);
   });
 }
@@ -263,7 +263,7 @@ template <class T, int BlockSize = default_block_size>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::add_logit_bias<T, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::add_logit_bias<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{logits, tokens, biases}, {logits.extent[0]}, stream);
   });
 }
@@ -294,7 +294,8 @@ template <class T, int BlockSize = 1024>
     return s;
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::log_probabilities<std::remove_const_t<T>, lanes<BlockSize, wave>, wave>;
+    using kernel =
+        kernels::log_probabilities<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{log_p, logits, tokens}, {logits.extent[0]}, stream);
   });
 }

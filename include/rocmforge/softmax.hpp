@@ -177,7 +177,7 @@ template <class T, int BlockSize = default_block_size>
     return {status_code::invalid_argument, op, "scale", "must be finite and above 0", {}};
   }
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::softmax<softmax_rows<T>, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::softmax<softmax_rows<T>, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(x.extent[1]);
     return launch(op, kernel{{y, x, scale * log2_e}, rows}, {divide_up(x.extent[0], rows)}, stream);
   });

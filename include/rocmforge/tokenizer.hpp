@@ -1,4 +1,4 @@
-// Tokenisers from GGUF files: text to token ids and back, streaming, and chat.
+// Tokenizers from GGUF files: text to token ids and back, streaming, and chat.
 //
 //   const gguf::file file("model.gguf");
 //   const tokenizer words(load_vocabulary(file));

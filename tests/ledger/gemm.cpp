@@ -1,5 +1,6 @@
-// Products with a weight matrix, and of dense matrices.
+// Linear layers and dense products.
 #include <rocmforge/gemm.hpp>
+#include <rocmforge/linear.hpp>
 
 #include "every_type.hpp"
 
@@ -7,7 +8,7 @@ namespace rocmforge::ledger {
 
 void compile_gemm() {
   for_each_weight_type([]<class Type>(Type) {
-    compile(matmul(tensor_view<T, 2>{}, {}, tensor_view<const Type, 2>{}));
+    compile(linear(tensor_view<T, 2>{}, {}, tensor_view<const Type, 2>{}));
   });
   const tensor_view<T, 3> matrices{};
   compile(gemm(matrices, matrices, matrices));

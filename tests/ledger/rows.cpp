@@ -42,10 +42,10 @@ void compile_rows() {
   compile(scale(rows, rows, 1));
   compile(soft_cap(rows, rows, 1));
   for_each_weight_type([&]<class Type>(Type) {
-    compile(dequantise<Type>(rows, {}));
+    compile(dequantize<Type>(rows, {}));
     compile(embedding<Type>(rows, {}, {}));
   });
-  for_each_encoded_format([&]<class Type>(Type) { compile(quantise<Type>({}, rows)); });
+  for_each_encoded_format([&]<class Type>(Type) { compile(quantize<Type>({}, rows)); });
   const auto append = [&]<class TCache>(TCache) {
     const tensor_view<TCache, 4> pages{};
     compile(kv_append(pages, pages, heads, heads, {}));

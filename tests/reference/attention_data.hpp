@@ -25,7 +25,7 @@ const T not_a_number{std::numeric_limits<float>::quiet_NaN()};
 /// What a cache holds, in its own type: this many elements.
 template <class TCache>
 std::vector<TCache> cache_values(std::size_t count, unsigned seed) {
-  if constexpr (reference::is_quantised<TCache>) {
+  if constexpr (reference::is_quantized<TCache>) {
     return reference::random_weights<TCache>(count, seed);
   } else {
     return random_values<TCache>(count, seed);
@@ -284,15 +284,16 @@ inline void expect_lse(const float* actual, const std::vector<double>& expected,
   }
 }
 
-/// Launches kernels::attention_vector itself.
+/// Launches kernels::attention_decode itself.
 template <int HeadDim, int BlockSize, class Problem>
 status run_vector(const Problem& problem, int num_heads, int num_kv_heads, int head_dim, int q_len,
                   int batch, const attention_options& options = {}) {
-  return dispatch_wave_size("attention_vector", {}, [&](auto wave) {
-    using kernel = kernels::attention_vector<Problem, HeadDim, lanes<BlockSize, wave>, wave>;
+  return dispatch_wave_size("attention_decode", {}, [&](auto wave) {
+    using kernel =
+        kernels::attention_decode<Problem, HeadDim, block_threads<BlockSize, wave>, wave>;
     const int rows = num_heads / num_kv_heads * q_len;
-    return launch("attention_vector", kernel{problem, scoring_of(options, head_dim)},
-                  {(rows + attention_vector_rows - 1) / attention_vector_rows, num_kv_heads, batch},
+    return launch("attention_decode", kernel{problem, scoring_of(options, head_dim)},
+                  {(rows + attention_decode_rows - 1) / attention_decode_rows, num_kv_heads, batch},
                   {});
   });
 }
@@ -302,14 +303,14 @@ template <attention_config Config, int BlockSize, class Problem>
 status run_tiled(const Problem& problem, int num_heads, int head_dim, int q_len, int batch,
                  const attention_options& options = {}) {
   return dispatch_wave_size("attention", {}, [&](auto wave) {
-    using kernel = kernels::attention<Problem, Config, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::attention<Problem, Config, block_threads<BlockSize, wave>, wave>;
     return launch("attention", kernel{problem, scoring_of(options, head_dim)},
                   {(q_len + Config.block_q - 1) / Config.block_q, num_heads, batch}, {});
   });
 }
 
 /// One sequence of three heads on plain tensors; `gap` makes rows unaligned. Those of the output
-/// start at even elements: for AMD's GPUs, compilers merge neighbouring 16-bit stores at any
+/// start at even elements: for AMD's GPUs, compilers merge neighboring 16-bit stores at any
 /// address, as the hardware allows and an emulator may not.
 template <class T, class TCache>
 class plain_attention {

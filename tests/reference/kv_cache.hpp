@@ -1,4 +1,4 @@
-// Appending to a paged cache, and encoding for a quantised one.
+// Appending to a paged cache, and encoding for a quantized one.
 #pragma once
 
 #include <algorithm>

@@ -45,7 +45,7 @@ struct format {
   static constexpr int elements = 0;
 };
 template <class Type>
-inline constexpr bool is_quantised = format<Type>::elements != 0;
+inline constexpr bool is_quantized = format<Type>::elements != 0;
 
 #define ROCMFORGE_REFERENCE_FORMAT(type, number, num_elements, block_bytes, d_at, m_at)       \
   template <>                                                                                 \
@@ -225,7 +225,7 @@ ROCMFORGE_REFERENCE_FORMAT(iq1_m, 29, 256, 56, -1, -1) {
 template <class Type>
 std::vector<double> decode(const std::vector<Type>& stored) {
   std::vector<double> weights;
-  if constexpr (!is_quantised<Type>) {
+  if constexpr (!is_quantized<Type>) {
     for (const Type& weight : stored) weights.push_back(double(float(weight)));
   } else {
     std::vector<unsigned char> memory(stored.size() * sizeof(Type));
@@ -262,7 +262,7 @@ void set_scales(Type& block, half d, half m) {
 template <class Type>
 std::vector<Type> random_weights(std::size_t count, unsigned seed) {
   std::mt19937 engine(seed);
-  if constexpr (!is_quantised<Type>) {
+  if constexpr (!is_quantized<Type>) {
     std::uniform_real_distribution<double> uniform(-1, 1);
     std::vector<Type> weights(count);
     for (Type& weight : weights) weight = Type(float(uniform(engine)));

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "reference/attention.hpp"
-#include "reference/matmul.hpp"
+#include "reference/linear.hpp"
 
 namespace rocmforge::testing::reference {
 
@@ -90,8 +90,9 @@ inline std::vector<double> transformer(const transformer_shape& s,
     const auto found = weights.find(name);
     return found == weights.end() ? std::vector<double>() : found->second;
   };
-  const auto linear = [&](const std::vector<double>& x, const std::string& name, int out, int in) {
-    return matmul(x, weights.at(name + ".weight"), optional(name + ".bias"), num_tokens, out, in);
+  const auto apply = [&](const std::vector<double>& x, const std::string& name, int out, int in) {
+    return reference::linear(x, weights.at(name + ".weight"), optional(name + ".bias"), num_tokens,
+                             out, in);
   };
 
   std::vector<double> x;

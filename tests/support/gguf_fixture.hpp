@@ -16,7 +16,7 @@
 
 namespace rocmforge::testing {
 
-/// Bytes that differ from their neighbours.
+/// Bytes that differ from their neighbors.
 inline byte_vector counted(std::size_t num_bytes) {
   byte_vector result(num_bytes);
   for (std::size_t i = 0; i < num_bytes; ++i) result[i] = std::byte(i * 7 + 1);

@@ -1,4 +1,4 @@
-// A byte-level vocabulary of a few tokens, and what the tests of the tokenisers say again and
+// A byte-level vocabulary of a few tokens, and what the tests of the tokenizers say again and
 // again.
 #pragma once
 

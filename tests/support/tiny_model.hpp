@@ -170,7 +170,7 @@ class tiny_model {
 
   void vector(const std::string& name, int size, double low, double high) {
     add(name, {size}, [&]<class Type>(Type) {
-      if constexpr (reference::is_quantised<Type>) {
+      if constexpr (reference::is_quantized<Type>) {
         return std::vector<Type>();  // the writer refuses it
       } else {
         std::vector<Type> values;
@@ -211,7 +211,7 @@ class tiny_model {
   template <class Type>
   std::vector<Type> random(std::size_t count, double size) {
     std::uniform_real_distribution<double> uniform(-1.7, 1.7);
-    if constexpr (!reference::is_quantised<Type>) {
+    if constexpr (!reference::is_quantized<Type>) {
       std::vector<Type> values(count);
       for (Type& value : values) value = Type(float(size * uniform(engine_)));
       return values;

@@ -1,4 +1,4 @@
-// The promise of the tokenisers: the metadata of any file gives a tokeniser that encodes and
+// The promise of the tokenizers: the metadata of any file gives a tokenizer that encodes and
 // decodes any text, or an error.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Files with a small vocabulary each, one for each model of a tokeniser.
+// Files with a small vocabulary each, one for each model of a tokenizer.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace rocmforge::testing {
 
-/// Rules for normalisation, of which the only one makes "y" of "x": its trie begins at node 0,
+/// Rules for normalization, of which the only one makes "y" of "x": its trie begins at node 0,
 /// whose children are at 1 with the byte exclusive-ored, and the rule's value is the node 0x80
 /// away.
 inline std::vector<std::uint8_t> small_rules() {

@@ -55,7 +55,7 @@ struct attention_product {
   static constexpr int packet_elements =
       attention_rows::widest_packet<WaveSize>(tile / lanes_columns);
   static constexpr int lane_packets = tile / (lanes_columns * packet_elements);
-  static constexpr int pad = 4;  // puts neighbouring rows into different banks
+  static constexpr int pad = 4;  // puts neighboring rows into different banks
   static_assert(BlockSize % lanes_columns == 0 && lane_rows > 0 &&
                     rounds * lanes_rows * lane_rows == tile,
                 "attention_product: a block has 16, 32, 64, ... 1024 lanes");
@@ -232,7 +232,7 @@ namespace attention_launch {
 template <int BlockSize, class Operands>
 status run_product(const char* op, const Operands& operands, stream_ref stream) {
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::attention_product<Operands, lanes<BlockSize, wave>, wave>;
+    using kernel = kernels::attention_product<Operands, block_threads<BlockSize, wave>, wave>;
     const auto& out = operands.out;
     return launch(op, kernel{operands},
                   {divide_up(out.extent[2], kernel::tile) * divide_up(out.extent[3], kernel::tile),
@@ -312,7 +312,8 @@ template <class T, int BlockSize = default_block_size>
             "has {0} rows, expected fewer than 2^31",
             {num_rows}};
   return dispatch_wave_size(op, stream, [&](auto wave) {
-    using kernel = kernels::softmax<attention_softmax_rows<T>, lanes<BlockSize, wave>, wave>;
+    using kernel =
+        kernels::softmax<attention_softmax_rows<T>, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(scores.extent[3]);
     return launch(op, kernel{{weights, scores, scoring_of(options, 1), mask}, rows},
                   {divide_up(static_cast<int>(num_rows), rows)}, stream);

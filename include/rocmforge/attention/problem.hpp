@@ -12,8 +12,8 @@ struct attention_options {
   float softmax_scale = 0;  // 0: 1 / sqrt(head_dim)
   bool causal = true;       // query i of q_len, at position kv_len - q_len + i, sees no later key
   float logits_soft_cap =
-      0;                // above 0: a score s becomes logits_soft_cap * tanh(s / logits_soft_cap)
-  int window_left = 0;  // above 0: only keys after position - window_left are seen
+      0;                   // above 0: a score s becomes logits_soft_cap * tanh(s / logits_soft_cap)
+  int sliding_window = 0;  // above 0: only keys after position - sliding_window are seen
   /// [num_heads] or empty, in device memory: one more score of each head, of a key with no value,
   /// that joins the sum of its softmax and `lse`.
   tensor_view<const float, 1> sink = {};

@@ -38,7 +38,7 @@ inline attention_scoring scoring_of(const attention_options& options, int head_d
   const float cap = options.logits_soft_cap;
   return {cap != 0 ? scale / cap : scale * log2_e,
           cap * log2_e,
-          {options.causal, options.window_left},
+          {options.causal, options.sliding_window},
           options.sink};
 }
 

@@ -37,7 +37,7 @@ constexpr attention_config attention_config_for(int head_dim, int block_size, in
 namespace kernels {
 
 /// Lanes form a grid: `lanes_kv` along keys (and, for the output, along head_dim), the rest along
-/// queries. A lane computes `lane_q` rows of scores at a time, packets of neighbouring keys each,
+/// queries. A lane computes `lane_q` rows of scores at a time, packets of neighboring keys each,
 /// as outer products over head_dim from a transposed tile of keys.
 template <class Problem, attention_config Config, int BlockSize, int WaveSize>
 struct attention {
@@ -58,7 +58,7 @@ struct attention {
                                          : output_packets % 3 == 0 ? 3
                                          : output_packets % 2 == 0 ? 2
                                                                    : 1;
-  static constexpr int pad = 4;  // puts neighbouring rows into different banks
+  static constexpr int pad = 4;  // puts neighboring rows into different banks
   static_assert(BlockSize % lanes_kv == 0 && lane_q > 0 &&
                     rounds * lanes_q * lane_q == Config.block_q,
                 "attention: block_q must be a multiple of BlockSize / 16");

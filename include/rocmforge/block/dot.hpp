@@ -1,5 +1,5 @@
 // Dot products packet by packet. On the serial host the running sum is a packet of partial sums
-// that is folded once at the end; a GPU lane has its neighbours to fill the machine and keeps one
+// that is folded once at the end; a GPU lane has its neighbors to fill the machine and keeps one
 // float.
 #pragma once
 

@@ -25,7 +25,7 @@ ROCMFORGE_DEVICE T combine_pair(T value, Op op, block_context<BlockSize, WaveSiz
   return (block.lane() & Mask) == 0 ? op(value, other) : op(other, value);
 }
 
-/// Combines the values of `Width` neighbouring lanes (a power of two, at most the wave); each of
+/// Combines the values of `Width` neighboring lanes (a power of two, at most the wave); each of
 /// them gets the result. A butterfly: as many steps as `Width` has bits, and every lane computes
 /// the same expression.
 template <int Width, int Mask = Width / 2, int BlockSize, int WaveSize, class T, class Op>

@@ -1,5 +1,5 @@
 // What happens to the sums of a product before they are stored: policies, applied to packets of
-// neighbouring columns while the sums are still in registers.
+// neighboring columns while the sums are still in registers.
 #pragma once
 
 #include <type_traits>

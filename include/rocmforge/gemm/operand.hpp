@@ -30,7 +30,7 @@ ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, 3> broadcast_batch(const tensor_v
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace gemm_detail {
 
-/// Whether neighbours along the axis are neighbours in memory.
+/// Whether neighbors along the axis are neighbors in memory.
 template <class T, int Rank>
 ROCMFORGE_HOST_DEVICE constexpr bool is_contiguous(const tensor_view<T, Rank>& view, int axis) {
   return view.stride[axis] == 1 || view.extent[axis] <= 1;

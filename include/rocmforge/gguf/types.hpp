@@ -110,8 +110,8 @@ struct refused_type {
 };
 
 inline constexpr std::string_view removed = "was removed from the format: convert the model again";
-inline constexpr std::string_view to_q4_0 = "was removed from the format: requantise to q4_0";
-inline constexpr std::string_view to_iq4_nl = "was removed from the format: requantise to iq4_nl";
+inline constexpr std::string_view to_q4_0 = "was removed from the format: requantize to q4_0";
+inline constexpr std::string_view to_iq4_nl = "was removed from the format: requantize to iq4_nl";
 inline constexpr std::string_view run_time_only =
     "holds activations at run time and is never stored in a file";
 

@@ -20,10 +20,10 @@ struct architecture_traits {
   std::string_view name;        // general.architecture
   bool rope_half_split = true;  // pairs (i, i + rotary_dim / 2), not (2i, 2i + 1)
   bool requires_qkv_bias = false;
-  bool qk_norm = false;           // queries and keys are normalised head by head
+  bool qk_norm = false;           // queries and keys are normalized head by head
   bool gelu = false;              // GeGLU (tanh), not SwiGLU
   bool scales_embedding = false;  // by sqrt(hidden_dim)
-  bool post_norms = false;        // what attention and feed-forward network add is normalised
+  bool post_norms = false;        // what attention and feed-forward network add is normalized
   bool joined_gate_up = false;    // both in ffn_up.weight
   int global_every = 0;           // the sliding window is left out in every so-many-th layer
   int default_window = 0;         // where the file has no attention.sliding_window
@@ -74,13 +74,13 @@ struct model_config {
   float softmax_scale = 0;
   float attention_soft_cap = 0;  // of scores; 0: none
   float logits_soft_cap = 0;     // 0: none
-  int window_left = 0;           // of the layers that have a sliding window; 0: none has
+  int sliding_window = 0;        // of the layers that have a sliding window; 0: none has
   int global_every = 0;          // every so-many-th layer has none
   float local_rope_theta = 0;    // of layers with a window, unscaled; 0: as the others
 
-  /// Whether a layer attends to the last window_left tokens alone.
+  /// Whether a layer attends to the last sliding_window tokens alone.
   [[nodiscard]] bool is_local(int layer) const {
-    return window_left != 0 && (global_every == 0 || layer % global_every != global_every - 1);
+    return sliding_window != 0 && (global_every == 0 || layer % global_every != global_every - 1);
   }
   [[nodiscard]] int q_dim() const { return num_heads * head_dim; }
   [[nodiscard]] int kv_dim() const { return num_kv_heads * head_dim; }
@@ -175,11 +175,11 @@ class reader {
 
   void read_window(model_config& config) const {
     const architecture_traits& a = config.architecture;
-    config.window_left =
+    config.sliding_window =
         integer("attention.sliding_window", 0, std::numeric_limits<int>::max(), a.default_window);
     config.global_every = integer("attention.sliding_window_pattern", 0, 512, a.global_every);
     if (a.global_every == 0) config.global_every = 0;
-    if (a.global_every != 0 && config.global_every == 0) config.window_left = 0;
+    if (a.global_every != 0 && config.global_every == 0) config.sliding_window = 0;
     config.local_rope_theta = number("rope.freq_base_swa", 0, 1e12, a.local_rope_theta);
   }
 

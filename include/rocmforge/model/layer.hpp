@@ -42,11 +42,11 @@ inline tensor_view<float, 3> heads_of(const tensor_view<float, 2>& x, int first,
 /// In what the layers of a model differ: some see the last tokens alone, and rotate otherwise.
 struct layer_attention {
   rope_options rotation;
-  int window_left = 0;  // 0: all tokens
+  int sliding_window = 0;  // 0: all tokens
 };
 
 /// One layer: attention and feed-forward network, each added to the residual stream. Reads
-/// `normed`, which the step before left there, and leaves there the stream normalised with
+/// `normed`, which the step before left there, and leaves there the stream normalized with
 /// `next_norm` (the next layer's first norm, or the output's). Asynchronous on `stream`; allocates
 /// nothing, copies nothing between host and device.
 ///
@@ -77,14 +77,14 @@ void transformer_layer(const layer_activations& a, const layer_weights& w,
                         step.batch,
                         {.softmax_scale = config.softmax_scale,
                          .logits_soft_cap = config.attention_soft_cap,
-                         .window_left = attention.window_left},
+                         .sliding_window = attention.sliding_window},
                         {}, stream));
   check(w.attention_output.multiply(a.projected, a.attended, stream));
-  const auto normalise = [&](const device_buffer<float>& weight) {
+  const auto normalize = [&](const device_buffer<float>& weight) {
     check(
         rms_norm(a.projected, a.projected, weight.view(config.hidden_dim), config.epsilon, stream));
   };
-  if (config.architecture.post_norms) normalise(w.post_attention_norm);
+  if (config.architecture.post_norms) normalize(w.post_attention_norm);
   check(add_rms_norm(a.normed, a.residual, a.projected, a.residual,
                      w.ffn_norm.view(config.hidden_dim), config.epsilon, stream));
 
@@ -97,7 +97,7 @@ void transformer_layer(const layer_activations& a, const layer_weights& w,
     check(swiglu(gate, gate, up, stream));
   }
   check(w.down.multiply(a.projected, gate, stream));
-  if (config.architecture.post_norms) normalise(w.post_ffn_norm);
+  if (config.architecture.post_norms) normalize(w.post_ffn_norm);
   check(add_rms_norm(a.normed, a.residual, a.projected, a.residual, next_norm, config.epsilon,
                      stream));
 }

@@ -44,7 +44,7 @@ class transformer {
         options_(checked(options, config_)),
         weights_(weight_loader(file, config_, stream, std::move(on_progress)).load()),
         all_tokens_{.rotation = rotation()},
-        last_tokens_{.rotation = local_rotation(), .window_left = config_.window_left} {
+        last_tokens_{.rotation = local_rotation(), .sliding_window = config_.sliding_window} {
     const auto tokens = static_cast<std::size_t>(options_.max_tokens);
     const auto columns = [](int count) { return static_cast<std::size_t>(count); };
     residual_ = device_buffer<float>(tokens * columns(config_.hidden_dim));

@@ -8,11 +8,11 @@
 #pragma once
 
 #include "rocmforge/embedding.hpp"
-#include "rocmforge/gemm.hpp"
+#include "rocmforge/linear.hpp"
 #include "rocmforge/quant.hpp"
 
 #define ROCMFORGE_WEIGHT_KERNELS(keyword, Type)                                      \
-  keyword template rocmforge::status rocmforge::matmul<float, Type>(                 \
+  keyword template rocmforge::status rocmforge::linear<float, Type>(                 \
       rocmforge::tensor_view<float, 2>, rocmforge::tensor_view<const float, 2>,      \
       rocmforge::tensor_view<const Type, 2>, rocmforge::tensor_view<const float, 1>, \
       rocmforge::stream_ref);                                                        \

@@ -16,8 +16,8 @@
 
 #include "rocmforge/embedding.hpp"
 #include "rocmforge/error.hpp"
-#include "rocmforge/gemm.hpp"
 #include "rocmforge/gguf.hpp"
+#include "rocmforge/linear.hpp"
 #include "rocmforge/memory.hpp"
 #include "rocmforge/model/config.hpp"
 #include "rocmforge/model/tensor_names.hpp"
@@ -101,7 +101,7 @@ status dispatch_weight_type(gguf::tensor_type type, const char* op, F&& f) {
           op,
           "weight",
           "there is no kernel for weights of GGUF type {0}; there is for f32, f16, bf16 and the "
-          "block-quantised types",
+          "block-quantized types",
           {static_cast<std::int64_t>(type)}};
 }
 
@@ -120,11 +120,11 @@ class weight_matrix {
                                 stream_ref stream) const {
     status result;
     for (const segment& part : segments_) {
-      result = dispatch_weight_type(part.type, "matmul", [&]<class Type>(Type) {
+      result = dispatch_weight_type(part.type, "linear", [&]<class Type>(Type) {
         const auto bias = bias_.size() == 0 ? tensor_view<const float, 1>{}
                                             : tensor_view<const float, 1>(make_view(
                                                   bias_.data() + part.first_row, part.num_rows));
-        return matmul(sub_view<1>(y, part.first_row, part.first_row + part.num_rows), x,
+        return linear(sub_view<1>(y, part.first_row, part.first_row + part.num_rows), x,
                       view_as<Type>(part), bias, stream);
       });
       if (!result) break;
@@ -276,7 +276,7 @@ class weight_loader {
       if (!dispatch_weight_type(tensor.type, "", [](auto) { return status{}; })) {
         fail("tensor '" + printable(tensor.name) + "' has type " +
              std::string(gguf::traits_of(tensor.type).name) +
-             ", expected f32, f16, bf16 or a block-quantised type");
+             ", expected f32, f16, bf16 or a block-quantized type");
       }
     }
   }

@@ -24,7 +24,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// further on. (Four-bit formats hold such a pair in the same bytes.) `part` counts from 0 to 16/N
 /// - 1.
 template <int N>
-struct fragment {
+struct weight_pair {
   packet<float, N> low, high;
 };
 template <int N>
@@ -77,7 +77,7 @@ using unpacked_scales = typename quant_detail::unpacked<Type>::type;
 
 /// How a row of weights is stored as an array of `Type`:
 /// - `elements`: weights in one `Type`;
-/// - `decode<N>(row, group, part, count)`: a fragment of group `group` of the row as floats.
+/// - `decode<N>(row, group, part, count)`: a weight_pair of group `group` of the row as floats.
 /// `count` is the number of elements from the group's first to the row's end; those beyond it are 0
 /// and not read. (A row of blocks is a whole number of groups.)
 template <class Type>
@@ -86,7 +86,8 @@ struct block_traits {
   static constexpr int elements = format::elements;
   static_assert(elements % group_elements == 0);
   template <int N>
-  ROCMFORGE_DEVICE static fragment<N> decode(const Type* row, int group, int part, int /*count*/) {
+  ROCMFORGE_DEVICE static weight_pair<N> decode(const Type* row, int group, int part,
+                                                int /*count*/) {
     constexpr int groups = elements / group_elements;
     const Type& block = row[group / groups];
     const int within = group % groups;
@@ -108,11 +109,11 @@ struct block_traits {
       return {};
     }
   }
-  /// A fragment of a block, with its scales.
+  /// A weight_pair of a block, with its scales.
   template <int N>
-  ROCMFORGE_DEVICE static fragment<N> decode(const Type& block,
-                                             [[maybe_unused]] const scales& unpacked, int group,
-                                             int part) {
+  ROCMFORGE_DEVICE static weight_pair<N> decode(const Type& block,
+                                                [[maybe_unused]] const scales& unpacked, int group,
+                                                int part) {
     if constexpr (has_block_scales<Type>) {
       return {format::template values<N, 0>(block, unpacked(group, 0), group, part),
               format::template values<N, 1>(block, unpacked(group, 1), group, part)};
@@ -127,7 +128,7 @@ template <dense_weight T>
 struct block_traits<T> {
   static constexpr int elements = 1;
   template <int N>
-  ROCMFORGE_DEVICE static fragment<N> decode(const T* row, int group, int part, int count) {
+  ROCMFORGE_DEVICE static weight_pair<N> decode(const T* row, int group, int part, int count) {
     const T* p = row + group * group_elements + part * N;
     if (count >= group_elements) return {load_packet<N>(p), load_packet<N>(p + 16)};
     return {load_packet<N>(p, count - part * N), load_packet<N>(p + 16, count - part * N - 16)};

@@ -140,9 +140,9 @@ struct offset_encoder {
     const int scale = static_cast<int>(nearest(to.d[group] * inverse(d), 0, Scale.high));
     const int offset = static_cast<int>(nearest(to.m[group] * inverse(dmin), 0, Scale.high));
     best_fit<Q, GroupSize> best;
-    for (int neighbour = 0; neighbour < 9; ++neighbour) {
-      const int s = clamp(scale + neighbour % 3 - 1, 0, Scale.high);
-      const int o = clamp(offset + neighbour / 3 - 1, 0, Scale.high);
+    for (int neighbor = 0; neighbor < 9; ++neighbor) {
+      const int s = clamp(scale + neighbor % 3 - 1, 0, Scale.high);
+      const int o = clamp(offset + neighbor / 3 - 1, 0, Scale.high);
       const float error = best.error;
       best.offer(v, d * static_cast<float>(s), dmin * static_cast<float>(o));
       if (best.error < error) {
@@ -173,8 +173,8 @@ struct signed_encoder {
     const float d = static_cast<float>(block_scale(to.d));
     const int scale = static_cast<int>(nearest(to.d[group] * inverse(d), Scale.low, Scale.high));
     best_fit<Q, 16> best;
-    for (int neighbour = -1; neighbour <= 1; ++neighbour) {
-      const int s = clamp(scale + neighbour, Scale.low, Scale.high);
+    for (int neighbor = -1; neighbor <= 1; ++neighbor) {
+      const int s = clamp(scale + neighbor, Scale.low, Scale.high);
       const float error = best.error;
       best.offer(v, d * static_cast<float>(s), 0);
       if (best.error < error) to.scale[group] = static_cast<std::int8_t>(s);

@@ -1,5 +1,5 @@
 // The grids of ggml's IQ formats: which eight (or four) weights a number stands for. Not derivable:
-// taken from ggml-common.h of ggml (MIT licence, Copyright (c) 2023-2026 The ggml authors), packed
+// taken from ggml-common.h of ggml (MIT license, Copyright (c) 2023-2026 The ggml authors), packed
 // here as 2 (or 3) bits a weight that count its possible values. quant_golden_test checks the
 // SHA-256 of the unpacked grids.
 #pragma once

@@ -126,7 +126,7 @@ struct rope_angles {
   int num_pairs;
   float attention_factor;
   double position_scale;
-  double ratio;  // of the frequencies of two neighbouring pairs: theta^(-1 / num_pairs)
+  double ratio;  // of the frequencies of two neighboring pairs: theta^(-1 / num_pairs)
 
   /// Angles are computed and reduced in double: at position 131071 a float angle has no more than
   /// three decimals left.

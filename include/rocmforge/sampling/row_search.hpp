@@ -45,7 +45,7 @@ struct row_search {
   struct storage {
     typename row_maximum::storage maximum;
     std::uint64_t bin[num_bins];
-    std::uint64_t part[num_parts];      // sums of some neighbouring bins or elements each
+    std::uint64_t part[num_parts];      // sums of some neighboring bins or elements each
     std::uint64_t list[list_capacity];  // ~id and key of an element each, in the order of ids
     std::uint32_t num_listed;
   };

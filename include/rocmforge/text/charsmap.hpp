@@ -1,4 +1,4 @@
-// SentencePiece's compiled normalisation rules: texts and what replaces them, found by a trie in a
+// SentencePiece's compiled normalization rules: texts and what replaces them, found by a trie in a
 // double array. Kanda, "Space- and Time-Efficient String Dictionaries", 2018; SentencePiece's
 // builder.h for the layout.
 #pragma once

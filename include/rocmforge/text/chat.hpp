@@ -1,5 +1,5 @@
 // Conversations as token ids. The template in a model file is a program from an untrusted source:
-// it is recognised, never executed.
+// it is recognized, never executed.
 #pragma once
 
 #include <algorithm>
@@ -63,7 +63,7 @@ inline const chat_format& require_chat_format(const tokenizer& source) {
   if (const chat_format* format = find_chat_format(source)) return *format;
   std::string known;
   for (const chat_format& format : chat_formats) {
-    if (known.ends_with(format.name)) continue;  // two ways to recognise one
+    if (known.ends_with(format.name)) continue;  // two ways to recognize one
     known += (known.empty() ? "" : ", ") + std::string(format.name);
   }
   const vocabulary& vocab = source.vocab();

@@ -66,7 +66,7 @@ inline const model_defaults& find_model(const vocabulary& vocab, std::string_vie
     if (candidate.name == name) return candidate;
     known += (known.empty() ? "\"" : ", \"") + std::string(candidate.name) + "\"";
   }
-  refuse(vocab, "tokeniser \"" + printable(name) + "\" is not supported, expected one of " + known);
+  refuse(vocab, "tokenizer \"" + printable(name) + "\" is not supported, expected one of " + known);
 }
 
 /// An array of numbers, of type `T` or of integers.

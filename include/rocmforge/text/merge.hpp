@@ -1,4 +1,4 @@
-// The core of both kinds of byte-pair encoding: neighbours are merged one pair at a time, the best
+// The core of both kinds of byte-pair encoding: neighbors are merged one pair at a time, the best
 // pair first. Sennrich, Haddow and Birch, "Neural Machine Translation of Rare Words with Subword
 // Units", 2016.
 #pragma once
@@ -20,17 +20,17 @@ struct merge_piece {
   int symbol;
 };
 
-/// What two neighbours become.
+/// What two neighbors become.
 struct merge_result {
   std::uint32_t rank;  // the lowest goes first; of equal ones, the leftmost
   int symbol;
 };
 
-/// Merges `pieces`, which are neighbours in this order, until no pair of them can be. Takes
+/// Merges `pieces`, which are neighbors in this order, until no pair of them can be. Takes
 /// O(n log n) time and calls of `find_merge`, and no recursion.
 ///
 /// @param pieces      at most 2^31 - 1; on return some have size 0
-/// @param find_merge  called with two neighbours; returns an optional `merge_result`
+/// @param find_merge  called with two neighbors; returns an optional `merge_result`
 template <class FindMerge>
 void merge_pieces(std::vector<merge_piece>& pieces, const FindMerge& find_merge) {
   struct candidate {
@@ -68,7 +68,7 @@ void merge_pieces(std::vector<merge_piece>& pieces, const FindMerge& find_merge)
     candidates.pop();
     const std::size_t at = best.at();
     merge_piece& left = pieces[at];
-    // Either side may have been merged with another neighbour since; its size tells.
+    // Either side may have been merged with another neighbor since; its size tells.
     if (left.size == 0 || next[at] == num_pieces) continue;
     merge_piece& right = pieces[next[at]];
     if (left.size + right.size != best.size) continue;

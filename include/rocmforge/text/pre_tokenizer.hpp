@@ -19,7 +19,7 @@
 
 namespace rocmforge {
 
-/// A pre-tokeniser pattern with \s and \S spelled out as Unicode's White_Space, outside and inside
+/// A pre-tokenizer pattern with \s and \S spelled out as Unicode's White_Space, outside and inside
 /// brackets: PCRE2's own \s also takes U+180E, which lost that property in Unicode 6.3.
 inline std::string spell_out_white_space(std::string_view pattern) {
   constexpr std::string_view white_space =
@@ -57,7 +57,7 @@ class split_pattern {
     compiled_.reset(pcre2_compile_8(reinterpret_cast<PCRE2_SPTR8>(source.data()), source.size(),
                                     PCRE2_UTF | PCRE2_UCP, &code, &offset, nullptr));
     if (!compiled_) {
-      throw error("pre-tokeniser pattern does not compile at " + std::to_string(offset) + ": " +
+      throw error("pre-tokenizer pattern does not compile at " + std::to_string(offset) + ": " +
                   describe(code));
     }
     // A refusal (no compiler for this processor, no executable memory) leaves the interpreter.
@@ -121,7 +121,7 @@ class split_pattern {
             pcre2_match_8(compiled_, reinterpret_cast<PCRE2_SPTR8>(text.data()), text.size(), at,
                           PCRE2_NO_UTF_CHECK, match_.get(), limits_.get());
         if (result == PCRE2_ERROR_NOMATCH) return;
-        if (result < 0) throw error("pre-tokeniser: " + describe(result));
+        if (result < 0) throw error("pre-tokenizer: " + describe(result));
         visit(found[0], found[1]);
       }
     }
@@ -141,7 +141,7 @@ class split_pattern {
   std::unique_ptr<pcre2_code_8, deleter> compiled_;
 };
 
-/// The pre-tokeniser of one family of vocabularies.
+/// The pre-tokenizer of one family of vocabularies.
 class pre_tokenizer {
  public:
   /// @param name     as in tokenizer.ggml.pre; throws `error`, with the names there are, for an

@@ -159,8 +159,8 @@ inline const pre_tokenizer_family& find_pre_tokenizer_family(std::string_view na
       known += (known.empty() ? "" : ", ") + std::string(candidate);
     }
   }
-  throw error((name.empty() ? "no pre-tokeniser is named (tokenizer.ggml.pre)"
-                            : "unknown pre-tokeniser \"" + printable(name) + "\"") +
+  throw error((name.empty() ? "no pre-tokenizer is named (tokenizer.ggml.pre)"
+                            : "unknown pre-tokenizer \"" + printable(name) + "\"") +
               ", expected one of " + known);
 }
 

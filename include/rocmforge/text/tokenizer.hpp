@@ -39,7 +39,7 @@ struct text_part {
   special_tokens special;
 };
 
-/// A tokeniser of any of the models of `tokenizer_model`. Move-only; all its functions are const
+/// A tokenizer of any of the models of `tokenizer_model`. Move-only; all its functions are const
 /// and may be called by several threads at once.
 class tokenizer {
  public:
@@ -210,7 +210,7 @@ class tokenizer {
 };
 
 /// Decodes ids one at a time. What it gives out, put together, equals `tokenizer::decode` of all
-/// ids; a character that spans tokens appears once it is complete. Views the tokeniser, which must
+/// ids; a character that spans tokens appears once it is complete. Views the tokenizer, which must
 /// outlive it.
 class stream_decoder {
  public:

@@ -1,4 +1,4 @@
-// Characters without their accents and in lower case, as the tokenisers of BERT see them.
+// Characters without their accents and in lower case, as the tokenizers of BERT see them.
 // Source: The Unicode Standard 14, UnicodeData.txt (decompositions, lower-case mappings); the runs
 // below are all there is in it, which a test checks by its sums.
 #pragma once
@@ -13,7 +13,7 @@ namespace rocmforge {
 
 namespace unicode_detail {
 
-/// Neighbouring characters that decompose, from `first` on, each with the first character of its
+/// Neighboring characters that decompose, from `first` on, each with the first character of its
 /// full canonical decomposition; '-' stands for one that has none.
 struct base_run {
   char32_t first;

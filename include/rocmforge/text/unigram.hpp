@@ -48,7 +48,7 @@ class unigram_encoder {
     }
   }
 
-  /// Appends the ids of `text`, normalised by the rules of the vocabulary. A run of characters that
+  /// Appends the ids of `text`, normalized by the rules of the vocabulary. A run of characters that
   /// no token has becomes its bytes, or else one unknown token.
   void encode(std::string_view text, bool /*starts_text*/, std::vector<int>& ids) const {
     const std::string normal = normalize(replace_invalid_utf8(text));

@@ -49,7 +49,7 @@ struct vocabulary {
   std::vector<token_kind> kinds;    // one for each token
   std::vector<float> scores;        // spm, unigram: one for each token; the highest is the best
   std::vector<std::string> merges;  // byte_pair: "left right", the first to be applied first
-  std::string pre;                  // byte_pair: name of the pre-tokeniser
+  std::string pre;                  // byte_pair: name of the pre-tokenizer
   int bos = -1;                     // beginning of sequence; of a WordPiece vocabulary, [CLS]
   int eos = -1;                     // end of sequence
   int eot = -1;                     // end of turn
@@ -184,7 +184,7 @@ inline void check_ids(const vocabulary& vocab) {
 /// Throws `error` unless `vocab` is consistent: at least one token; a kind each, and none outside
 /// the enum; a finite score each where the model has scores; no token twice and none longer than
 /// `max_token_bytes`; bytes written as "<0x41>"; every id in range; the tokens present that are to
-/// be added, and for WordPiece an unknown one; for byte pairs a known pre-tokeniser.
+/// be added, and for WordPiece an unknown one; for byte pairs a known pre-tokenizer.
 inline void check(const vocabulary& vocab) {
   vocabulary_detail::check_tokens(vocab);
   vocabulary_detail::check_ids(vocab);

@@ -1,4 +1,4 @@
-// A program of somebody else: normalises two rows and looks at the result.
+// A program of somebody else: normalizes two rows and looks at the result.
 #include <cmath>
 #include <cstdio>
 #include <rocmforge/memory.hpp>

@@ -10,7 +10,7 @@ namespace rocmforge::testing::reference {
 /// @param weight  [out_dim, in_dim]
 /// @param bias    [out_dim], or empty
 /// @return [num_tokens, out_dim]
-inline std::vector<double> matmul(const std::vector<double>& x, const std::vector<double>& weight,
+inline std::vector<double> linear(const std::vector<double>& x, const std::vector<double>& weight,
                                   const std::vector<double>& bias, int num_tokens, int out_dim,
                                   int in_dim) {
   std::vector<double> y;

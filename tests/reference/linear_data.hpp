@@ -1,13 +1,13 @@
-// Matrices of matmul tests, with NaN or bytes 0xff wherever no kernel may look, and the comparison
+// Matrices of linear tests, with NaN or bytes 0xff wherever no kernel may look, and the comparison
 // with double.
 #pragma once
 
 #include <cstring>
-#include <rocmforge/gemm.hpp>
+#include <rocmforge/linear.hpp>
 #include <string>
 #include <vector>
 
-#include "reference/matmul.hpp"
+#include "reference/linear.hpp"
 #include "reference/quant.hpp"
 #include "support/kernel_test.hpp"
 
@@ -56,7 +56,7 @@ class padded_matrix {
   tensor_view<T, 2> view_;
 };
 
-struct matmul_problem {
+struct linear_problem {
   int num_tokens, out_dim, in_dim;
   bool bias = false;
   int gap = 0;  // between the rows of x, y and the weights
@@ -64,47 +64,47 @@ struct matmul_problem {
 
 /// The inputs of a problem.
 template <class T, class Type>
-struct matmul_inputs {
+struct linear_inputs {
   std::vector<T> x;
   std::vector<Type> weight;
   std::vector<float> bias;
-  explicit matmul_inputs(const matmul_problem& p)
+  explicit linear_inputs(const linear_problem& p)
       : x(random_values<T>(std::size_t(p.num_tokens * p.in_dim), 1)),
         weight(reference::random_weights<Type>(std::size_t(p.out_dim * p.in_dim), 2)),
         bias(random_values<float>(p.bias ? std::size_t(p.out_dim) : 0, 3)) {}
 };
 
 template <class T, class Type>
-std::vector<T> run_matmul(const matmul_problem& p, const matmul_inputs<T, Type>& in) {
+std::vector<T> run_linear(const linear_problem& p, const linear_inputs<T, Type>& in) {
   const padded_matrix<T> x(in.x, p.num_tokens, p.in_dim, p.gap), y(p.num_tokens, p.out_dim, p.gap);
   const padded_matrix<Type> weight(in.weight, p.out_dim, p.in_dim / block_traits<Type>::elements,
                                    p.gap);
   const device_buffer<float> bias(in.bias);
-  EXPECT_SUCCESS(matmul(y.view(), x.read(), weight.read(),
+  EXPECT_SUCCESS(linear(y.view(), x.read(), weight.read(),
                         p.bias ? bias.view(p.out_dim) : tensor_view<float, 1>{}));
   return y.download();
 }
 
 /// Compares with double: sums of up to 2080 products, and one rounding to T.
 template <class T, class Type>
-void check_matmul(const matmul_problem& p) {
+void check_linear(const linear_problem& p) {
   SCOPED_TRACE(std::to_string(p.num_tokens) + " tokens, " + std::to_string(p.out_dim) + " x " +
                std::to_string(p.in_dim) + (p.bias ? ", bias" : "") + ", gap " +
                std::to_string(p.gap));
-  const matmul_inputs<T, Type> in(p);
-  const auto expected = reference::matmul(to_double(in.x), reference::decode(in.weight),
+  const linear_inputs<T, Type> in(p);
+  const auto expected = reference::linear(to_double(in.x), reference::decode(in.weight),
                                           to_double(in.bias), p.num_tokens, p.out_dim, p.in_dim);
-  expect_close(run_matmul(p, in), expected, rounding<T> + 3e-6, 1.0);
+  expect_close(run_linear(p, in), expected, rounding<T> + 3e-6, 1.0);
 }
 
 /// Every tail of a row, every number of tokens and of rows about the edges of tiles and kernels,
 /// with and without a bias and gaps, for one pair of element types.
 template <class T, class Type>
-void check_matmul_shapes() {
+void check_linear_shapes() {
   int i = 0;
   const auto check = [&i](int num_tokens, int out_dim, int in_dim) {
     ++i;
-    check_matmul<T, Type>({.num_tokens = num_tokens,
+    check_linear<T, Type>({.num_tokens = num_tokens,
                            .out_dim = out_dim,
                            .in_dim = in_dim,
                            .bias = i % 2 == 0,

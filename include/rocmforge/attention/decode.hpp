@@ -13,9 +13,9 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Queries (heads of one group times rows) that a block of kernels::attention_vector serves at
+/// Queries (heads of one group times rows) that a block of kernels::attention_decode serves at
 /// once.
-inline constexpr int attention_vector_rows = 4;
+inline constexpr int attention_decode_rows = 4;
 
 namespace kernels {
 
@@ -23,10 +23,10 @@ namespace kernels {
 /// `keys_at_once` keys at a time, keeps its own maximum, sum and output, and at the end the teams'
 /// results are merged through shared memory.
 template <class Problem, int HeadDim, int BlockSize, int WaveSize>
-struct attention_vector {
+struct attention_decode {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
-  static constexpr int num_rows = attention_vector_rows;
+  static constexpr int num_rows = attention_decode_rows;
   using cache_element = typename Problem::cache_element;
   static constexpr int packet_elements =
       attention_rows::row_packet<cache_element, WaveSize> < HeadDim
@@ -42,7 +42,7 @@ struct attention_vector {
   static constexpr int lane_accumulators =
       num_rows * (2 * lane_packets * packet_elements + keys_at_once + 2);
   static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
-                "attention_vector: this HeadDim keeps more of the queries and their output in a "
+                "attention_decode: this HeadDim keeps more of the queries and their output in a "
                 "lane than a lane has registers; take a smaller HeadDim or BlockSize");
 
   struct shared_storage {
@@ -92,7 +92,7 @@ struct attention_vector {
       last_key = end[r] > last_key ? end[r] : last_key;
     }
 
-    const attention_vector& held = reloaded(*this);
+    const attention_decode& held = reloaded(*this);
     constexpr int step = num_teams * keys_at_once;
     for (int base = first_key / step * step; base < last_key; base += step) {
       dot_accumulator<packet_elements, WaveSize> dot[num_rows][keys_at_once];

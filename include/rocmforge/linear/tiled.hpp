@@ -12,18 +12,18 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 /// Shape of the work of one block: tokens (rows of x) by rows (of W), `k` columns at a time; and
 /// the tile of one lane.
-struct matmul_tile {
+struct linear_tile {
   int block_tokens, block_rows, block_k;
   int lane_tokens, lane_rows;
 };
-constexpr matmul_tile matmul_tile_for(int block_size, int wave_size) {
+constexpr linear_tile linear_tile_for(int block_size, int wave_size) {
   if (wave_size == 1) {
     // One lane walks over the block's tile. 4 x 6 sums leave room for their operands in the 32
     // registers that processors with packets of 16 have, 3 x 3 in the 16 of the others. A panel of
     // 24 rows x 2048 columns stays in a second-level cache of 256 KiB or more, for all tokens of a
     // prompt's part.
-    return packet_size<float, 1> == 16 ? matmul_tile{512, 24, 2048, 4, 6}
-                                       : matmul_tile{510, 24, 2048, 3, 3};
+    return packet_size<float, 1> == 16 ? linear_tile{512, 24, 2048, 4, 6}
+                                       : linear_tile{510, 24, 2048, 3, 3};
   }
   // 16 lanes along the rows of W, the others along the tokens, 4 x 4 sums a lane.
   return {block_size / 16 * 4, 64, 32, 4, 4};
@@ -32,14 +32,14 @@ constexpr matmul_tile matmul_tile_for(int block_size, int wave_size) {
 namespace kernels {
 
 template <class T, class Type, int BlockSize, int WaveSize>
-struct matmul {
+struct linear {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
-  static constexpr matmul_tile tile = matmul_tile_for(BlockSize, WaveSize);
+  static constexpr linear_tile tile = linear_tile_for(BlockSize, WaveSize);
   static constexpr int packet_elements =
       packet_size<float, WaveSize> < 16 ? packet_size<float, WaveSize> : 16;
   // Lanes along the two axes, and how many lane tiles each lane has. One more packet a row of the
-  // panel than is needed puts neighbouring rows into different banks.
+  // panel than is needed puts neighboring rows into different banks.
   static constexpr int lanes_rows = WaveSize == 1 ? 1 : tile.block_rows / tile.lane_rows;
   static constexpr int lanes_tokens = BlockSize / lanes_rows;
   static constexpr int rounds_rows = tile.block_rows / (lanes_rows * tile.lane_rows);
@@ -49,13 +49,13 @@ struct matmul {
       WaveSize > 1;  // a host reads them where they are, through its caches
   static_assert(BlockSize % lanes_rows == 0 &&
                     lanes_tokens * tile.lane_tokens * rounds_tokens == tile.block_tokens,
-                "matmul: the lanes must cover the block's tile");
+                "linear: the lanes must cover the block's tile");
   // The sums of all lane tiles, and the operands of one.
   static constexpr int lane_accumulators =
       rounds_tokens * rounds_rows * tile.lane_tokens * tile.lane_rows +
       (tile.lane_tokens + 1) * packet_elements;
   static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
-                "matmul: this block_tokens x block_rows keeps more sums in a lane than a lane has "
+                "linear: this block_tokens x block_rows keeps more sums in a lane than a lane has "
                 "registers; take a smaller tile or more lanes");
 
   struct shared_storage {

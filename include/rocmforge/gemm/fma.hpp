@@ -34,10 +34,10 @@ struct gemm {
   static constexpr int wave_size = WaveSize;
   static constexpr gemm_tile tile = Tile;
   static constexpr bool serial = WaveSize == 1;
-  // Sums of neighbouring columns, and how many packets of them a lane has in a row of its tile.
+  // Sums of neighboring columns, and how many packets of them a lane has in a row of its tile.
   static constexpr int packet_elements = serial ? packet_size<float, 1> : 4;
   static constexpr int tile_packets = Tile.n / packet_elements;
-  // Rows of a lane's tile that are neighbours.
+  // Rows of a lane's tile that are neighbors.
   static constexpr int run = serial ? Tile.m : packet_elements;
   static constexpr int lanes_n = serial ? 1 : 16;
   static constexpr int lanes_m = BlockSize / lanes_n;
@@ -56,7 +56,7 @@ struct gemm {
 
   /// Element (k, i) of a staged tile of `Extent` rows or columns. On the host a packet's number of
   /// them lie together, for all k, which is how they are read; on a GPU all do, and another packet
-  /// keeps the writes of neighbouring k from the same bank.
+  /// keeps the writes of neighboring k from the same bank.
   template <int Extent>
   ROCMFORGE_DEVICE static constexpr int offset(int k, int i) {
     return serial ? (i / packet_elements * Tile.block_k + k) * packet_elements + i % packet_elements

@@ -35,11 +35,11 @@ struct matvec {
   static constexpr int rows_per_block = BlockSize / WaveSize * tile.rows * tile.repeats;
   static constexpr int packet_elements =
       packet_size<float, WaveSize> < 16 ? packet_size<float, WaveSize> : 16;
-  // The sums, and a fragment of each token.
+  // The sums, and a weight_pair of each token.
   static constexpr int lane_accumulators = Tokens * (tile.rows + 2 * packet_elements);
   static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
                 "matvec: so many Tokens at once are more sums and operands than a lane has "
-                "registers; take fewer Tokens, or kernels::matmul");
+                "registers; take fewer Tokens, or kernels::linear");
   struct shared_storage {};
 
   tensor_view<T, 2> y;                // [num_tokens, out_dim]
@@ -88,7 +88,7 @@ struct matvec {
     }
     // `weights_of(r)` are those of row r in the group and part.
     const auto multiply = [&](int group, int part, int count, auto weights_of) {
-      fragment<packet_elements> values[Tokens];
+      weight_pair<packet_elements> values[Tokens];
       ROCMFORGE_UNROLL
       for (int t = 0; t < Tokens; ++t)
         values[t] =

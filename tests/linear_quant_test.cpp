@@ -2,12 +2,12 @@
 // independently decoded weights; and rows looked up. The kernels are those that models use.
 #include <rocmforge/model/weight_kernels.hpp>
 
-#include "reference/matmul_data.hpp"
+#include "reference/linear_data.hpp"
 
 namespace rocmforge::testing {
 namespace {
 
-ROCMFORGE_KERNEL_TEST_SUITE(gemm_quant);
+ROCMFORGE_KERNEL_TEST_SUITE(linear_quant);
 
 /// Calls `f(Type{})` for every block format of files.
 template <class F>
@@ -20,28 +20,28 @@ void for_each_weight_format(F&& f) {
   });
 }
 
-TEST_P(gemm_quant, products_in_every_format_agree_with_double) {
+TEST_P(linear_quant, products_in_every_format_agree_with_double) {
   for_each_weight_format([]<class Type>(Type) {
     const int elements = block_traits<Type>::elements;
     for (const int num_tokens : {1, 3, 9}) {
-      check_matmul<float, Type>({.num_tokens = num_tokens, .out_dim = 25, .in_dim = elements});
-      check_matmul<float, Type>(
+      check_linear<float, Type>({.num_tokens = num_tokens, .out_dim = 25, .in_dim = elements});
+      check_linear<float, Type>(
           {.num_tokens = num_tokens, .out_dim = 6, .in_dim = 3 * elements, .bias = true, .gap = 2});
     }
   });
 }
 
 // A real model's rows: many steps of a wave, and more columns than a panel of the host has.
-TEST_P(gemm_quant, long_rows_agree_with_double) {
+TEST_P(linear_quant, long_rows_agree_with_double) {
   for_each_weight_format([]<class Type>(Type) {
     if (block_traits<Type>::elements == 256)
-      check_matmul<float, Type>({.num_tokens = 1, .out_dim = 9, .in_dim = 4096});
+      check_linear<float, Type>({.num_tokens = 1, .out_dim = 9, .in_dim = 4096});
   });
-  check_matmul<float, q4_k>({.num_tokens = 33, .out_dim = 65, .in_dim = 2304});
-  check_matmul<float, q5_0>({.num_tokens = 2, .out_dim = 65, .in_dim = 4896});
+  check_linear<float, q4_k>({.num_tokens = 33, .out_dim = 65, .in_dim = 2304});
+  check_linear<float, q5_0>({.num_tokens = 2, .out_dim = 65, .in_dim = 4896});
 }
 
-TEST_P(gemm_quant, rows_in_every_format_are_looked_up_exactly) {
+TEST_P(linear_quant, rows_in_every_format_are_looked_up_exactly) {
   for_each_weight_format([]<class Type>(Type) {
     constexpr int elements = block_traits<Type>::elements, hidden_dim = 3 * elements, rows = 7;
     const auto stored = reference::random_weights<Type>(rows * hidden_dim, 5);

@@ -15,7 +15,7 @@
 namespace rocmforge::testing {
 namespace {
 
-ROCMFORGE_KERNEL_TEST_SUITE(quantise);
+ROCMFORGE_KERNEL_TEST_SUITE(quantize);
 
 /// [rows, row_blocks] blocks of x, [rows, row_blocks * elements].
 template <class Type, class T>
@@ -24,7 +24,7 @@ std::vector<Type> encoded(const std::vector<T>& x, int rows = 1) {
   const device_buffer<T> numbers(x);
   const device_buffer<Type> blocks(std::size_t(rows * row_blocks));
   EXPECT_SUCCESS(
-      rocmforge::quantise<Type>(blocks.view(rows, row_blocks), numbers.view(rows, row_size)));
+      rocmforge::quantize<Type>(blocks.view(rows, row_blocks), numbers.view(rows, row_size)));
   return blocks.to_host();
 }
 
@@ -63,7 +63,7 @@ const std::map<std::string, std::uint64_t> hashes = {
     {"q5_k", 0xd9d44e5c8b41eb5b}, {"q6_k", 0x0b8a48f481df3ebc}, {"q8_k", 0xb871a45593cc0d79},
 };
 
-TEST_P(quantise, gives_the_same_bytes_everywhere) {
+TEST_P(quantize, gives_the_same_bytes_everywhere) {
 #if defined(ROCMFORGE_PLATFORM_HOST) && !defined(__FMA__)
   GTEST_SKIP() << "needs a fused multiply-add";
 #endif
@@ -101,7 +101,7 @@ std::vector<float> normal_numbers(std::size_t count, double mean, unsigned seed)
 }
 
 // The limits are the errors of ggml's encoders with the same distribution, of 2^18 numbers.
-TEST_P(quantise, errs_no_more_than_ggml) {
+TEST_P(quantize, errs_no_more_than_ggml) {
   const auto numbers = normal_numbers(16384, 0, 1), shifted = normal_numbers(16384, 0.05, 2);
   const auto check = [&]<class Type>(Type, double limit, double limit_when_shifted) {
     SCOPED_TRACE(reference::format<Type>::name);
@@ -127,7 +127,7 @@ double error_of_three_numbers() {
   return 0.005;
 }
 
-TEST_P(quantise, keeps_numbers_that_a_block_holds) {
+TEST_P(quantize, keeps_numbers_that_a_block_holds) {
   for_each_encoded_format([&]<class Type>(Type) {
     SCOPED_TRACE(reference::format<Type>::name);
     for (const float size : {0x1p-5f, 1.0f, 0x1p+8f}) {
@@ -157,7 +157,7 @@ void check_rows(int rows, int row_blocks) {
   Type poison;
   std::memset(static_cast<void*>(&poison), 0xab, sizeof(Type));
   const device_buffer<Type> y(std::vector<Type>(std::size_t(rows * block_stride), poison));
-  EXPECT_SUCCESS(rocmforge::quantise<Type>(
+  EXPECT_SUCCESS(rocmforge::quantize<Type>(
       tensor_view<Type, 2>{y.data(), {rows, row_blocks}, {block_stride, 1}},
       tensor_view<const T, 2>{x.data(), {rows, row_size}, {stride, 1}}));
   const auto actual = y.to_host();
@@ -170,7 +170,7 @@ void check_rows(int rows, int row_blocks) {
   }
 }
 
-TEST_P(quantise, takes_rows_of_any_length_and_type) {
+TEST_P(quantize, takes_rows_of_any_length_and_type) {
   for_each_encoded_format([&]<class Type>(Type) { check_rows<Type, float>(3, 5); });
   check_rows<q4_0, half>(2, 300);
   check_rows<q8_0, bfloat16>(300, 1);
@@ -178,16 +178,16 @@ TEST_P(quantise, takes_rows_of_any_length_and_type) {
   check_rows<q6_k, bfloat16>(1, 40);
 }
 
-TEST_P(quantise, refuses_what_does_not_fit) {
+TEST_P(quantize, refuses_what_does_not_fit) {
   const device_buffer<float> x(512);
   const device_buffer<q4_k> y(2);
-  EXPECT_REFUSED(rocmforge::quantise<q4_k>(y.view(2, 1), x.view(1, 512)),
+  EXPECT_REFUSED(rocmforge::quantize<q4_k>(y.view(2, 1), x.view(1, 512)),
                  status_code::invalid_shape, "x");
-  EXPECT_REFUSED(rocmforge::quantise<q4_k>(y.view(1, 2), x.view(1, 511)),
+  EXPECT_REFUSED(rocmforge::quantize<q4_k>(y.view(1, 2), x.view(1, 511)),
                  status_code::invalid_shape, "x");
-  EXPECT_REFUSED(rocmforge::quantise<q4_k>(y.view(2, 1), permuted<1, 0>(x.view(256, 2))),
+  EXPECT_REFUSED(rocmforge::quantize<q4_k>(y.view(2, 1), permuted<1, 0>(x.view(256, 2))),
                  status_code::invalid_layout, "x");
-  EXPECT_SUCCESS(rocmforge::quantise<q4_k>(y.view(0, 2), x.view(0, 512)));
+  EXPECT_SUCCESS(rocmforge::quantize<q4_k>(y.view(0, 2), x.view(0, 512)));
 }
 
 }  // namespace

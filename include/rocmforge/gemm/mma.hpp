@@ -12,8 +12,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// The tile of kernels::gemm_matrix where the caller does not say: two rows of waves.
-constexpr gemm_tile gemm_matrix_tile_for(int block_size, int wave_size) {
+/// The tile of kernels::gemm_mma where the caller does not say: two rows of waves.
+constexpr gemm_tile gemm_mma_tile_for(int block_size, int wave_size) {
   const int num_waves = block_size / wave_size, waves_m = num_waves > 1 ? 2 : 1;
   // 64 sums a lane: with the operands, room for six waves or more on a SIMD.
   const int n = wave_size == 64 ? 64 : 32;
@@ -22,7 +22,7 @@ constexpr gemm_tile gemm_matrix_tile_for(int block_size, int wave_size) {
 
 namespace gemm_detail {
 
-/// How a lane's elements of an operand lie along k: in runs of `run` neighbours that start at
+/// How a lane's elements of an operand lie along k: in runs of `run` neighbors that start at
 /// multiples of `run`, `num_runs` of them. With `place(lane, i)` in the order outer, k.
 template <matrix::instruction I, matrix::operand Which>
 struct fragment_layout {
@@ -59,8 +59,8 @@ namespace kernels {
 
 template <matrix::instruction Instruction, class TC, class Epilogue, gemm_tile Tile, int BlockSize,
           int WaveSize>
-struct gemm_matrix {
-  static_assert(Instruction::lanes == WaveSize, "gemm_matrix: the instruction's lanes are a wave");
+struct gemm_mma {
+  static_assert(Instruction::lanes == WaveSize, "gemm_mma: the instruction's lanes are a wave");
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr gemm_tile tile = Tile;
@@ -70,16 +70,16 @@ struct gemm_matrix {
   using T = typename Instruction::a_element;
   static_assert(sizeof(T) == 2 && std::is_same_v<T, typename Instruction::b_element> &&
                     std::is_same_v<float, typename Instruction::c_element>,
-                "gemm_matrix: the instruction multiplies 16-bit elements and adds up in float");
+                "gemm_mma: the instruction multiplies 16-bit elements and adds up in float");
 
   static constexpr int waves_m = Tile.block_m / Tile.m, waves_n = Tile.block_n / Tile.n;
   static_assert(waves_m * Tile.m == Tile.block_m && waves_n * Tile.n == Tile.block_n &&
                     waves_m * waves_n * WaveSize == BlockSize,
-                "gemm_matrix: the waves' tiles must cover the block's tile");
+                "gemm_mma: the waves' tiles must cover the block's tile");
   // Of instructions.
   static constexpr int tiles_m = Tile.m / Instruction::m, tiles_n = Tile.n / Instruction::n;
   static_assert(tiles_m * Instruction::m == Tile.m && tiles_n * Instruction::n == Tile.n,
-                "gemm_matrix: a wave's tile must be a whole number of the instruction's");
+                "gemm_mma: a wave's tile must be a whole number of the instruction's");
 
   using a_layout = gemm_detail::fragment_layout<Instruction, matrix::operand::a>;
   using b_layout = gemm_detail::fragment_layout<Instruction, matrix::operand::b>;
@@ -87,7 +87,7 @@ struct gemm_matrix {
   // for this many instructions in turn lie together, so that it reads them at once.
   static constexpr int run = a_layout::run;
   static_assert(run == b_layout::run && run % 2 == 0,
-                "gemm_matrix: A and B must be held in equal runs of k, of whole words");
+                "gemm_mma: A and B must be held in equal runs of k, of whole words");
   static constexpr int turns = [] {
     int count = 1;
     while (2 * count * run * int{sizeof(T)} <= 16 &&
@@ -97,15 +97,15 @@ struct gemm_matrix {
   }();
   static constexpr int steps = Tile.block_k / (turns * Instruction::k);
   static_assert(steps * turns * Instruction::k == Tile.block_k,
-                "gemm_matrix: block_k must be a multiple of the instruction's k");
+                "gemm_mma: block_k must be a multiple of the instruction's k");
   static_assert(tiles_m * tiles_n * Instruction::c_elements +
                         (tiles_m * Instruction::a_elements + tiles_n * Instruction::b_elements) *
                             turns / 2 <=
                     max_lane_registers(BlockSize, WaveSize),
-                "gemm_matrix: this tile keeps more in a lane than a lane has registers; take a "
+                "gemm_mma: this tile keeps more in a lane than a lane has registers; take a "
                 "smaller tile or more waves");
 
-  /// Element (row, k) of a staged tile. Neighbouring rows are 16 bytes further on than a whole
+  /// Element (row, k) of a staged tile. Neighboring rows are 16 bytes further on than a whole
   /// number of turns through the banks, so that the rows of an instruction, read 16 bytes at a
   /// time, are in different ones; and every eight rows skip 32 bytes, so that columns written
   /// from four places of a row are too.
@@ -155,10 +155,10 @@ struct gemm_matrix {
     static constexpr int count = Extent * Tile.block_k / (size * BlockSize);
     static_assert(count % 2 == 0 && count * size * BlockSize == Extent * Tile.block_k &&
                       Extent % 32 == 0,
-                  "gemm_matrix: the lanes must bring the same even number of packets of a tile");
+                  "gemm_mma: the lanes must bring the same even number of packets of a tile");
     raw_packet<T, size> held[count];
 
-    /// Across k two packets of a lane are neighbours, and lanes go four packets along a line, then
+    /// Across k two packets of a lane are neighbors, and lanes go four packets along a line, then
     /// down k: 64 bytes of memory together, and every bank of shared memory once.
     ROCMFORGE_DEVICE static gemm_detail::staged_place of(int i, int thread, bool along_k) {
       if (along_k) {

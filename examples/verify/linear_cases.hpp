@@ -2,25 +2,25 @@
 #pragma once
 
 #include <algorithm>
-#include <rocmforge/gemm.hpp>
+#include <rocmforge/linear.hpp>
 
-#include "reference/matmul.hpp"
+#include "reference/linear.hpp"
 #include "weights.hpp"
 
 namespace verify {
 
-/// kernels::matvec serves a few tokens, kernels::matmul many.
-inline const char* matmul_name(int num_tokens, int wave_size) {
-  return num_tokens <= rocmforge::max_matvec_tokens(wave_size) ? "matmul few tokens" : "matmul";
+/// kernels::matvec serves a few tokens, kernels::linear many.
+inline const char* linear_name(int num_tokens, int wave_size) {
+  return num_tokens <= rocmforge::max_matvec_tokens(wave_size) ? "linear few tokens" : "linear";
 }
 
 template <class T, class Type>
-std::string matmul_types() {
+std::string linear_types() {
   return type_name<T> + "*" + weight_name<Type>;
 }
 
 template <class T, class Type>
-void add_matmul(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim,
+void add_linear(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim,
                 bool biased, int gap) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
   const auto prepare = [=](const placement& at) {
@@ -36,14 +36,14 @@ void add_matmul(const settings& s, case_list& list, int num_tokens, int out_dim,
     const auto y =
         expecting(make_tensor<T>({all, out_dim}, for_output({gap, gap})), "y", at.slot * num_tokens,
                   (at.slot + 1) * num_tokens, {rounding<T> + sum_error, 1.0}, [=] {
-                    return reference::matmul(to_double(random_values<T>(count, 1)),
+                    return reference::linear(to_double(random_values<T>(count, 1)),
                                              reference::decode(weights), to_double(biases),
                                              num_tokens, out_dim, in_dim);
                   });
     return trial{[=] {
                    const auto offsets = biased ? tensor_view<const float, 1>(bias->view())
                                                : tensor_view<const float, 1>{};
-                   return refusal(rocmforge::matmul(
+                   return refusal(rocmforge::linear(
                        y->view(), x->view(), tensor_view<const Type, 2>(weight->view()), offsets));
                  },
                  {y}};
@@ -51,7 +51,7 @@ void add_matmul(const settings& s, case_list& list, int num_tokens, int out_dim,
   // Between the two kernels bits may differ: only where one of them serves both batches.
   const bool has_slots = num_tokens > rocmforge::max_matvec_tokens(s.wave_size);
   list.tests.push_back(
-      {matmul_name(num_tokens, s.wave_size), matmul_types<T, Type>(),
+      {linear_name(num_tokens, s.wave_size), linear_types<T, Type>(),
        shape_text(
            {{"tokens", num_tokens}, {"out_dim", out_dim}, {"in_dim", in_dim}, {"gap", gap}}) +
            (biased ? ", bias" : ""),
@@ -59,13 +59,13 @@ void add_matmul(const settings& s, case_list& list, int num_tokens, int out_dim,
 }
 
 template <class T, class Type>
-void add_matmul_speed(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim) {
+void add_linear_speed(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
   const double weights = double(out_dim) * in_dim;
   // A few tokens cost what reading the weights costs.
   const bool reads = num_tokens <= rocmforge::max_matvec_tokens(s.wave_size);
   list.speeds.push_back(
-      {matmul_name(num_tokens, s.wave_size), matmul_types<T, Type>(),
+      {linear_name(num_tokens, s.wave_size), linear_types<T, Type>(),
        shape_text({{"tokens", num_tokens}, {"out_dim", out_dim}, {"in_dim", in_dim}}),
        reads ? weights / elements * double(sizeof(Type)) : 0, reads ? 0 : 2 * weights * num_tokens,
        [=] {
@@ -73,7 +73,7 @@ void add_matmul_speed(const settings& s, case_list& list, int num_tokens, int ou
                     y = timing_data<T>(std::size_t(num_tokens) * std::size_t(out_dim));
          const auto weight = timing_weights<Type>(std::size_t(out_dim) * std::size_t(in_dim));
          return [=] {
-           return refusal(rocmforge::matmul(
+           return refusal(rocmforge::linear(
                y->view(num_tokens, out_dim), x->view(num_tokens, in_dim),
                tensor_view<const Type, 2>(weight->view(out_dim, in_dim / elements))));
          };
@@ -82,14 +82,14 @@ void add_matmul_speed(const settings& s, case_list& list, int num_tokens, int ou
 
 /// Every tail of a row, and numbers of tokens and of rows about the edges of tiles and kernels.
 template <class T, class Type>
-void add_matmuls(const settings& s, case_list& list) {
+void add_linears(const settings& s, case_list& list) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
   int i = 0;
   const auto add = [&](int num_tokens, int out_dim, int in_dim) {
     if (elements == 256) in_dim *= 8;
     if (in_dim % elements != 0) return;
     ++i;
-    add_matmul<T, Type>(s, list, num_tokens, out_dim, in_dim, i % 2 == 0, i % 3);
+    add_linear<T, Type>(s, list, num_tokens, out_dim, in_dim, i % 2 == 0, i % 3);
   };
   using sizes = std::vector<int>;
   for (const int in_dim :
@@ -112,9 +112,9 @@ void add_matmuls(const settings& s, case_list& list) {
   const int in_dim = 4096;
   const double row_bytes = double(sizeof(Type)) * in_dim / elements;
   const bool host = s.architecture == "host";
-  add_matmul_speed<T, Type>(s, list, 1, int((host ? 32 : 256) * double(1 << 20) / row_bytes),
+  add_linear_speed<T, Type>(s, list, 1, int((host ? 32 : 256) * double(1 << 20) / row_bytes),
                             in_dim);
-  add_matmul_speed<T, Type>(s, list, host ? 128 : 1024, host ? 1024 : 4096, host ? 1024 : 4096);
+  add_linear_speed<T, Type>(s, list, host ? 128 : 1024, host ? 1024 : 4096, host ? 1024 : 4096);
 }
 
 }  // namespace verify

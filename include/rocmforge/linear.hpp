@@ -1,0 +1,70 @@
+// The linear layer, y = x W^T + bias, with W dense or block-quantized (quant.hpp). Weights are
+// dequantized in registers. Activations are not quantized, so the only error is that of the float
+// accumulation.
+#pragma once
+
+#include "rocmforge/block/checks.hpp"
+#include "rocmforge/dispatch.hpp"
+#include "rocmforge/linear/matvec.hpp"
+#include "rocmforge/linear/tiled.hpp"
+#include "rocmforge/quant.hpp"
+#include "rocmforge/status.hpp"
+#include "rocmforge/tensor_view.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// Up to this many tokens the weights are multiplied as they are read (kernels::matvec), above they
+/// are decoded into a panel first (kernels::linear).
+constexpr int max_matvec_tokens(int wave_size) {
+  return wave_size == 1 ? 4 : 8;
+}
+
+/// y = x W^T + bias. Accumulates in float.
+/// Asynchronous on `stream`; allocates nothing.
+///
+/// @tparam Type    how W is stored: float, half, bfloat16 or any block format of quant.hpp
+/// @param y        [num_tokens, out_dim]  output
+/// @param x        [num_tokens, in_dim]
+/// @param weight   [out_dim, in_dim / block_traits<Type>::elements]
+/// @param bias     [out_dim], or an empty view for none
+/// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
+template <class T, class Type, int BlockSize = default_block_size>
+[[nodiscard]] status linear(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
+                            tensor_view<const Type, 2> weight,
+                            tensor_view<const float, 1> bias = {}, stream_ref stream = {}) {
+  constexpr const char* op = "linear";
+  if (status s = checks::all(
+          checks::view(op, "y", y), checks::view(op, "x", x), checks::view(op, "weight", weight),
+          checks::view(op, "bias", bias), checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
+          checks::extent(op, "weight", 0, weight.extent[0], y.extent[1]),
+          checks::extent(op, "x", 1, x.extent[1],
+                         std::int64_t{weight.extent[1]} * block_traits<Type>::elements),
+          bias.data == nullptr ? status{}
+                               : checks::extent(op, "bias", 0, bias.extent[0], y.extent[1]));
+      !s) {
+    return s;
+  }
+  return dispatch_wave_size(op, stream, [&](auto wave) {
+    constexpr int block_lanes = block_threads<BlockSize, wave>;
+    const int num_tokens = y.extent[0], out_dim = y.extent[1];
+    if (num_tokens == 1) {
+      using kernel = kernels::matvec<T, Type, 1, block_lanes, wave>;
+      return launch(op, kernel{y, x, weight, bias}, {divide_up(out_dim, kernel::rows_per_block)},
+                    stream);
+    }
+    if (num_tokens <= max_matvec_tokens(wave)) {
+      using kernel = kernels::matvec<T, Type, 4, block_lanes, wave>;
+      return launch(op, kernel{y, x, weight, bias},
+                    {divide_up(out_dim, kernel::rows_per_block), divide_up(num_tokens, 4)}, stream);
+    }
+    using kernel = kernels::linear<T, Type, block_lanes, wave>;
+    return launch(op, kernel{y, x, weight, bias},
+                  {divide_up(out_dim, kernel::tile.block_rows),
+                   divide_up(num_tokens, kernel::tile.block_tokens)},
+                  stream);
+  });
+}
+
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
