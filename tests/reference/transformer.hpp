@@ -90,7 +90,7 @@ inline std::vector<double> transformer(const transformer_shape& s,
     const auto found = weights.find(name);
     return found == weights.end() ? std::vector<double>() : found->second;
   };
-  const auto apply = [&](const std::vector<double>& x, const std::string& name, int out, int in) {
+  const auto linear = [&](const std::vector<double>& x, const std::string& name, int out, int in) {
     return reference::linear(x, weights.at(name + ".weight"), optional(name + ".bias"), num_tokens,
                              out, in);
   };
