@@ -3,6 +3,7 @@
 
 import pathlib
 import re
+import sys
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -67,6 +68,16 @@ class Headers(unittest.TestCase):
 
     def test_are_all_named_hpp(self):
         self.assertEqual([p for p in INCLUDE.rglob("*") if p.is_file() and p.suffix != ".hpp"], [])
+
+
+class Faults(unittest.TestCase):
+    """mutation_test injects a part of the faults at a time; a fault whose text has changed must not wait until it is chosen."""
+
+    def test_each_has_its_text_once(self):
+        sys.path.insert(0, str(ROOT / "tests" / "mutation"))
+        from mutations import MUTATIONS
+        counts = {m.name: (INCLUDE / m.file).read_text().count(m.old) for m in MUTATIONS}
+        self.assertEqual({name: count for name, count in counts.items() if count != 1}, {})
 
 
 class Violations(unittest.TestCase):
