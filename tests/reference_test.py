@@ -55,6 +55,8 @@ enum class kind { one, two };
 ///                 norm_options
 /// @return invalid_shape if "{" the extents
 ///         disagree
+///
+/// Source: a paper.
 template <class T, int N = 4>
 [[nodiscard]] inline status norm(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
                                  const norm_options& options = {}, stream_ref stream = {}) {
