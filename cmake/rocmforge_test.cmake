@@ -27,7 +27,14 @@ endif()
 # Records launches. All that a program has of the kernels must be compiled for that; a program without the recorder ignores it.
 add_library(launch_recorder OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/launch_recorder.cpp)
 target_compile_definitions(launch_recorder PUBLIC ROCMFORGE_OBSERVE_LAUNCHES=1)
-target_link_libraries(launch_recorder PRIVATE rocmforge_host_flags PUBLIC GTest::gtest)
+target_link_libraries(launch_recorder PRIVATE rocmforge_kernels rocmforge_all_targets PUBLIC GTest::gtest)
+if(TARGET rocmforge_emulation)
+  target_link_libraries(launch_recorder PRIVATE rocmforge_emulation)
+endif()
+if(ROCMFORGE_PLATFORM STREQUAL nvidia)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/support/launch_recorder.cpp PROPERTIES LANGUAGE CUDA)
+  set_target_properties(launch_recorder PROPERTIES CUDA_ARCHITECTURES "${ROCMFORGE_NVIDIA_TARGETS}")
+endif()
 if(NOT ROCMFORGE_PLATFORM STREQUAL host)
   target_compile_definitions(weight_kernels PRIVATE ROCMFORGE_OBSERVE_LAUNCHES=1)
 endif()
@@ -39,6 +46,9 @@ separate_arguments(test_launcher UNIX_COMMAND "${ROCMFORGE_TEST_LAUNCHER}")
 # Several tests run at a time, so that threads that wait must not keep a processor busy. Tests ask for more memory than there
 # is, and expect to be refused it.
 set(test_environment OMP_WAIT_POLICY=passive ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1)
+if(ROCMFORGE_TEST_LAUNCHER)
+  list(APPEND test_environment "ROCMFORGE_TEST_LAUNCHER=${ROCMFORGE_TEST_LAUNCHER}")  # launch_recorder.cpp asks for it
+endif()
 if(ROCMFORGE_SANITIZE MATCHES thread)
   # Archer tells the sanitizer what OpenMP's threads wait for; without it every parallel loop looks like a race.
   find_library(archer archer PATHS /usr/lib/llvm-19/lib REQUIRED)

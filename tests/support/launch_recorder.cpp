@@ -1,12 +1,14 @@
 // Part of every kernel test program: which of the library's kernels were launched on which device
-// within cases that passed. At the end they are written beside the XML results, as NAME.launches:
-// a line each of device, op and kernel, for scripts/support.
+// within cases that passed. At the end they are written beside the XML results, as NAME.launches,
+// for scripts/support: a line each of device, op and kernel, and one about each device.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <rocmforge/platform/observe.hpp>
+#include <rocmforge/platform/platform.hpp>
 #include <set>
 #include <string>
 #include <string_view>
@@ -49,6 +51,22 @@ std::string name_of(const device_properties& device) {
                                            : device.architecture;
 }
 
+/// Whether what ran was this machine's processor, a card, or an emulator of one. A card has its
+/// driver's device file; a command before the test program is an emulator, unless it is one of
+/// NVIDIA's tools, which watch what the card does.
+std::string where_of(const device_properties& device) {
+  if (device.architecture == "host" || device.architecture == "emulated") return "host";
+  const char* launcher = std::getenv("ROCMFORGE_TEST_LAUNCHER");
+  const bool emulator =
+      launcher != nullptr && *launcher != '\0' &&
+      std::string_view(launcher).find("compute-sanitizer") == std::string_view::npos;
+  const bool driver =
+      std::filesystem::exists(std::string_view(platform_name) == "amd" ? "/dev/kfd"
+                                                                       : "/dev/nvidiactl") ||
+      std::filesystem::exists("/dev/dxg");  // Linux under Windows
+  return emulator || !driver ? "emulator" : "card";
+}
+
 class launch_recorder : public ::testing::EmptyTestEventListener {
  public:
   void add(const launch_key& launch) {
@@ -57,6 +75,10 @@ class launch_recorder : public ::testing::EmptyTestEventListener {
   }
 
  private:
+  void OnTestProgramStart(const ::testing::UnitTest& /*program*/) override {
+    runtime_ = runtime_version();
+  }
+
   void OnTestStart(const ::testing::TestInfo& /*test*/) override { of_case_.clear(); }
 
   void OnTestEnd(const ::testing::TestInfo& test) override {
@@ -70,7 +92,10 @@ class launch_recorder : public ::testing::EmptyTestEventListener {
     for (const launch_key& launch : passed_) {
       const std::string_view kernel = library_kernel(launch.kernel);
       if (kernel.empty()) continue;
-      lines.insert(name_of(*launch.device) + ' ' + launch.op + ' ' + std::string(kernel));
+      const device_properties& device = *launch.device;
+      lines.insert(name_of(device) + ' ' + launch.op + ' ' + std::string(kernel));
+      lines.insert("device\t" + name_of(device) + '\t' + where_of(device) + '\t' + device.name +
+                   '\t' + runtime_);
     }
     const std::filesystem::path path =
         std::filesystem::path(output.substr(4)).replace_extension(".launches");
@@ -81,6 +106,7 @@ class launch_recorder : public ::testing::EmptyTestEventListener {
 
   std::mutex mutex_;
   launches of_case_, passed_;
+  std::string runtime_;
 };
 
 /// Belongs to GoogleTest, which has it from before main on.
