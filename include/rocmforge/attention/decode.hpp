@@ -71,11 +71,11 @@ struct attention_decode {
     float maximum[num_rows], sum[num_rows];
     int begin[num_rows], end[num_rows];
     int first_key = kv_len, last_key = 0;  // of those that some row sees; one after the last
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < num_rows; ++r) {
       const int row =
           first_row + (r < rows_left ? r : rows_left - 1);  // rows beyond the end repeat the last
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < lane_packets; ++i) {
         query[r][i] = attention_rows::load<packet_elements>(
                           problem.query(sequence, kv_head * group + row % group, row / group),
@@ -101,26 +101,28 @@ struct attention_decode {
         const int nearest = seen(position, first_key, last_key);
         const cache_element* key = held.problem.key(sequence, kv_head, nearest);
         prefetch_row(held.problem.value(sequence, kv_head, nearest));
+        dot_accumulator<packet_elements, WaveSize> sums[num_rows];
         ROCMFORGE_UNROLL
+        for (int r = 0; r < num_rows; ++r) sums[r] = 0.0f;
+        ROCMFORGE_UNROLL_ON_GPU
         for (int i = 0; i < lane_packets; ++i) {
           const auto values =
               attention_rows::load<packet_elements>(key, element(lane, i), head_dim);
           ROCMFORGE_UNROLL
-          for (int r = 0; r < num_rows; ++r) {
-            if (i == 0) dot[r][c] = 0.0f;
-            dot[r][c] = dot_add(query[r][i], values, dot[r][c]);
-          }
+          for (int r = 0; r < num_rows; ++r) sums[r] = dot_add(query[r][i], values, sums[r]);
         }
+        ROCMFORGE_UNROLL
+        for (int r = 0; r < num_rows; ++r) dot[r][c] = sums[r];
       });
       packet<float, keys_at_once> score[num_rows];
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int r = 0; r < num_rows; ++r) {
         score[r] = held.scoring.exponent(whole_scores(dot[r], block));
         score[r] = keep_first(score[r], keys_before(end[r] - base - team), minus_infinity);
         if (begin[r] > base)
           score[r] = drop_first(score[r], keys_before(begin[r] - base - team), minus_infinity);
       }
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int r = 0; r < num_rows; ++r) {
         const float new_maximum = maximum_of(maximum[r], horizontal_maximum(score[r]));
         const float reference = attention_rows::finite_maximum(new_maximum);
@@ -128,7 +130,7 @@ struct attention_decode {
         score[r] = exp2_of(score[r] - packet<float, keys_at_once>(reference));
         sum[r] = sum[r] * keep + horizontal_sum(score[r]);
         maximum[r] = new_maximum;
-        ROCMFORGE_UNROLL
+        ROCMFORGE_UNROLL_ON_GPU
         for (int i = 0; i < lane_packets; ++i) output[r][i] = output[r][i] * keep;
       }
       for_each_key([&](int c) {
@@ -137,21 +139,22 @@ struct attention_decode {
             held.problem.value(sequence, kv_head, seen(position, first_key, last_key));
         if (position + step < last_key)
           prefetch_row(held.problem.key(sequence, kv_head, position + step));
+        packet<float, packet_elements> weights[num_rows];
         ROCMFORGE_UNROLL
+        for (int r = 0; r < num_rows; ++r) weights[r] = packet<float, packet_elements>(score[r][c]);
+        ROCMFORGE_UNROLL_ON_GPU
         for (int i = 0; i < lane_packets; ++i) {
           const auto values =
               attention_rows::load<packet_elements>(value, element(lane, i), v_head_dim);
           ROCMFORGE_UNROLL
-          for (int r = 0; r < num_rows; ++r) {
-            output[r][i] = fma(packet<float, packet_elements>(score[r][c]), values, output[r][i]);
-          }
+          for (int r = 0; r < num_rows; ++r) output[r][i] = fma(weights[r], values, output[r][i]);
         }
       });
     }
 
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < num_rows; ++r) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < lane_packets; ++i)
         store_packet(&shared.output[team][r][element(lane, i)], output[r][i]);
       if (lane == 0) {

@@ -101,11 +101,11 @@ struct attention {
     float maximum[rounds][lane_q], sum[rounds][lane_q];
     packet<float, output_elements> output[rounds][lane_q][output_packets];
     for (int round = 0; round < rounds; ++round) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int r = 0; r < lane_q; ++r) {
         maximum[round][r] = scoring.first_maximum(head);
         sum[round][r] = scoring.first_sum();
-        ROCMFORGE_UNROLL
+        ROCMFORGE_UNROLL_ON_GPU
         for (int c = 0; c < output_packets; ++c)
           output[round][r][c] = packet<float, output_elements>(0.0f);
       }
@@ -142,7 +142,7 @@ struct attention {
     const Problem& after = reloaded(*this).problem;
     const int end_of_row = after.v_head_dim();
     for (int round = 0; round < rounds; ++round) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int r = 0; r < lane_q; ++r) {
         const int query = first_query + lane_row + round * lanes_q * lane_q + r;
         if (query >= q_len) continue;
@@ -239,12 +239,12 @@ struct attention {
         for (int c = 0; c < score_packets; ++c) score[r][c] = fma(query, key[c], score[r][c]);
       }
     }
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < lane_q; ++r) {
       const int query = first_query + row + r < q_len ? first_query + row + r : q_len - 1;
       const int begin = scoring.mask.begin(query, q_len, kv_len) - first_key,
                 end = scoring.mask.end(query, q_len, kv_len) - first_key;
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < score_packets; ++c) {
         const int first = (c * lanes_kv + lane_kv) * score_elements;
         score[r][c] = scoring.exponent(score[r][c]);
@@ -262,7 +262,7 @@ struct attention {
       const float reference = attention_rows::finite_maximum(new_maximum);
       const float keep = exp2_of(maximum[r] - reference);
       scores total(0.0f);
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < score_packets; ++c) {
         const scores weight = exp2_of(score[r][c] - scores(reference));
         total += weight;

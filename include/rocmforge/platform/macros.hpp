@@ -17,6 +17,7 @@
 #define ROCMFORGE_HOST_DEVICE [[gnu::always_inline]] inline
 #define ROCMFORGE_DEVICE [[gnu::always_inline]] inline
 #define ROCMFORGE_UNROLL _Pragma("GCC unroll 64")
+#define ROCMFORGE_UNROLL_ON_GPU _Pragma("GCC unroll 2")
 #elif defined(ROCMFORGE_PLATFORM_AMD)
 #define ROCMFORGE_HOST_DEVICE __attribute__((host, device, always_inline)) inline
 #define ROCMFORGE_DEVICE __attribute__((device, always_inline)) inline
@@ -30,6 +31,13 @@
 // The host's compiler sees the same functions, and spells this otherwise.
 #define ROCMFORGE_UNROLL
 #endif
+#endif
+
+/// For loops that have to be unrolled on a GPU, where an array with a variable index is not in
+/// registers, and only cost compile time on the host, whose compiler keeps such an array in its
+/// first-level cache in either case.
+#if !defined(ROCMFORGE_UNROLL_ON_GPU)
+#define ROCMFORGE_UNROLL_ON_GPU ROCMFORGE_UNROLL
 #endif
 
 /// Everything that depends on the platform lives in an inline namespace named after it, so that one
