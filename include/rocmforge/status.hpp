@@ -45,6 +45,7 @@ struct [[nodiscard]] status {
   const char* argument = "";  // its argument
   const char* sentence = "";  // what is wrong; {0} to {3} stand for the numbers
   std::int64_t numbers[4] = {};
+  const char* reason = "";  // what the runtime says, if it was asked
 
   [[nodiscard]] constexpr bool ok() const { return code == status_code::success; }
   explicit constexpr operator bool() const { return ok(); }
@@ -62,6 +63,7 @@ struct [[nodiscard]] status {
         text += *c;
       }
     }
+    if (*reason != '\0') text += std::string(": ") + reason;
     return text + " (" + name_of(code) + ")";
   }
 };

@@ -3,6 +3,7 @@
 
 #include <hip/hip_runtime.h>
 
+#include <cstdint>
 #include <string>
 
 #include "rocmforge/platform/macros.hpp"
@@ -175,6 +176,9 @@ inline bool query_device(int device, device_properties& properties) {
   properties.memory_bytes = native.totalGlobalMem;
   return true;
 }
+
+/// HIP counts the lanes of a grid's axis in 32 bits.
+inline constexpr std::int64_t max_grid_lanes_x = (std::int64_t{1} << 32) - 1;
 
 /// HIP packs a version as major * 10^7 + minor * 10^5 + patch.
 inline std::string version_text(const char* what, int version) {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "rocmforge/error.hpp"
+#include "rocmforge/platform/launch_check.hpp"
 #include "rocmforge/platform/macros.hpp"
-#include "rocmforge/platform/observe.hpp"
 #include "rocmforge/platform/types.hpp"
 #include "rocmforge/status.hpp"
 
@@ -376,57 +376,48 @@ ROCMFORGE_DEVICE const Kernel& reloaded(const Kernel& kernel) {
   return gpu::arguments_again(kernel);
 }
 
-/// Starts `kernel` on `grid` blocks. A grid with no blocks launches nothing.
-///
-/// @return unsupported if the device has less shared memory than the kernel wants, invalid_shape if
-/// the grid is too large,
-///         no_device, or device_error with the runtime's code
-template <class Kernel>
-status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
-  using storage = typename Kernel::shared_storage;
-  constexpr std::size_t shared_bytes = std::is_empty_v<storage> ? 0 : sizeof(storage);
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return {};
-  if (grid.x < 0 || grid.y < 0 || grid.z < 0 || grid.y > 65535 || grid.z > 65535) {
-    return {status_code::invalid_shape,
-            op,
-            "",
-            "a grid of {0} x {1} x {2} blocks is larger than 2^31-1 x 65535 x 65535",
-            {grid.x, grid.y, grid.z}};
-  }
-  if (devices().empty()) return {status_code::no_device, op, "", "there is no device", {}};
-  // The entry of a kernel that wants more than max_shared_bytes is a trap, whatever the device has.
-  const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
-  const auto has = static_cast<std::int64_t>(device.shared_bytes);
-  const std::int64_t wants = shared_bytes,
-                     available = has < arch::max_shared_bytes ? has : arch::max_shared_bytes;
-  if (wants > available) {
-    return {status_code::unsupported,
-            op,
-            "",
-            "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
-            {wants, available}};
-  }
-  tell_launch<Kernel>(op, grid, device);
-  constexpr std::size_t dynamic_bytes = arch::shared_memory_is_dynamic ? shared_bytes : 0;
-  if constexpr (dynamic_bytes > 49152) {
-    static_cast<void>(ROCMFORGE_RUNTIME(FuncSetAttribute)(
-        reinterpret_cast<const void*>(&gpu::entry<Kernel>),
-        ROCMFORGE_RUNTIME(FuncAttributeMaxDynamicSharedMemorySize),
-        static_cast<int>(dynamic_bytes)));
-  }
-  gpu::entry<Kernel><<<dim3(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
-                            static_cast<unsigned>(grid.z)),
-                       dim3(Kernel::block_size), dynamic_bytes, stream.native>>>(kernel);
-  const gpu::result code = ROCMFORGE_RUNTIME(GetLastError)();
-  if (code != ROCMFORGE_RUNTIME(Success)) {
-    return {status_code::device_error,
-            op,
-            "",
-            "the runtime refused the launch with error {0}",
-            {static_cast<int>(code)}};
-  }
-  return {};
+namespace platform_launch {
+
+/// The entry of a kernel that wants more than max_shared_bytes is a trap, whatever the device has.
+inline launch_limits limits_of(const device_properties& device) {
+  const auto shared_bytes = static_cast<std::int64_t>(device.shared_bytes);
+  return {1024, device.wave_size,
+          shared_bytes < arch::max_shared_bytes ? shared_bytes : arch::max_shared_bytes,
+          gpu::max_grid_lanes_x};
 }
+
+template <class Kernel>
+status start(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
+  using storage = typename Kernel::shared_storage;
+  constexpr std::size_t dynamic_bytes =
+      arch::shared_memory_is_dynamic && !std::is_empty_v<storage> ? sizeof(storage) : 0;
+  const auto* const entry = reinterpret_cast<const void*>(&gpu::entry<Kernel>);
+  gpu::result code = ROCMFORGE_RUNTIME(Success);
+  if constexpr (dynamic_bytes > 49152) {
+    code = ROCMFORGE_RUNTIME(FuncSetAttribute)(
+        entry, ROCMFORGE_RUNTIME(FuncAttributeMaxDynamicSharedMemorySize),
+        static_cast<int>(dynamic_bytes));
+  }
+  if (code == ROCMFORGE_RUNTIME(Success)) {
+    // The call returns its own error. An earlier one of the caller's, which the runtime keeps, is
+    // neither reported nor cleared.
+    void* arguments[] = {const_cast<Kernel*>(&kernel)};
+    code = ROCMFORGE_RUNTIME(LaunchKernel)(
+        entry,
+        dim3(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
+             static_cast<unsigned>(grid.z)),
+        dim3(Kernel::block_size), arguments, dynamic_bytes, stream.native);
+  }
+  if (code == ROCMFORGE_RUNTIME(Success)) return {};
+  return {status_code::device_error,
+          op,
+          "",
+          "the runtime refused the launch with error {0}",
+          {static_cast<int>(code)},
+          ROCMFORGE_RUNTIME(GetErrorString)(code)};
+}
+
+}  // namespace platform_launch
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "rocmforge/error.hpp"
+#include "rocmforge/platform/launch_check.hpp"
 #include "rocmforge/platform/macros.hpp"
-#include "rocmforge/platform/observe.hpp"
 #include "rocmforge/platform/types.hpp"
 #include "rocmforge/status.hpp"
 
@@ -299,8 +299,6 @@ inline memory_statistics current_memory_statistics() {
 /// reach each barrier, and every lane of a wave each shuffle.
 template <int BlockSize, int WaveSize>
 struct block_context {
-  static_assert(BlockSize == 1 || arch::has_emulation,
-                "the host runs blocks of one lane: let dispatch_wave_size choose");
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int num_waves = BlockSize / WaveSize;
@@ -404,67 +402,71 @@ void run_serial(const Kernel& kernel, grid_size grid) {
 
 }  // namespace host_runtime
 
+namespace emulation {
+
+#if defined(ROCMFORGE_EMULATION)
+/// Runs the blocks on fibres, or records them while a graph is being captured.
+template <class Kernel>
+status start(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
+  using storage = typename Kernel::shared_storage;
+  const auto run_blocks = [=] {
+    return run<Kernel::block_size, Kernel::wave_size, storage>(
+        grid, [&](block& fibres, grid_size index, int thread, void* shared) {
+          kernel(block_context<Kernel::block_size, Kernel::wave_size>{index, thread, &fibres},
+                 *static_cast<storage*>(shared));
+        });
+  };
+  constexpr char stuck[] = "lanes of an emulated block wait at different places";
+  if (stream.resolved().recording != nullptr) {
+    stream.submit([=] {
+      if (!run_blocks()) throw error(std::string(op) + ": " + stuck);
+    });
+  } else if (!run_blocks()) {
+    return {status_code::device_error,
+            op,
+            "",
+            "lanes of an emulated block wait at different places",
+            {}};
+  }
+  return {};
+}
+#else
+template <class Kernel>
+status start(const char* op, const Kernel&, grid_size, stream_ref) {
+  return {status_code::unsupported, op, "", "there are no emulated devices", {}};
+}
+#endif
+
+}  // namespace emulation
+
 /// The same kernel: only GPUs have reason to read its members again.
 template <class Kernel>
 ROCMFORGE_DEVICE const Kernel& reloaded(const Kernel& kernel) {
   return kernel;
 }
 
-/// Starts `kernel` on `grid` blocks. A grid with no blocks launches nothing.
-///
-/// @return unsupported if the device has less shared memory than the kernel wants, invalid_shape if
-/// the grid is too large,
-///         device_error if an emulated block cannot go on because lanes wait at different places
-template <class Kernel>
-status launch(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
-  if (grid.x < 0 || grid.y < 0 || grid.z < 0 || grid.y > 65535 || grid.z > 65535) {
-    return {status_code::invalid_shape,
-            op,
-            "",
-            "a grid of {0} x {1} x {2} blocks is larger than 2^31-1 x 65535 x 65535",
-            {grid.x, grid.y, grid.z}};
-  }
-  constexpr std::size_t shared_bytes = sizeof(typename Kernel::shared_storage);
-  const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
-  if (shared_bytes > device.shared_bytes) {
-    return {
-        status_code::unsupported,
-        op,
-        "",
-        "the kernel needs {0} bytes of shared memory, a block of this device has {1}",
-        {static_cast<std::int64_t>(shared_bytes), static_cast<std::int64_t>(device.shared_bytes)}};
-  }
-  tell_launch<Kernel>(op, grid, device);
-  status result;
-  if constexpr (Kernel::block_size == 1) {
-    stream.submit([=] { host_runtime::run_serial(kernel, grid); });
-  } else {
-#if defined(ROCMFORGE_EMULATION)
-    const auto run = [=] {
-      return emulation::run<Kernel::block_size, Kernel::wave_size,
-                            typename Kernel::shared_storage>(grid, [&](emulation::block& fibres,
-                                                                       grid_size index, int thread,
-                                                                       void* shared) {
-        const block_context<Kernel::block_size, Kernel::wave_size> block{index, thread, &fibres};
-        kernel(block, *static_cast<typename Kernel::shared_storage*>(shared));
-      });
-    };
-    if (stream.resolved().recording != nullptr) {
-      stream.submit([=] {
-        if (!run())
-          throw error(std::string(op) + ": lanes of an emulated block wait at different places");
-      });
-    } else if (!run()) {
-      result = {status_code::device_error,
-                op,
-                "",
-                "lanes of an emulated block wait at different places",
-                {}};
-    }
-#endif
-  }
-  return result;
+namespace platform_launch {
+
+/// The serial host runs blocks of one lane.
+inline launch_limits limits_of(const device_properties& device) {
+  return {device.wave_size == 1 ? 1 : 1024, device.wave_size,
+          static_cast<std::int64_t>(device.shared_bytes), std::numeric_limits<std::int64_t>::max()};
 }
+
+/// @return device_error if an emulated block cannot go on because lanes wait at different places
+template <class Kernel>
+status start([[maybe_unused]] const char* op, const Kernel& kernel, grid_size grid,
+             stream_ref stream) {
+  if constexpr (Kernel::wave_size == 1) {
+    if constexpr (Kernel::block_size == 1)
+      stream.submit([=] { host_runtime::run_serial(kernel, grid); });
+    return {};
+  } else {
+    return emulation::start(op, kernel, grid, stream);
+  }
+}
+
+}  // namespace platform_launch
 
 /// 2^x.
 ROCMFORGE_DEVICE float exp2_of(float x) {

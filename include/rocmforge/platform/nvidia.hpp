@@ -3,6 +3,8 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "rocmforge/platform/macros.hpp"
@@ -128,6 +130,9 @@ inline bool query_device(int device, device_properties& properties) {
   properties.memory_bytes = native.totalGlobalMem;
   return true;
 }
+
+/// CUDA limits the blocks of a grid, to as many as an int can count, and not its lanes.
+inline constexpr std::int64_t max_grid_lanes_x = std::numeric_limits<std::int64_t>::max();
 
 /// CUDA packs a version as major * 1000 + minor * 10.
 inline std::string version_text(const char* what, int version) {

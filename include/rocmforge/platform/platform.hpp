@@ -13,4 +13,5 @@
 #include "rocmforge/platform/host.hpp"
 #endif
 
+#include "rocmforge/platform/launch.hpp"
 #include "rocmforge/platform/packet.hpp"
