@@ -73,6 +73,27 @@ MISUSES = {
 # On the serial host half a wave is a whole one.
 MISUSES["kernel of half a wave"] = dataclasses.replace(MISUSES["kernel of half a wave"], platforms=("amd", "nvidia"))
 
+PUBLIC_HEADERS = sorted(path.name for path in (ROOT / "include" / "rocmforge").glob("*.hpp"))
+OWNS_MEMORY = {"memory.hpp", "rocmforge.hpp"}
+HOST_ONLY = {"gguf.hpp", "tokenizer.hpp", "model.hpp"}
+KERNEL_HEADERS = [h for h in PUBLIC_HEADERS if h not in OWNS_MEMORY | HOST_ONLY]
+
+
+def including(headers):
+    return "".join(f"#include <rocmforge/{header}>\n" for header in headers)
+
+
+NO_EXCEPTIONS = (*CPP20, *(("-Xcompiler", "-fno-exceptions") if PLATFORM == "nvidia" else ("-fno-exceptions",)))
+# The right program: all headers that only launch, without exceptions.
+MISUSES["memory.hpp without exceptions"] = Misuse(
+    including(KERNEL_HEADERS), (r"this header of rocmforge reports by exceptions", STOPS),
+    ("<rocmforge/norm.hpp>", "<rocmforge/memory.hpp>"), NO_EXCEPTIONS, NO_EXCEPTIONS)
+for macro in ("__HIP_PLATFORM_AMD__", "__HIP_PLATFORM_NVIDIA__", "__CUDA_RUNTIME_H__", "CUDART_VERSION"):
+    MISUSES[f"{macro} in a plain C++ source"] = Misuse(
+        including(["norm.hpp"]), (r"a source of a HIP or CUDA program is compiled for the processor alone", STOPS),
+        flags=(*CPP20, f"-D{macro}=1", "-DROCMFORGE_PLATFORM_IS_HOST"), wrong_flags=(*CPP20, f"-D{macro}=1"),
+        platforms=("host",))
+
 
 def compile_source(source, flags):
     with tempfile.TemporaryDirectory() as folder:
@@ -99,12 +120,20 @@ class Misuses(unittest.TestCase):
             wrong = misuse.program.replace(*misuse.change)
         status, messages = compile_source(misuse.program, misuse.flags)
         self.assertEqual(status, 0, f"{name}: the right program does not compile:\n{messages}")
-        status, messages = compile_source(wrong, misuse.wrong_flags)
+        self.check_errors(name, wrong, misuse.wrong_flags, misuse.errors)
+
+    def check_errors(self, name, source, flags, expected):
+        status, messages = compile_source(source, flags)
         self.assertNotEqual(status, 0, f"{name}: the misuse compiles")
         found = errors_of(messages)
-        self.assertEqual([sum(re.search(e, line) is not None for line in found) for e in misuse.errors],
-                         [1] * len(misuse.errors), f"{name}:\n{messages}")
-        self.assertEqual(len(found), len(misuse.errors), f"{name}: more errors than expected:\n" + "\n".join(found))
+        self.assertEqual([sum(re.search(e, line) is not None for line in found) for e in expected],
+                         [1] * len(expected), f"{name}:\n{messages}")
+        self.assertEqual(len(found), len(expected), f"{name}: more errors than expected:\n" + "\n".join(found))
+
+    def test_every_header_stops_where_the_language_is_older(self):
+        headers = [h for h in PUBLIC_HEADERS if PLATFORM == "host" or h not in HOST_ONLY]
+        for header in [h for h in headers if h != "version.hpp"]:
+            self.check_errors(header, including([header]), ("-std=c++17",), (r"rocmforge needs C\+\+20: -std=c\+\+20", STOPS))
 
 
 def add_test(name, misuse):

@@ -60,7 +60,8 @@ status launch(const char* op, const Kernel& functor, grid_size grid, stream_ref 
   if constexpr (kernel<Kernel>) {
     static_assert(Kernel::block_size > 0 && Kernel::block_size % Kernel::wave_size == 0,
                   "launch: a kernel's block_size is a multiple of its wave_size");
-    if (devices().empty()) return {status_code::no_device, op, "", "there is no device", {}};
+    if (devices().empty())
+      return {status_code::no_device, op, "", "there is no device", {}, no_device_reason()};
     const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
     using storage = typename Kernel::shared_storage;
     const kernel_requirements needs{Kernel::block_size, Kernel::wave_size,
