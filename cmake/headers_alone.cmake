@@ -1,13 +1,10 @@
 # Compiles every header by itself, so that none leans on what another one happens to include.
 file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/*.hpp)
-# A platform's file is for that platform; gpu.hpp is the half that amd.hpp and nvidia.hpp share, and no header by itself.
-set(others amd nvidia host gpu)
-list(REMOVE_ITEM others ${ROCMFORGE_PLATFORM})
-if(NOT ROCMFORGE_PLATFORM STREQUAL host)
-  list(APPEND others emulation)
-endif()
-list(JOIN others "|" others)
-list(FILTER headers EXCLUDE REGEX "/platform/(${others})\\.hpp$")
+# A platform's file is for that platform.
+set(others_host "gpu/")
+set(others_amd "host/|gpu/nvidia")
+set(others_nvidia "host/|gpu/amd")
+list(FILTER headers EXCLUDE REGEX "/platform/(${others_${ROCMFORGE_PLATFORM}})")
 if(NOT ROCMFORGE_PLATFORM STREQUAL host)
   # Files and text have nothing to do with a GPU; and a model's headers would compile every kernel again, each of them.
   list(FILTER headers EXCLUDE REGEX "^rocmforge/(gguf|text|model)/|^rocmforge/(gguf|tokenizer|model)\\.hpp$")

@@ -141,6 +141,58 @@ TEST_P(launch_on_device, refuses_more_shared_memory_than_there_is) {
   EXPECT_GE(s.numbers[1], 32768);
 }
 
+/// Writes one value, wherever it runs.
+template <int BlockSize, int WaveSize>
+struct leave_a_trace {
+  static constexpr int block_size = BlockSize;
+  static constexpr int wave_size = WaveSize;
+  struct shared_storage {};
+  int* trace;
+  ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize>, shared_storage&) const {
+    *trace = WaveSize;
+  }
+};
+
+TEST_P(launch_on_device, runs_a_kernel_of_its_wave_size_and_refuses_all_others) {
+  device_buffer<int> trace(1);
+  const auto check = [&]<int WaveSize>(std::integral_constant<int, WaveSize>) {
+    trace.fill_bytes(0);
+    const status s = launch("op", leave_a_trace<WaveSize, WaveSize>{trace.data()}, {}, {});
+    if (WaveSize == device().wave_size) {
+      EXPECT_SUCCESS(s);
+      EXPECT_EQ(trace.to_host()[0], WaveSize);
+      return;
+    }
+    EXPECT_EQ(s.message(), "op: the kernel is for waves of " + std::to_string(WaveSize) +
+                               " lanes, the device has waves of " +
+                               std::to_string(device().wave_size) + " (unsupported)");
+    EXPECT_EQ(trace.to_host()[0], 0);
+  };
+  check(std::integral_constant<int, 1>{});
+  check(std::integral_constant<int, 32>{});
+  check(std::integral_constant<int, 64>{});
+}
+
+TEST_P(launch_on_device, refuses_blocks_of_more_lanes_than_the_device_has) {
+  if (device().wave_size != 1) return;  // the serial host, whose blocks have one lane
+  int trace = 0;
+  EXPECT_EQ(launch("op", leave_a_trace<64, 1>{&trace}, {}, {}).message(),
+            "op: the kernel is for blocks of 64 lanes, the device has blocks of at most 1 "
+            "(unsupported)");
+  EXPECT_EQ(trace, 0);
+}
+
+TEST(check_launch, refuses_what_a_runtime_cannot_count) {
+  const kernel_requirements kernel{256, 32, 0};
+  const launch_limits hip{1024, 32, 65536, (std::int64_t{1} << 32) - 1};
+  EXPECT_SUCCESS(check_launch("op", kernel, {(1 << 24) - 1, 1, 1}, hip));
+  EXPECT_EQ(check_launch("op", kernel, {1 << 24, 1, 1}, hip).message(),
+            "op: a grid of 16777216 blocks of 256 lanes along x, the device takes 4294967295 lanes "
+            "(invalid_shape)");
+  const launch_limits no_limit{1024, 32, 65536, std::numeric_limits<std::int64_t>::max()};
+  EXPECT_SUCCESS(check_launch("op", {1024, 32, 0}, {2147483647, 1, 1}, no_limit));
+}
+
 TEST_P(launch_on_device, device_numbers_out_of_range_are_refused) {
   EXPECT_THROW(set_device(-1), error);
   EXPECT_THROW(set_device(static_cast<int>(devices().size())), error);

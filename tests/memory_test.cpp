@@ -225,5 +225,27 @@ TEST_P(memory, a_capture_within_a_capture_is_refused) {
                error);
 }
 
+/// A kernel that is never run.
+template <int WaveSize>
+struct nothing {
+  static constexpr int block_size = WaveSize;
+  static constexpr int wave_size = WaveSize;
+  struct shared_storage {};
+  ROCMFORGE_DEVICE void operator()(block_context<WaveSize, WaveSize>, shared_storage&) const {}
+};
+
+TEST(no_device, is_what_an_allocation_and_a_launch_say) {
+  if (!devices().empty()) GTEST_SKIP() << "there is a device";
+  const std::string expected = std::string("there is no device: ") + no_device_reason();
+  EXPECT_GT(std::string(no_device_reason()).size(), 5u);
+  try {
+    const device_buffer<float> buffer(10);
+    ADD_FAILURE() << "allocated";
+  } catch (const error& e) {
+    EXPECT_EQ(e.what(), expected + "; 10 elements of 4 bytes were asked for");
+  }
+  EXPECT_EQ(launch("op", nothing<32>{}, {}, {}).message(), "op: " + expected + " (no_device)");
+}
+
 }  // namespace
 }  // namespace rocmforge::testing

@@ -52,7 +52,8 @@ inline constexpr int default_block_size = 256;
 /// Calls `f(std::integral_constant<int, W>{})` with the wave size W of the stream's device.
 template <class F>
 status dispatch_wave_size(const char* op, stream_ref stream, F&& f) {
-  if (devices().empty()) return {status_code::no_device, op, "", "there is no device", {}};
+  if (devices().empty())
+    return {status_code::no_device, op, "", "there is no device", {}, no_device_reason()};
   return dispatch(
       platform_wave_sizes{}, devices()[static_cast<std::size_t>(stream.device())].wave_size, op,
       "stream",

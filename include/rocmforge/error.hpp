@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "rocmforge/platform/standard.hpp"
+
 namespace rocmforge {
 
 /// Bytes of an untrusted string made safe for one line of a terminal: anything outside printable
@@ -32,7 +34,7 @@ class error : public std::runtime_error {
  public:
   static constexpr std::uint64_t no_offset = ~std::uint64_t{0};
 
-  explicit error(const std::string& message) : std::runtime_error(message) {}
+  [[gnu::always_inline]] explicit error(const std::string& message) : std::runtime_error(message) {}
 
   /// @param file     the file's path
   /// @param offset   byte offset of the fault in the file, or `no_offset`

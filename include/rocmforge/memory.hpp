@@ -1,5 +1,5 @@
 // Device memory, pinned host memory, streams, events and graphs, each owned by one object. (stream,
-// event, graph and stream_ref themselves are the platform's: platform/host.hpp, platform/gpu.hpp.)
+// event, graph and stream_ref themselves are the platform's: platform/*/runtime.hpp.)
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 
 #include "rocmforge/dtype.hpp"
 #include "rocmforge/error.hpp"
+#include "rocmforge/platform/exceptions.hpp"
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/tensor_view.hpp"
 
@@ -20,8 +21,25 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// Device memory that all device buffers together may hold, in bytes; no limit until one is set.
 /// Allocations beyond it fail as they do when the device is full.
 inline std::size_t& device_memory_limit() {
-  static std::size_t bytes = std::numeric_limits<std::size_t>::max();
-  return bytes;
+  return platform_memory::limit();
+}
+
+/// Why an allocation failed: there is no device, there is not enough memory, or what the runtime
+/// says.
+///
+/// @param kind  "device" or "pinned"
+/// @param more  what else there is to say if there is not enough
+inline error memory_error(const std::string& kind, std::size_t size, std::size_t element_bytes,
+                          const allocation& made, const std::string& more) {
+  const std::string wanted = std::to_string(size) + " elements of " +
+                             std::to_string(element_bytes) + " bytes were asked for";
+  if (devices().empty()) {
+    const std::string reason = no_device_reason();
+    return error("there is no device" + (reason.empty() ? "" : ": " + reason) + "; " + wanted);
+  }
+  if (made.code == 0) return error("out of " + kind + " memory: " + wanted + more);
+  return error("no " + kind + " memory: " + wanted + "; error " + std::to_string(made.code) +
+               " of the runtime: " + made.reason);
 }
 
 /// `size()` elements of device memory. Move-only. The contents are indeterminate until they are
@@ -37,12 +55,12 @@ class device_buffer {
     const std::size_t in_use = current_memory_statistics().bytes_in_use;
     const bool fits = size <= (std::numeric_limits<std::size_t>::max() - in_use) / sizeof(T) &&
                       in_use + size * sizeof(T) <= device_memory_limit();
-    data_ = fits ? static_cast<T*>(platform_memory::allocate(size * sizeof(T))) : nullptr;
+    const allocation made = fits ? platform_memory::allocate(size * sizeof(T)) : allocation{};
+    data_ = static_cast<T*>(made.pointer);
     if (data_ == nullptr) {
       size_ = 0;
-      throw error("out of device memory: " + std::to_string(size) + " elements of " +
-                  std::to_string(sizeof(T)) + " bytes were asked for, " + std::to_string(in_use) +
-                  " bytes are in use");
+      throw memory_error("device", size, sizeof(T), made,
+                         ", " + std::to_string(in_use) + " bytes are in use");
     }
   }
 
@@ -124,13 +142,13 @@ class pinned_buffer {
   /// @throws error if there is not enough memory
   explicit pinned_buffer(std::size_t size) : size_(size) {
     if (size == 0) return;
-    if (size <= std::numeric_limits<std::size_t>::max() / sizeof(T)) {
-      data_ = static_cast<T*>(platform_memory::allocate_pinned(size * sizeof(T)));
-    }
+    const bool fits = size <= std::numeric_limits<std::size_t>::max() / sizeof(T);
+    const allocation made =
+        fits ? platform_memory::allocate_pinned(size * sizeof(T)) : allocation{};
+    data_ = static_cast<T*>(made.pointer);
     if (data_ == nullptr) {
       size_ = 0;
-      throw error("out of pinned memory: " + std::to_string(size) + " elements of " +
-                  std::to_string(sizeof(T)) + " bytes were asked for");
+      throw memory_error("pinned", size, sizeof(T), made, "");
     }
   }
   pinned_buffer(pinned_buffer&& other) noexcept

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "rocmforge/platform/standard.hpp"
+
 namespace rocmforge {
 
 enum class status_code : int {
@@ -38,19 +40,23 @@ constexpr const char* name_of(status_code code) {
 }
 
 /// Result of a launch. Small and trivially copyable; the sentence is written only when it is asked
-/// for.
+/// for. (Its functions are always inlined: see macros.hpp on what lies outside of the platform's
+/// namespace.)
 struct [[nodiscard]] status {
   status_code code = status_code::success;
   const char* op = "";        // the function that refused
   const char* argument = "";  // its argument
   const char* sentence = "";  // what is wrong; {0} to {3} stand for the numbers
   std::int64_t numbers[4] = {};
+  const char* reason = "";  // what the runtime says, if it was asked
 
-  [[nodiscard]] constexpr bool ok() const { return code == status_code::success; }
-  explicit constexpr operator bool() const { return ok(); }
+  [[nodiscard, gnu::always_inline]] constexpr bool ok() const {
+    return code == status_code::success;
+  }
+  [[gnu::always_inline]] explicit constexpr operator bool() const { return ok(); }
 
   /// For example "rms_norm: weight: extent 0 is 512, expected 576 (invalid_shape)".
-  [[nodiscard]] std::string message() const {
+  [[nodiscard, gnu::always_inline]] std::string message() const {
     if (ok()) return "success";
     std::string text = std::string(op) + ": ";
     if (*argument != '\0') text += std::string(argument) + ": ";
@@ -62,6 +68,7 @@ struct [[nodiscard]] status {
         text += *c;
       }
     }
+    if (*reason != '\0') text += std::string(": ") + reason;
     return text + " (" + name_of(code) + ")";
   }
 };

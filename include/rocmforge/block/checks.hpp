@@ -3,10 +3,13 @@
 
 #include <cstdint>
 
+#include "rocmforge/platform/macros.hpp"
 #include "rocmforge/status.hpp"
 #include "rocmforge/tensor_view.hpp"
 
-namespace rocmforge::checks {
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace checks {
 
 /// The extent of an axis is what another argument says.
 inline status extent(const char* op, const char* argument, int axis, std::int64_t actual,
@@ -62,4 +65,6 @@ status all(const Status&... statuses) {
   return first;
 }
 
-}  // namespace rocmforge::checks
+}  // namespace checks
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

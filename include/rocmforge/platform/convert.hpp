@@ -14,7 +14,9 @@
 #include <immintrin.h>
 #endif
 
-namespace rocmforge::convert {
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace convert {
 
 /// Bit arithmetic, for constant expressions and for processors without the instruction.
 ROCMFORGE_HOST_DEVICE constexpr float portable_float_from_half(std::uint16_t bits) {
@@ -90,4 +92,6 @@ ROCMFORGE_HOST_DEVICE constexpr std::uint16_t bfloat16_from_float(float value) {
   return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
-}  // namespace rocmforge::convert
+}  // namespace convert
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

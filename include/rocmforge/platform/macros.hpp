@@ -2,6 +2,8 @@
 // code needs.
 #pragma once
 
+#include "rocmforge/platform/standard.hpp"
+
 #if defined(__HIP__)
 #define ROCMFORGE_PLATFORM_AMD 1
 #define ROCMFORGE_PLATFORM amd
@@ -9,8 +11,16 @@
 #define ROCMFORGE_PLATFORM_NVIDIA 1
 #define ROCMFORGE_PLATFORM nvidia
 #else
+#if !defined(ROCMFORGE_PLATFORM_IS_HOST) &&                               \
+    (defined(__HIP_PLATFORM_AMD__) || defined(__HIP_PLATFORM_NVIDIA__) || \
+     defined(__CUDA_RUNTIME_H__) || defined(CUDART_VERSION))
+#error \
+    "rocmforge: a source of a HIP or CUDA program is compiled for the processor alone: compile it as HIP (-x hip) or CUDA (-x cu), or ask for the host by name (-DROCMFORGE_PLATFORM_IS_HOST)"
+#include "rocmforge/see_the_error_above"
+#endif
+#include "rocmforge/platform/host/instruction_set.hpp"
 #define ROCMFORGE_PLATFORM_HOST 1
-#define ROCMFORGE_PLATFORM host
+#define ROCMFORGE_PLATFORM ROCMFORGE_HOST_NAMESPACE
 #endif
 
 #if defined(ROCMFORGE_PLATFORM_HOST)
@@ -28,7 +38,7 @@
 #if defined(__CUDA_ARCH__)
 #define ROCMFORGE_UNROLL _Pragma("unroll")
 #else
-// The host's compiler sees the same functions, and spells this otherwise.
+// The host's compiler sees the same functions, and has no such pragma.
 #define ROCMFORGE_UNROLL
 #endif
 #endif
@@ -42,6 +52,9 @@
 
 /// Everything that depends on the platform lives in an inline namespace named after it, so that one
 /// program can hold the kernels of a card and those of the host, compiled apart and linked
-/// together.
+/// together; on the host the name also says the instruction set (host/instruction_set.hpp). What
+/// lies outside, so that it can cross (views, element types, status, error), has no function that
+/// depends on a macro, and its small functions are always inlined: such a function has no copy of
+/// its own that a linker could exchange.
 #define ROCMFORGE_PLATFORM_NAMESPACE_BEGIN inline namespace ROCMFORGE_PLATFORM {
 #define ROCMFORGE_PLATFORM_NAMESPACE_END }

@@ -20,13 +20,12 @@ namespace rocmforge {
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Called by each platform's `launch` when the arguments are found to be good.
+/// Called by `launch` when the arguments are found to be good.
 template <class Kernel>
-void tell_launch([[maybe_unused]] const char* op, [[maybe_unused]] grid_size grid,
+void tell_launch([[maybe_unused]] const char* op,
                  [[maybe_unused]] const device_properties& device) {
 #if defined(ROCMFORGE_OBSERVE_LAUNCHES)
-  if (observe_launch != nullptr && grid.x != 0 && grid.y != 0 && grid.z != 0)
-    observe_launch(op, __PRETTY_FUNCTION__, device);
+  if (observe_launch != nullptr) observe_launch(op, __PRETTY_FUNCTION__, device);
 #endif
 }
 

@@ -219,23 +219,11 @@ ROCMFORGE_DEVICE void store_packet(T* p, const packet<float, N>& value, int coun
 #endif
 }
 
-#if defined(ROCMFORGE_PLATFORM_HOST)
-/// Every half as a float. A scale is then broadcast by the load itself, while a conversion and a
-/// broadcast in registers would take the shuffle units, which are what decoding four-bit weights is
-/// short of (20 % of a matrix-vector product).
-inline const float* const half_values = [] {
-  static float values[65536];
-  for (int bits = 0; bits < 65536; ++bits)
-    values[bits] = convert::portable_float_from_half(static_cast<std::uint16_t>(bits));
-  return values;
-}();
-#endif
-
 /// Every element is `value`.
 template <int N>
 ROCMFORGE_DEVICE packet<float, N> broadcast(half value) {
 #if defined(ROCMFORGE_PLATFORM_HOST)
-  return packet<float, N>(half_values[value.bits]);
+  return packet<float, N>(host_runtime::half_values[value.bits]);
 #else
   return packet<float, N>(static_cast<float>(value));
 #endif

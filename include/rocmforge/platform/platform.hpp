@@ -1,16 +1,20 @@
-// The one place that chooses a platform. Each of the three files defines the same names: device
-// properties, streams, events, graphs, memory, launch, and for kernels block_context (index,
-// barrier, shuffles), packets and a few functions.
+// The one place that chooses a platform. Each side defines the same names: device properties,
+// streams, events, graphs and memory (runtime.hpp), for kernels block_context (block.hpp: index,
+// barrier, shuffles) and packets, and the start of a kernel (launch.hpp).
 #pragma once
 
 #include "rocmforge/platform/macros.hpp"
 
-#if defined(ROCMFORGE_PLATFORM_AMD)
-#include "rocmforge/platform/amd.hpp"
-#elif defined(ROCMFORGE_PLATFORM_NVIDIA)
-#include "rocmforge/platform/nvidia.hpp"
+#if defined(ROCMFORGE_PLATFORM_HOST)
+#include "rocmforge/platform/host/block.hpp"
+#include "rocmforge/platform/host/launch.hpp"
+#include "rocmforge/platform/host/runtime.hpp"
 #else
-#include "rocmforge/platform/host.hpp"
+#include "rocmforge/platform/gpu/block.hpp"
+#include "rocmforge/platform/gpu/launch.hpp"
+#include "rocmforge/platform/gpu/runtime.hpp"
+#include "rocmforge/platform/gpu/words.hpp"
 #endif
 
+#include "rocmforge/platform/launch.hpp"
 #include "rocmforge/platform/packet.hpp"

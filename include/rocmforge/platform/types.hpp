@@ -26,6 +26,13 @@ struct device_properties {
   std::size_t memory_bytes = 0;  // device memory, 0 if unknown
 };
 
+/// Memory, or why there is none.
+struct allocation {
+  void* pointer = nullptr;
+  int code = 0;             // the runtime's error, 0 if there is just not enough
+  const char* reason = "";  // the runtime's text for it
+};
+
 /// Counters of this process, for tests and for people who look after memory. Kept by each platform.
 struct memory_statistics {
   std::size_t bytes_in_use = 0;     // device memory held by device buffers

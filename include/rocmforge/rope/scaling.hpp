@@ -9,7 +9,10 @@
 #include <cmath>
 #include <vector>
 
+#include "rocmforge/platform/macros.hpp"
+
 namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 /// The base of NTK-aware scaling by `factor`: the pair that turns slowest turns `factor` times
 /// slower, the first one as before. bloc97, "NTK-Aware Scaled RoPE", 2023.
@@ -93,4 +96,5 @@ inline double longrope_attention_factor(double context, double original_context)
   return std::sqrt(1 + std::log(context / original_context) / std::log(original_context));
 }
 
+ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -3,6 +3,8 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "rocmforge/platform/macros.hpp"
@@ -16,7 +18,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 inline constexpr char platform_name[] = "nvidia";
 
-/// Capabilities of the pass that is being compiled; see amd.hpp.
+/// Capabilities of the pass that is being compiled; see gpu/amd.hpp.
 namespace arch {
 #if defined(__CUDA_ARCH__)
 inline constexpr int wave_size = 32;
@@ -117,17 +119,27 @@ inline cudaError_t free_host(void* pointer) {
   return cudaFreeHost(pointer);
 }
 
-inline bool query_device(int device, device_properties& properties) {
+/// 0 for a handle that is none.
+inline int device_of(cudaStream_t stream) {
+  int device = 0;
+  return cudaStreamGetDevice(stream, &device) == cudaSuccess ? device : 0;
+}
+
+inline cudaError_t query_device(int device, device_properties& properties) {
   cudaDeviceProp native{};
-  if (cudaGetDeviceProperties(&native, device) != cudaSuccess) return false;
+  const cudaError_t code = cudaGetDeviceProperties(&native, device);
+  if (code != cudaSuccess) return code;
   properties.name = native.name;
   properties.architecture = "sm_" + std::to_string(native.major) + std::to_string(native.minor);
   properties.wave_size = native.warpSize;
   properties.num_compute_units = native.multiProcessorCount;
   properties.shared_bytes = native.sharedMemPerBlockOptin;
   properties.memory_bytes = native.totalGlobalMem;
-  return true;
+  return code;
 }
+
+/// CUDA limits the blocks of a grid, to as many as an int can count, and not its lanes.
+inline constexpr std::int64_t max_grid_lanes_x = std::numeric_limits<std::int64_t>::max();
 
 /// CUDA packs a version as major * 1000 + minor * 10.
 inline std::string version_text(const char* what, int version) {
@@ -150,5 +162,3 @@ ROCMFORGE_DEVICE float exp2_of(float x) {
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
-
-#include "rocmforge/platform/gpu.hpp"

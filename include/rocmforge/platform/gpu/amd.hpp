@@ -3,6 +3,7 @@
 
 #include <hip/hip_runtime.h>
 
+#include <cstdint>
 #include <string>
 
 #include "rocmforge/platform/macros.hpp"
@@ -123,7 +124,7 @@ ROCMFORGE_DEVICE void keep_stores_apart() {
 }
 
 /// The launched kernel's members as they lie in memory, to be read again from there: see
-/// reloaded() in gpu.hpp.
+/// reloaded() in launch.hpp.
 template <class Kernel>
 ROCMFORGE_DEVICE const Kernel& arguments_again([[maybe_unused]] const Kernel& kernel) {
 #if defined(__HIP_DEVICE_COMPILE__)
@@ -163,9 +164,16 @@ inline hipError_t free_host(void* pointer) {
 }
 #pragma clang diagnostic pop
 
-inline bool query_device(int device, device_properties& properties) {
+/// Every ROCm from 5.2 on has this one; hipStreamGetDevice is newer. 0 for a handle that is none.
+inline int device_of(hipStream_t stream) {
+  const int device = hipGetStreamDeviceId(stream);
+  return device < 0 ? 0 : device;
+}
+
+inline hipError_t query_device(int device, device_properties& properties) {
   hipDeviceProp_t native{};
-  if (hipGetDeviceProperties(&native, device) != hipSuccess) return false;
+  const hipError_t code = hipGetDeviceProperties(&native, device);
+  if (code != hipSuccess) return code;
   const std::string architecture = native.gcnArchName;  // "gfx90a:sramecc+:xnack-"
   properties.name = native.name;
   properties.architecture = architecture.substr(0, architecture.find(':'));
@@ -173,8 +181,11 @@ inline bool query_device(int device, device_properties& properties) {
   properties.num_compute_units = native.multiProcessorCount;
   properties.shared_bytes = native.sharedMemPerBlock;
   properties.memory_bytes = native.totalGlobalMem;
-  return true;
+  return code;
 }
+
+/// HIP counts the lanes of a grid's axis in 32 bits.
+inline constexpr std::int64_t max_grid_lanes_x = (std::int64_t{1} << 32) - 1;
 
 /// HIP packs a version as major * 10^7 + minor * 10^5 + patch.
 inline std::string version_text(const char* what, int version) {
@@ -195,5 +206,3 @@ ROCMFORGE_DEVICE float exp2_of(float x) {
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
-
-#include "rocmforge/platform/gpu.hpp"
