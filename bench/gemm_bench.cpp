@@ -111,7 +111,7 @@ double multiply_add_rate(const stream& queue) {
       for (int i = 0; i < 3; ++i) {
         const double operations = 2.0 * kernel::num_sums * kernel::packet_elements *
                                   kernel::block_size * double(turns) * blocks;
-        best = std::max(best, operations / time_batch(queue, work) * 1e3);
+        best = std::max(best, operations / timed_calls(queue, 1, work).milliseconds() * 1e3);
       }
       return status{};
     }));

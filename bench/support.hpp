@@ -4,6 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <rocmforge/dtype.hpp>
@@ -58,28 +59,57 @@ bool register_for_models(const std::string& op, Body body) {
   return true;
 }
 
-/// Milliseconds of one of 16 calls of `work(queue)`.
-template <class Work>
-double time_batch(const stream& queue, Work&& work) {
-  constexpr int batch = 16;
-  event begin, end;
-  begin.record(queue);
-  for (int i = 0; i < batch; ++i) work();
-  end.record(queue);
-  end.synchronize();
-  return static_cast<double>(end.milliseconds_since(begin)) / batch;
+/// How many copies of an input of `bytes` a benchmark has to read in turn for none of them to be in
+/// a cache: together they are larger than the last-level cache of any GPU or processor that the
+/// library is compiled for.
+inline int cold_copies(std::size_t bytes) {
+  constexpr std::size_t largest_cache = std::size_t{512} << 20;
+  return static_cast<int>(std::min<std::size_t>(1 + largest_cache / bytes, 2048));
 }
 
-/// Bytes per second of a copy on the device that reads and writes `bytes` in all: the ceiling for
-/// an op that does so.
-inline double copy_rate(const stream& queue, std::size_t bytes) {
-  const device_buffer<char> from(bytes / 2 + 1), to(bytes / 2 + 1);
-  double best = 1e30;
-  for (int i = 0; i < 10; ++i) {
-    best = std::min(best, time_batch(queue, [&] {
-                      platform_memory::copy(to.data(), from.data(), bytes / 2, queue);
-                    }));
+/// Calls of `work()` that are recorded into a graph once and replayed, so that what is timed is the
+/// device and not the host that launches.
+class timed_calls {
+ public:
+  template <class Work>
+  timed_calls(const stream& queue, int count, Work&& work)
+      : queue_(queue), count_(count), calls_(graph::capture(queue, [&] {
+          for (int i = 0; i < count; ++i) work();
+        })) {}
+
+  /// Milliseconds of one call.
+  double milliseconds() {
+    event begin, end;
+    begin.record(queue_);
+    calls_.launch(queue_);
+    end.record(queue_);
+    end.synchronize();
+    return static_cast<double>(end.milliseconds_since(begin)) / count_;
   }
+
+ private:
+  const stream& queue_;
+  int count_;
+  graph calls_;
+};
+
+/// Calls that are timed together at least.
+inline constexpr int min_calls = 16;
+
+/// Bytes per second of a copy on the device that reads and writes `bytes` in all, of `copies`
+/// buffers in turn: the ceiling for an op that does so.
+inline double copy_rate(const stream& queue, std::size_t bytes, int copies) {
+  const std::size_t half = bytes / 2 + 1;
+  device_buffer<char> from(half * std::size_t(copies)), to(half * std::size_t(copies));
+  from.fill_bytes(0, queue);
+  to.fill_bytes(0, queue);
+  std::size_t next = 0;
+  timed_calls calls(queue, std::max(copies, min_calls), [&] {
+    const std::size_t first = next++ % std::size_t(copies) * half;
+    platform_memory::copy(to.data() + first, from.data() + first, bytes / 2, queue);
+  });
+  double best = 1e30;
+  for (int i = 0; i < 10; ++i) best = std::min(best, calls.milliseconds());
   return static_cast<double>(bytes) / best * 1e3;
 }
 
@@ -87,23 +117,28 @@ inline double copy_rate(const stream& queue, std::size_t bytes) {
 ///
 /// `of_copy` is the rate over that of a plain copy of as many bytes; on the host the copy has one
 /// thread, so that it may be above 1.
+///
+/// @param copies  of the op's inputs, which `launch` takes in turn (cold_copies); 1: always the
+/// same
 template <class Launch, class Correct>
-void check_and_time(benchmark::State& state, std::size_t bytes, Launch&& launch,
-                    Correct&& correct) {
+void check_and_time(benchmark::State& state, std::size_t bytes, Launch&& launch, Correct&& correct,
+                    int copies = 1) {
   const stream queue;
   if (const status s = launch(queue); !s) return state.SkipWithError(s.message().c_str());
   queue.synchronize();
   if (!correct()) return state.SkipWithError("the result is wrong");
   double milliseconds = 0;
+  timed_calls calls(queue, std::max(copies, min_calls), [&] { static_cast<void>(launch(queue)); });
+  calls.milliseconds();
   for (auto _ : state) {
-    const double time = time_batch(queue, [&] { static_cast<void>(launch(queue)); });
+    const double time = calls.milliseconds();
     state.SetIterationTime(time / 1e3);
     milliseconds += time;
   }
   const double rate =
       static_cast<double>(bytes) * static_cast<double>(state.iterations()) / milliseconds * 1e3;
   state.counters["GB/s"] = rate / 1e9;
-  state.counters["of_copy"] = rate / copy_rate(queue, bytes);
+  state.counters["of_copy"] = rate / copy_rate(queue, bytes, copies);
 }
 
 /// Whether element i of `actual` is `expected(i)` within `tolerance`, for the first and the last
