@@ -20,7 +20,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace matrix {
 
 /// What the dense MFMA instructions share. The lanes of a group of M hold one row of A (column of
-/// B) each, a group holds K / groups neighbouring k; C goes to the groups in runs of four rows.
+/// B) each, a group holds K / groups neighboring k; C goes to the groups in runs of four rows.
 template <class T, class Accumulator, int M, int K>
 struct mfma_layout : tile_shape<T, Accumulator, M, M, K, 64> {
   static constexpr int groups = 64 / M;

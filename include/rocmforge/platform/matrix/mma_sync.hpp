@@ -19,7 +19,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace matrix {
 
 /// What the mma.sync instructions share. Operands are held in words of 32 bits, each of
-/// neighbouring k. A quad of lanes holds one row of A (column of B) and the same row eight further
+/// neighboring k. A quad of lanes holds one row of A (column of B) and the same row eight further
 /// down; its lanes follow k.
 template <class T, class Accumulator, int K>
 struct mma_sync : tile_shape<T, Accumulator, 16, 8, K, 32> {
