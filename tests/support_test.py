@@ -70,7 +70,7 @@ class Types(unittest.TestCase):
         for instruction, t in (("wmma_f32_16x16x16_bf16", "bf16"), ("wmma_f32_16x16x16_f16_gfx12", "f16"),
                                ("mfma_f32_16x16x16_f16", "f16"), ("mma_f32_16x8x16_bf16", "bf16"),
                                ("host_tile<rocmforge::half, float, 16, 16, 16, 64>", "f16")):
-            self.assert_types(f"kernels::gemm_mma<rocmforge::matrix::{instruction}, float, {tail}", T=t, TC="f32")
+            self.assert_types(f"kernels::gemm_mma<rocmforge::mma::{instruction}, float, {tail}", T=t, TC="f32")
 
     def test_of_an_unknown_kernel(self):
         with self.assertRaises(SystemExit):
