@@ -118,13 +118,15 @@ class Code(unittest.TestCase):
         self.assertNotIn("int c;", code)
 
     def test_the_headers_of_this_library(self):
-        """Each platform sees its own file and none of the others'."""
-        for platform, own in (("amd", "gpu.hpp"), ("nvidia", "gpu.hpp"), ("host", "host.hpp")):
+        """Each platform sees its own side and its own vendor's file, and none of the others'."""
+        for platform, side, other in (("amd", "gpu", "host"), ("nvidia", "gpu", "host"), ("host", "host", "gpu")):
             _, includes = support.read_code(support.INCLUDE / "platform/platform.hpp", platform)
-            self.assertIn(f"platform/{platform}.hpp", includes)
-            self.assertEqual({"platform/amd.hpp", "platform/nvidia.hpp", "platform/host.hpp"}.intersection(includes),
-                             {f"platform/{platform}.hpp"})
-            self.assertIn(own, (path.name for path in support.INCLUDE.glob("platform/*.hpp")))
+            self.assertIn(f"platform/{side}/launch.hpp", includes)
+            self.assertEqual([name for name in includes if name.startswith(f"platform/{other}/")], [])
+        for platform, other in (("amd", "nvidia"), ("nvidia", "amd")):
+            _, includes = support.read_code(support.INCLUDE / "platform/gpu/runtime.hpp", platform)
+            self.assertIn(f"platform/gpu/{platform}.hpp", includes)
+            self.assertNotIn(f"platform/gpu/{other}.hpp", includes)
 
 
 HEADERS = {

@@ -126,7 +126,7 @@ MUTATIONS = [
     Mutation("masked row divided by zero", "softmax", "softmax.hpp", "inverse(sum == 0 ? 0.0f : 1.0f / sum);",
              "inverse(1.0f / sum);"),
     Mutation("scale lost", "softmax", "softmax.hpp", "kernel{{y, x, scale * log2_e}, rows}", "kernel{{y, x, log2_e}, rows}"),
-    Mutation("a constant with too few digits", "softmax", "platform/host/packet.hpp",
+    Mutation("a constant with too few digits", "softmax", "platform/packet.hpp",
              "log2_e = 1.44269504f;", "log2_e = 1.4427f;"),
     # Rotary embedding.
     Mutation("base fixed at 10000", "rope", "rope/rotation.hpp", "std::pow(static_cast<double>(options.theta),",
