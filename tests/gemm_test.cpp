@@ -56,7 +56,7 @@ TEST_P(gemm_dense, waves_multiply_tiles) {
   const auto by_tiles = [](const auto& c, const auto& a, const auto& b) {
     using T = typename std::remove_cvref_t<decltype(a)>::element_type;
     return dispatch(int_list<32, 64>{}, device().wave_size, "gemm", "", "", [&](auto wave) {
-      using kernel = kernels::gemm_mma<matrix::host_tile<T, float, 16, 16, 16, wave>, T,
+      using kernel = kernels::gemm_mma<mma::host_tile<T, float, 16, 16, 16, wave>, T,
                                        epilogue::none, gemm_mma_tile_for(256, wave), 256, wave>;
       return kernels::launch_gemm<kernel, T>("gemm", c, a, b, 1.0f, epilogue::none{}, {});
     });

@@ -1,6 +1,6 @@
 // Matrix instructions: the descriptions on the host, the instructions themselves on whatever device
 // this build is for.
-#include "rocmforge/platform/matrix.hpp"
+#include "rocmforge/platform/mma.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,23 +16,22 @@
 namespace rocmforge {
 namespace {
 
-using matrix::coord;
-using matrix::operand;
-using matrix::orientation;
-using matrix::route;
+using mma::coord;
+using mma::operand;
+using mma::orientation;
+using mma::route;
 
 using instructions = ::testing::Types<
-    matrix::host_tile<float, float, 6, 32, 1>, matrix::host_tile<float, float, 5, 7, 3>,
-    matrix::host_tile<half, float, 16, 16, 16>, matrix::host_tile<half, float, 16, 16, 16, 32>,
-    matrix::host_tile<bfloat16, float, 16, 16, 16, 64>,
-    matrix::host_tile<float, float, 32, 8, 4, 32>,
-    matrix::host_tile<std::int8_t, std::int32_t, 16, 16, 32, 64>, matrix::wmma_f32_16x16x16_f16,
-    matrix::wmma_f32_16x16x16_bf16, matrix::wmma_i32_16x16x16_i8,
-    matrix::wmma_f32_16x16x16_f16_gfx12, matrix::wmma_f32_16x16x16_bf16_gfx12,
-    matrix::wmma_i32_16x16x16_i8_gfx12, matrix::mfma_f32_16x16x16_f16, matrix::mfma_f32_32x32x8_f16,
-    matrix::mfma_f32_16x16x16_bf16, matrix::mfma_f32_32x32x8_bf16, matrix::mfma_i32_16x16x16_i8,
-    matrix::mfma_i32_32x32x8_i8, matrix::mfma_i32_16x16x32_i8, matrix::mfma_i32_32x32x16_i8,
-    matrix::mma_f32_16x8x16_f16, matrix::mma_f32_16x8x16_bf16, matrix::mma_i32_16x8x32_i8>;
+    mma::host_tile<float, float, 6, 32, 1>, mma::host_tile<float, float, 5, 7, 3>,
+    mma::host_tile<half, float, 16, 16, 16>, mma::host_tile<half, float, 16, 16, 16, 32>,
+    mma::host_tile<bfloat16, float, 16, 16, 16, 64>, mma::host_tile<float, float, 32, 8, 4, 32>,
+    mma::host_tile<std::int8_t, std::int32_t, 16, 16, 32, 64>, mma::wmma_f32_16x16x16_f16,
+    mma::wmma_f32_16x16x16_bf16, mma::wmma_i32_16x16x16_i8, mma::wmma_f32_16x16x16_f16_gfx12,
+    mma::wmma_f32_16x16x16_bf16_gfx12, mma::wmma_i32_16x16x16_i8_gfx12, mma::mfma_f32_16x16x16_f16,
+    mma::mfma_f32_32x32x8_f16, mma::mfma_f32_16x16x16_bf16, mma::mfma_f32_32x32x8_bf16,
+    mma::mfma_i32_16x16x16_i8, mma::mfma_i32_32x32x8_i8, mma::mfma_i32_16x16x32_i8,
+    mma::mfma_i32_32x32x16_i8, mma::mma_f32_16x8x16_f16, mma::mma_f32_16x8x16_bf16,
+    mma::mma_i32_16x8x32_i8>;
 
 /// Every value and every sum of products is exact in the instruction's types, so results are
 /// compared for equality whatever the order of additions: quarters up to 8 for the floating types
@@ -125,7 +124,7 @@ TYPED_TEST_SUITE(matrix_instruction, instructions, instruction_names);
 
 TYPED_TEST(matrix_instruction, maps_cover_their_tiles) {
   using I = TypeParam;
-  static_assert(matrix::instruction<I>);
+  static_assert(mma::instruction<I>);
   const auto times = [](int count, int rows, int cols) {
     return std::vector<int>(static_cast<std::size_t>(rows * cols), count);
   };
@@ -148,9 +147,9 @@ TYPED_TEST(matrix_instruction, maps_agree_with_each_other) {
       b(I::k, std::vector<double>(I::n));
   for (int lane = 0; lane < I::lanes; ++lane) {
     const auto held_a =
-        matrix::load_a<I>(lane, test::tile_ref<typename I::a_element>{p.a.data(), I::k});
+        mma::load_a<I>(lane, test::tile_ref<typename I::a_element>{p.a.data(), I::k});
     const auto held_b =
-        matrix::load_b<I>(lane, test::tile_ref<typename I::b_element>{p.b.data(), I::n});
+        mma::load_b<I>(lane, test::tile_ref<typename I::b_element>{p.b.data(), I::n});
     for (int i = 0; i < I::a_elements; ++i) {
       const coord at = I::a_coord(lane, i);
       a[at.row][at.col] = to_double(held_a[i]);
@@ -163,14 +162,14 @@ TYPED_TEST(matrix_instruction, maps_agree_with_each_other) {
   std::vector<typename I::c_element> result(p.c.size());
   const test::tile_ref<typename I::c_element> sums{p.c.data(), I::n}, stored{result.data(), I::n};
   for (int lane = 0; lane < I::lanes; ++lane) {
-    auto held = matrix::load_c<I>(lane, sums);
+    auto held = mma::load_c<I>(lane, sums);
     for (int i = 0; i < I::c_elements; ++i) {
       const coord at = I::c_coord(lane, i);
       for (int k = 0; k < I::k; ++k) {
         held[i] += static_cast<typename I::c_element>(a[at.row][k] * b[k][at.col]);
       }
     }
-    matrix::store_c<I>(lane, held, stored);
+    mma::store_c<I>(lane, held, stored);
   }
   EXPECT_EQ(doubles(result), p.expected);
 }
@@ -236,57 +235,54 @@ TEST(missing_matrix_instruction, traps) {
   const std::string architecture = test::device_architecture();
   if (architecture.empty()) GTEST_SKIP() << "no device";
   // What is there ends well, so a failure below is the trap. No architecture has two of the four.
-  using plain = matrix::host_tile<float, float, 16, 16, 16, 32>;
+  using plain = mma::host_tile<float, float, 16, 16, 16, 32>;
   EXPECT_EXIT(std::exit(attempt_multiplication<plain>()), ::testing::ExitedWithCode(0), "");
-  if (!matrix::wmma_f32_16x16x16_f16::runs_on(architecture))
-    expect_trap<matrix::wmma_f32_16x16x16_f16>();
-  if (!matrix::wmma_i32_16x16x16_i8_gfx12::runs_on(architecture))
-    expect_trap<matrix::wmma_i32_16x16x16_i8_gfx12>();
-  if (!matrix::mfma_f32_32x32x8_bf16::runs_on(architecture))
-    expect_trap<matrix::mfma_f32_32x32x8_bf16>();
-  if (!matrix::mma_f32_16x8x16_f16::runs_on(architecture))
-    expect_trap<matrix::mma_f32_16x8x16_f16>();
+  if (!mma::wmma_f32_16x16x16_f16::runs_on(architecture)) expect_trap<mma::wmma_f32_16x16x16_f16>();
+  if (!mma::wmma_i32_16x16x16_i8_gfx12::runs_on(architecture))
+    expect_trap<mma::wmma_i32_16x16x16_i8_gfx12>();
+  if (!mma::mfma_f32_32x32x8_bf16::runs_on(architecture)) expect_trap<mma::mfma_f32_32x32x8_bf16>();
+  if (!mma::mma_f32_16x8x16_f16::runs_on(architecture)) expect_trap<mma::mma_f32_16x8x16_f16>();
 }
 
 TEST(matrix_instruction_architectures, are_told_apart) {
-  EXPECT_TRUE(matrix::wmma_f32_16x16x16_f16::runs_on("gfx1100"));
-  EXPECT_TRUE(matrix::wmma_f32_16x16x16_f16::runs_on("gfx1151"));
-  EXPECT_FALSE(matrix::wmma_f32_16x16x16_f16::runs_on("gfx1201"));
-  EXPECT_FALSE(matrix::wmma_f32_16x16x16_f16::runs_on("gfx1030"));
-  EXPECT_TRUE(matrix::wmma_f32_16x16x16_f16_gfx12::runs_on("gfx1201"));
-  EXPECT_FALSE(matrix::wmma_f32_16x16x16_f16_gfx12::runs_on("gfx1250"));
-  EXPECT_TRUE(matrix::mfma_f32_16x16x16_bf16::runs_on("gfx90a"));
-  EXPECT_TRUE(matrix::mfma_f32_16x16x16_bf16::runs_on("gfx950"));
-  EXPECT_FALSE(matrix::mfma_f32_16x16x16_bf16::runs_on("gfx908"));
-  EXPECT_TRUE(matrix::mfma_i32_16x16x16_i8::runs_on("gfx90a"));
-  EXPECT_FALSE(matrix::mfma_i32_16x16x16_i8::runs_on("gfx942"));
-  EXPECT_FALSE(matrix::mfma_i32_16x16x32_i8::runs_on("gfx90a"));
-  EXPECT_TRUE(matrix::mfma_i32_16x16x32_i8::runs_on("gfx942"));
-  EXPECT_FALSE(matrix::mma_f32_16x8x16_f16::runs_on("sm_75"));
-  EXPECT_TRUE(matrix::mma_f32_16x8x16_f16::runs_on("sm_80"));
-  EXPECT_TRUE(matrix::mma_f32_16x8x16_f16::runs_on("sm_120"));
-  EXPECT_FALSE(matrix::mma_f32_16x8x16_f16::runs_on("host"));
-  EXPECT_FALSE(matrix::mma_f32_16x8x16_f16::runs_on(""));
-  EXPECT_TRUE((matrix::host_tile<float, float, 6, 32, 1>::runs_on("host")));
+  EXPECT_TRUE(mma::wmma_f32_16x16x16_f16::runs_on("gfx1100"));
+  EXPECT_TRUE(mma::wmma_f32_16x16x16_f16::runs_on("gfx1151"));
+  EXPECT_FALSE(mma::wmma_f32_16x16x16_f16::runs_on("gfx1201"));
+  EXPECT_FALSE(mma::wmma_f32_16x16x16_f16::runs_on("gfx1030"));
+  EXPECT_TRUE(mma::wmma_f32_16x16x16_f16_gfx12::runs_on("gfx1201"));
+  EXPECT_FALSE(mma::wmma_f32_16x16x16_f16_gfx12::runs_on("gfx1250"));
+  EXPECT_TRUE(mma::mfma_f32_16x16x16_bf16::runs_on("gfx90a"));
+  EXPECT_TRUE(mma::mfma_f32_16x16x16_bf16::runs_on("gfx950"));
+  EXPECT_FALSE(mma::mfma_f32_16x16x16_bf16::runs_on("gfx908"));
+  EXPECT_TRUE(mma::mfma_i32_16x16x16_i8::runs_on("gfx90a"));
+  EXPECT_FALSE(mma::mfma_i32_16x16x16_i8::runs_on("gfx942"));
+  EXPECT_FALSE(mma::mfma_i32_16x16x32_i8::runs_on("gfx90a"));
+  EXPECT_TRUE(mma::mfma_i32_16x16x32_i8::runs_on("gfx942"));
+  EXPECT_FALSE(mma::mma_f32_16x8x16_f16::runs_on("sm_75"));
+  EXPECT_TRUE(mma::mma_f32_16x8x16_f16::runs_on("sm_80"));
+  EXPECT_TRUE(mma::mma_f32_16x8x16_f16::runs_on("sm_120"));
+  EXPECT_FALSE(mma::mma_f32_16x8x16_f16::runs_on("host"));
+  EXPECT_FALSE(mma::mma_f32_16x8x16_f16::runs_on(""));
+  EXPECT_TRUE((mma::host_tile<float, float, 6, 32, 1>::runs_on("host")));
 }
 
 struct score_case {
   const char* name;
-  matrix::score_layout found;
-  matrix::score_layout expected;
+  mma::score_layout found;
+  mma::score_layout expected;
 };
 
 template <class Scores, class Output = Scores>
-score_case scores(matrix::score_layout expected) {
-  return {Scores::name, matrix::best_score_layout<Scores, Output>, expected};
+score_case scores(mma::score_layout expected) {
+  return {Scores::name, mma::best_score_layout<Scores, Output>, expected};
 }
 
 TEST(matrix_score_layout, is_known_for_every_family) {
-  constexpr matrix::score_layout as_is{orientation::as_is, route::own_registers, 0};
-  constexpr matrix::score_layout transposed{orientation::transposed, route::own_registers, 0};
-  constexpr matrix::score_layout swapped{orientation::transposed, route::lane_swap, 16};
-  constexpr matrix::score_layout memory{orientation::as_is, route::memory, 0};
-  using namespace matrix;
+  constexpr mma::score_layout as_is{orientation::as_is, route::own_registers, 0};
+  constexpr mma::score_layout transposed{orientation::transposed, route::own_registers, 0};
+  constexpr mma::score_layout swapped{orientation::transposed, route::lane_swap, 16};
+  constexpr mma::score_layout memory{orientation::as_is, route::memory, 0};
+  using namespace mma;
   const score_case cases[] = {
       scores<host_tile<float, float, 16, 16, 16>>(as_is),
       scores<host_tile<float, float, 6, 32, 1>>(as_is),
@@ -323,7 +319,7 @@ TEST(matrix_score_layout, is_known_for_every_family) {
 /// coordinates arrive.
 template <class Producer, class Consumer, operand Which, orientation Read>
 void expect_sources_are_right() {
-  using reuse = matrix::c_reuse<Producer, Consumer, Which, Read>;
+  using reuse = mma::c_reuse<Producer, Consumer, Which, Read>;
   for (int tile_row = 0; tile_row < reuse::tile_rows; ++tile_row) {
     for (int tile_col = 0; tile_col < reuse::tile_cols; ++tile_col) {
       for (int lane = 0; lane < Consumer::lanes; ++lane) {
@@ -332,7 +328,7 @@ void expect_sources_are_right() {
               Which == operand::a ? Consumer::a_coord(lane, i) : Consumer::b_coord(lane, i);
           const coord wanted{tile_row * reuse::rows + in_tile.row,
                              tile_col * reuse::cols + in_tile.col};
-          const matrix::source from = reuse::source_of(tile_row, tile_col, lane, i);
+          const mma::source from = reuse::source_of(tile_row, tile_col, lane, i);
           const coord c = Producer::c_coord(from.lane, from.index);
           const coord read = Read == orientation::as_is ? c : coord{c.col, c.row};
           const coord found{from.tile_row * reuse::c_rows + read.row,
@@ -360,7 +356,7 @@ void expect_all_sources_are_right() {
 }
 
 TEST(matrix_reuse, finds_every_element) {
-  using namespace matrix;
+  using namespace mma;
   expect_all_sources_are_right<host_tile<float, float, 6, 32, 1>>();
   expect_all_sources_are_right<host_tile<half, float, 16, 16, 16, 32>>();
   expect_all_sources_are_right<wmma_f32_16x16x16_f16>();
@@ -375,7 +371,7 @@ TEST(matrix_reuse, finds_every_element) {
 /// Where S as C feeds the A of P V, it also feeds the B of O^T = V^T P^T read the other way round,
 /// as A and B mirror each other; and the way that is not free goes through memory.
 TEST(matrix_reuse, both_operands_mirror_each_other) {
-  using namespace matrix;
+  using namespace mma;
   using gfx12 = wmma_f32_16x16x16_f16_gfx12;
   EXPECT_EQ((c_reuse<gfx12, gfx12, operand::a, orientation::transposed>::way),
             route::own_registers);

@@ -70,7 +70,7 @@ class Types(unittest.TestCase):
         for instruction, t in (("wmma_f32_16x16x16_bf16", "bf16"), ("wmma_f32_16x16x16_f16_gfx12", "f16"),
                                ("mfma_f32_16x16x16_f16", "f16"), ("mma_f32_16x8x16_bf16", "bf16"),
                                ("host_tile<rocmforge::half, float, 16, 16, 16, 64>", "f16")):
-            self.assert_types(f"kernels::gemm_mma<rocmforge::matrix::{instruction}, float, {tail}", T=t, TC="f32")
+            self.assert_types(f"kernels::gemm_mma<rocmforge::mma::{instruction}, float, {tail}", T=t, TC="f32")
 
     def test_of_an_unknown_kernel(self):
         with self.assertRaises(SystemExit):
@@ -118,13 +118,15 @@ class Code(unittest.TestCase):
         self.assertNotIn("int c;", code)
 
     def test_the_headers_of_this_library(self):
-        """Each platform sees its own file and none of the others'."""
-        for platform, own in (("amd", "gpu.hpp"), ("nvidia", "gpu.hpp"), ("host", "host.hpp")):
+        """Each platform sees its own side and its own vendor's file, and none of the others'."""
+        for platform, side, other in (("amd", "gpu", "host"), ("nvidia", "gpu", "host"), ("host", "host", "gpu")):
             _, includes = support.read_code(support.INCLUDE / "platform/platform.hpp", platform)
-            self.assertIn(f"platform/{platform}.hpp", includes)
-            self.assertEqual({"platform/amd.hpp", "platform/nvidia.hpp", "platform/host.hpp"}.intersection(includes),
-                             {f"platform/{platform}.hpp"})
-            self.assertIn(own, (path.name for path in support.INCLUDE.glob("platform/*.hpp")))
+            self.assertIn(f"platform/{side}/launch.hpp", includes)
+            self.assertEqual([name for name in includes if name.startswith(f"platform/{other}/")], [])
+        for platform, other in (("amd", "nvidia"), ("nvidia", "amd")):
+            _, includes = support.read_code(support.INCLUDE / "platform/gpu/runtime.hpp", platform)
+            self.assertIn(f"platform/gpu/{platform}.hpp", includes)
+            self.assertNotIn(f"platform/gpu/{other}.hpp", includes)
 
 
 HEADERS = {

@@ -2,23 +2,23 @@
 #pragma once
 
 #include <rocmforge/dispatch.hpp>
-#include <rocmforge/platform/matrix.hpp>
+#include <rocmforge/platform/mma.hpp>
 #include <string>
 
 namespace verify {
 
-namespace matrix = rocmforge::matrix;
+namespace mma = rocmforge::matrix;
 
 template <class... I>
 struct instruction_list {};
 
 using instructions = instruction_list<
-    matrix::wmma_f32_16x16x16_f16, matrix::wmma_f32_16x16x16_bf16, matrix::wmma_i32_16x16x16_i8,
-    matrix::wmma_f32_16x16x16_f16_gfx12, matrix::wmma_f32_16x16x16_bf16_gfx12,
-    matrix::wmma_i32_16x16x16_i8_gfx12, matrix::mfma_f32_16x16x16_f16, matrix::mfma_f32_32x32x8_f16,
-    matrix::mfma_f32_16x16x16_bf16, matrix::mfma_f32_32x32x8_bf16, matrix::mfma_i32_16x16x16_i8,
-    matrix::mfma_i32_32x32x8_i8, matrix::mfma_i32_16x16x32_i8, matrix::mfma_i32_32x32x16_i8,
-    matrix::mma_f32_16x8x16_f16, matrix::mma_f32_16x8x16_bf16, matrix::mma_i32_16x8x32_i8>;
+    mma::wmma_f32_16x16x16_f16, mma::wmma_f32_16x16x16_bf16, mma::wmma_i32_16x16x16_i8,
+    mma::wmma_f32_16x16x16_f16_gfx12, mma::wmma_f32_16x16x16_bf16_gfx12,
+    mma::wmma_i32_16x16x16_i8_gfx12, mma::mfma_f32_16x16x16_f16, mma::mfma_f32_32x32x8_f16,
+    mma::mfma_f32_16x16x16_bf16, mma::mfma_f32_32x32x8_bf16, mma::mfma_i32_16x16x16_i8,
+    mma::mfma_i32_32x32x8_i8, mma::mfma_i32_16x16x32_i8, mma::mfma_i32_32x32x16_i8,
+    mma::mma_f32_16x8x16_f16, mma::mma_f32_16x8x16_bf16, mma::mma_i32_16x8x32_i8>;
 
 template <int... WaveSizes>
 constexpr bool has_wave_size(rocmforge::int_list<WaveSizes...>, int wave_size) {

@@ -146,7 +146,7 @@ const registration products("gemm", [](const settings& s, case_list& list) {
   if (s.wave_size == 1) return;
   static_cast<void>(rocmforge::dispatch(
       rocmforge::int_list<32, 64>{}, s.wave_size, "gemm", "", "", [&](auto wave) {
-        using instruction = rocmforge::matrix::host_tile<half, float, 16, 16, 16, wave>;
+        using instruction = rocmforge::mma::host_tile<half, float, 16, 16, 16, wave>;
         constexpr auto tile = rocmforge::gemm_mma_tile_for(256, wave);
         using kernel =
             rocmforge::kernels::gemm_mma<instruction, half, epilogue::none, tile, 256, wave>;

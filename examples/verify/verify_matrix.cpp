@@ -35,12 +35,12 @@ struct multiply_tiles {
                                    shared_storage&) const {
     const int lane = block.thread;
     const tile_at<typename I::c_element> sums{c, 0, 0};
-    auto held = matrix::load_c<I>(lane, sums);
+    auto held = mma::load_c<I>(lane, sums);
     for (int k = 0; k < a.extent[1]; k += I::k) {
-      I::multiply(held, matrix::load_a<I>(lane, tile_at<const typename I::a_element>{a, 0, k}),
-                  matrix::load_b<I>(lane, tile_at<const typename I::b_element>{b, k, 0}));
+      I::multiply(held, mma::load_a<I>(lane, tile_at<const typename I::a_element>{a, 0, k}),
+                  mma::load_b<I>(lane, tile_at<const typename I::b_element>{b, k, 0}));
     }
-    matrix::store_c<I>(lane, held, sums);
+    mma::store_c<I>(lane, held, sums);
   }
 };
 
@@ -102,9 +102,9 @@ const registration products("matrix", [](const settings& s, case_list& list) {
   // Plain multiply-adds that any device has.
   static_cast<void>(rocmforge::dispatch_wave_size("matrix", {}, [&](auto wave) {
     for (const int steps : {1, 3}) {
-      add_product<matrix::host_tile<float, float, 32, 32, 4, wave>>(list, "host_tile", steps);
-      add_product<matrix::host_tile<half, float, 16, 16, 16, wave>>(list, "host_tile", steps);
-      add_product<matrix::host_tile<bfloat16, float, 16, 16, 16, wave>>(list, "host_tile", steps);
+      add_product<mma::host_tile<float, float, 32, 32, 4, wave>>(list, "host_tile", steps);
+      add_product<mma::host_tile<half, float, 16, 16, 16, wave>>(list, "host_tile", steps);
+      add_product<mma::host_tile<bfloat16, float, 16, 16, 16, wave>>(list, "host_tile", steps);
     }
     return rocmforge::status{};
   }));

@@ -47,7 +47,7 @@ namespace gemm_detail {
 /// Starts kernels::gemm_mma with the instruction of the list that waves of this size have on a
 /// device of this architecture; false if there is none.
 template <int BlockSize, int WaveSize, class T, class TC, class Epilogue, class... I>
-bool launch_matrix(matrix::instruction_list<I...>, status& launched, std::string_view architecture,
+bool launch_matrix(mma::instruction_list<I...>, status& launched, std::string_view architecture,
                    const char* op, const tensor_view<TC, 3>& c, const tensor_view<const T, 3>& a,
                    const tensor_view<const T, 3>& b, float alpha, const Epilogue& policy,
                    stream_ref stream) {
@@ -86,9 +86,9 @@ struct gemm_options {
 template <class T>
 const char* gemm_instruction(const device_properties& device) {
   const char* name = nullptr;
-  [&]<class... I>(matrix::instruction_list<I...>) {
+  [&]<class... I>(mma::instruction_list<I...>) {
     static_cast<void>(((I::runs_on(device.architecture) && (name = I::name, true)) || ...));
-  }(matrix::product_instructions<T>{});
+  }(mma::product_instructions<T>{});
   return name;
 }
 
@@ -133,8 +133,8 @@ template <class TC, class TA, class TB, class Epilogue = epilogue::none,
       status launched;
       const auto& device = devices()[static_cast<std::size_t>(stream.device())];
       const bool found = gemm_detail::launch_matrix<block_lanes, wave, T>(
-          matrix::product_instructions<T>{}, launched, device.architecture, op, c, a, b,
-          options.alpha, policy, stream);
+          mma::product_instructions<T>{}, launched, device.architecture, op, c, a, b, options.alpha,
+          policy, stream);
       if (found) return launched;
       if (options.method == gemm_method::matrix_instructions) {
         return status{status_code::unsupported,

@@ -398,7 +398,7 @@ MUTATIONS = [
     Mutation("first bias of several", "sampling", "sampling/adjust.hpp",
              "for (int j = i; j < num_biases; ++j) {", "for (int j = i; j < i + 1; ++j) {"),
     # Matrix instructions.
-    Mutation("operand transposed", "matrix", "platform/matrix/host_tile.hpp", "static_cast<Accumulator>(a[row * K + k])",
+    Mutation("operand transposed", "matrix", "platform/mma/host_tile.hpp", "static_cast<Accumulator>(a[row * K + k])",
              "static_cast<Accumulator>(a[k * block_rows + row])"),
-    Mutation("rows and columns of B exchanged", "matrix", "platform/matrix/access.hpp", "b(at.row, at.col)", "b(at.col, at.row)"),
+    Mutation("rows and columns of B exchanged", "matrix", "platform/mma/access.hpp", "b(at.row, at.col)", "b(at.col, at.row)"),
 ]

@@ -40,8 +40,9 @@ std::string_view library_kernel(std::string_view text) {
   constexpr std::string_view before = "Kernel = ";
   text = text.substr(0, text.rfind(']'));
   text.remove_prefix(text.find(before) + before.size());
-  for (const std::string_view space : {"rocmforge::", "host::", "amd::", "nvidia::"})
-    if (text.starts_with(space)) text.remove_prefix(space.size());
+  // The host's namespace says the instruction set too.
+  for (const std::string_view space : {"rocmforge::", "host_", "amd::", "nvidia::"})
+    if (text.starts_with(space)) text.remove_prefix(text.find("::") + 2);
   return text.starts_with("kernels::") ? text : "";
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "rocmforge/platform/matrix.hpp"
+#include "rocmforge/platform/mma.hpp"
 
 #if defined(ROCMFORGE_PLATFORM_AMD)
 #include <hip/hip_runtime.h>
@@ -41,16 +41,16 @@ struct multiply_tiles {
 
   ROCMFORGE_DEVICE void operator()(int lane) const {
     const tile_ref<typename Instruction::c_element> sums{c, Instruction::n};
-    auto held = matrix::load_c<Instruction>(lane, sums);
+    auto held = mma::load_c<Instruction>(lane, sums);
     for (int step = 0; step < steps; ++step) {
       const tile_ref<const typename Instruction::a_element> left{a + step * Instruction::k,
                                                                  Instruction::k * steps};
       const tile_ref<const typename Instruction::b_element> right{
           b + step * Instruction::k * Instruction::n, Instruction::n};
-      Instruction::multiply(held, matrix::load_a<Instruction>(lane, left),
-                            matrix::load_b<Instruction>(lane, right));
+      Instruction::multiply(held, mma::load_a<Instruction>(lane, left),
+                            mma::load_b<Instruction>(lane, right));
     }
-    matrix::store_c<Instruction>(lane, held, sums);
+    mma::store_c<Instruction>(lane, held, sums);
   }
 };
 

@@ -1,11 +1,11 @@
 // C = epilogue(alpha A B) with matrix instructions: a block stages tiles of A and B in shared
 // memory as they are, and each wave keeps a tile of sums, to which it adds by whatever instruction
-// it is given. All that is known of the instruction is its description (platform/matrix.hpp).
+// it is given. All that is known of the instruction is its description (platform/mma.hpp).
 #pragma once
 
 #include "rocmforge/gemm/epilogue.hpp"
 #include "rocmforge/gemm/operand.hpp"
-#include "rocmforge/platform/matrix.hpp"
+#include "rocmforge/platform/mma.hpp"
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/tensor_view.hpp"
 
@@ -24,14 +24,14 @@ namespace gemm_detail {
 
 /// How a lane's elements of an operand lie along k: in runs of `run` neighbors that start at
 /// multiples of `run`, `num_runs` of them. With `place(lane, i)` in the order outer, k.
-template <matrix::instruction I, matrix::operand Which>
+template <mma::instruction I, mma::operand Which>
 struct fragment_layout {
-  static constexpr bool is_a = Which == matrix::operand::a;
+  static constexpr bool is_a = Which == mma::operand::a;
   static constexpr int elements = is_a ? I::a_elements : I::b_elements;
   using registers = std::conditional_t<is_a, typename I::a_registers, typename I::b_registers>;
 
   ROCMFORGE_HOST_DEVICE static constexpr staged_place at(int lane, int i) {
-    const matrix::coord found = is_a ? I::a_coord(lane, i) : I::b_coord(lane, i);
+    const mma::coord found = is_a ? I::a_coord(lane, i) : I::b_coord(lane, i);
     return is_a ? staged_place{found.row, found.col} : staged_place{found.col, found.row};
   }
   static constexpr bool has_runs_of(int size) {
@@ -57,7 +57,7 @@ struct fragment_layout {
 
 namespace kernels {
 
-template <matrix::instruction Instruction, class TC, class Epilogue, gemm_tile Tile, int BlockSize,
+template <mma::instruction Instruction, class TC, class Epilogue, gemm_tile Tile, int BlockSize,
           int WaveSize>
 struct gemm_mma {
   static_assert(Instruction::lanes == WaveSize, "gemm_mma: the instruction's lanes are a wave");
@@ -81,8 +81,8 @@ struct gemm_mma {
   static_assert(tiles_m * Instruction::m == Tile.m && tiles_n * Instruction::n == Tile.n,
                 "gemm_mma: a wave's tile must be a whole number of the instruction's");
 
-  using a_layout = gemm_detail::fragment_layout<Instruction, matrix::operand::a>;
-  using b_layout = gemm_detail::fragment_layout<Instruction, matrix::operand::b>;
+  using a_layout = gemm_detail::fragment_layout<Instruction, mma::operand::a>;
+  using b_layout = gemm_detail::fragment_layout<Instruction, mma::operand::b>;
   // Which k an instruction multiplies is free as long as A and B agree: those that one lane wants
   // for this many instructions in turn lie together, so that it reads them at once.
   static constexpr int run = a_layout::run;
@@ -284,10 +284,9 @@ struct gemm_mma {
     for (int i = 0; i < tiles_m; ++i) {
       ROCMFORGE_UNROLL
       for (int j = 0; j < tiles_n; ++j) {
-        matrix::store_c<Instruction>(block.lane(), sums[i][j],
-                                     [&](int row, int column, float value) {
-                                       slab[row][j * Instruction::n + column] = value;
-                                     });
+        mma::store_c<Instruction>(block.lane(), sums[i][j], [&](int row, int column, float value) {
+          slab[row][j * Instruction::n + column] = value;
+        });
       }
       block.barrier();
       for (int p = block.lane(); p < Instruction::m * packets; p += WaveSize) {

@@ -26,9 +26,9 @@ struct launch_limits {
 };
 
 /// @return success, or why the launch is refused: invalid_shape for the grid, unsupported for the
-/// kernel
-constexpr status check_launch(const char* op, const kernel_requirements& kernel, grid_size grid,
-                              const launch_limits& device) {
+/// kernel. Not inlined: every launcher has it, for each of its kernels.
+[[gnu::noinline]] constexpr status check_launch(const char* op, const kernel_requirements& kernel,
+                                                grid_size grid, const launch_limits& device) {
   if (grid.x < 0 || grid.y < 0 || grid.z < 0 || grid.y > 65535 || grid.z > 65535) {
     return {status_code::invalid_shape,
             op,

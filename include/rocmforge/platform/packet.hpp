@@ -1,320 +1,49 @@
-// A packet is the few neighbouring elements that one lane works on at a time: a vector register on
-// the host (compiler vector extensions), a few registers on a GPU. Arithmetic is elementwise, in
-// float whatever the elements in memory are.
+// A packet is the few neighboring elements that one lane works on at a time: a vector register on
+// the host, a few registers on a GPU. Arithmetic is elementwise, in float whatever the elements in
+// memory are. Each side has the type and its operations; here is what follows from them.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
-#include <utility>
 
-#include "rocmforge/dtype.hpp"
 #include "rocmforge/platform/macros.hpp"
 #include "rocmforge/platform/platform.hpp"
 
-#if defined(ROCMFORGE_PLATFORM_HOST) && defined(__AVX512F__)
-#include <immintrin.h>
+#if defined(ROCMFORGE_PLATFORM_HOST)
+#include "rocmforge/platform/host/packet.hpp"
+#else
+#include "rocmforge/platform/gpu/packet.hpp"
 #endif
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Elements of a packet: 16 bytes of T a lane on a GPU, a full register of floats on the serial
-/// host.
-template <class T, int WaveSize>
-inline constexpr int packet_size = [] {
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  if (WaveSize == 1) return arch::vector_bytes / 4;
-#endif
-  return 16 / static_cast<int>(sizeof(T));
-}();
-
-/// N elements of T, which is float, int or unsigned.
-template <class T, int N>
-struct packet {
-  static_assert(sizeof(T) == 4 && N > 0 && (N & (N - 1)) == 0);
-  static constexpr int size = N;
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  typedef T storage __attribute__((vector_size(sizeof(T) * N)));
-#else
-  typedef T storage[N];
-#endif
-  storage v;
-
-  packet() = default;
-  /// Every element is `value`.
-  ROCMFORGE_DEVICE packet(T value) {
-#if defined(ROCMFORGE_PLATFORM_HOST)
-    v = value - storage{};
-#else
-    ROCMFORGE_UNROLL
-    for (int i = 0; i < N; ++i) v[i] = value;
-#endif
-  }
-  ROCMFORGE_DEVICE T operator[](int i) const {
-    return v[i];
-  }
-  ROCMFORGE_DEVICE void set(int i, T value) {
-    v[i] = value;
-  }
-};
-
-#if defined(ROCMFORGE_PLATFORM_HOST)
-#define ROCMFORGE_PACKET_OPERATOR(op)                                                       \
-  template <class T, int N>                                                                 \
-  ROCMFORGE_DEVICE packet<T, N> operator op(const packet<T, N>& a, const packet<T, N>& b) { \
-    packet<T, N> result;                                                                    \
-    result.v = a.v op b.v;                                                                  \
-    return result;                                                                          \
-  }
-#else
-#define ROCMFORGE_PACKET_OPERATOR(op)                                                       \
-  template <class T, int N>                                                                 \
-  ROCMFORGE_DEVICE packet<T, N> operator op(const packet<T, N>& a, const packet<T, N>& b) { \
-    packet<T, N> result;                                                                    \
-    ROCMFORGE_UNROLL                                                                        \
-    for (int i = 0; i < N; ++i) result.v[i] = a.v[i] op b.v[i];                             \
-    return result;                                                                          \
-  }
-#endif
-ROCMFORGE_PACKET_OPERATOR(+)
-ROCMFORGE_PACKET_OPERATOR(-)
-ROCMFORGE_PACKET_OPERATOR(*)
-ROCMFORGE_PACKET_OPERATOR(/)
-ROCMFORGE_PACKET_OPERATOR(&)
-ROCMFORGE_PACKET_OPERATOR(|)
-ROCMFORGE_PACKET_OPERATOR(^)
-ROCMFORGE_PACKET_OPERATOR(<<)
-ROCMFORGE_PACKET_OPERATOR(>>)
-#undef ROCMFORGE_PACKET_OPERATOR
+ROCMFORGE_DEVICE float maximum(float a, float b) {
+  return a > b ? a : b;
+}
 
 template <class T, int N>
 ROCMFORGE_DEVICE packet<T, N> operator*(const packet<T, N>& a, T b) {
   return a * packet<T, N>(b);
 }
+
 template <class T, int N>
 ROCMFORGE_DEVICE packet<T, N>& operator+=(packet<T, N>& a, const packet<T, N>& b) {
   return a = a + b;
 }
+
 template <class T, int N>
 ROCMFORGE_DEVICE packet<T, N>& operator*=(packet<T, N>& a, const packet<T, N>& b) {
   return a = a * b;
 }
 
-/// a * b + c, rounded once where the processor can.
-ROCMFORGE_DEVICE float fma(float a, float b, float c) {
-#if defined(ROCMFORGE_PLATFORM_HOST) && !defined(__FMA__)
-  return a * b + c;
-#else
-  return __builtin_fmaf(a, b, c);
-#endif
-}
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> fma(const packet<float, N>& a, const packet<float, N>& b,
-                                      const packet<float, N>& c) {
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  packet<float, N> result;
-  result.v =
-      a.v * b.v + c.v;  // one expression, which compilers contract where the processor has it
-  return result;
-#else
-  packet<float, N> result;
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.v[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
-  return result;
-#endif
-}
-
-ROCMFORGE_DEVICE float maximum(float a, float b) {
-  return a > b ? a : b;
-}
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> maximum(const packet<float, N>& a, const packet<float, N>& b) {
-  packet<float, N> result;
-#if defined(ROCMFORGE_PLATFORM_HOST)
-#if defined(__AVX512F__)
-  if constexpr (N == 16) {  // g++ would compare into a mask and blend: four times the latency
-    result.v = reinterpret_cast<typename packet<float, N>::storage>(
-        _mm512_maskz_max_ps(0xffff, reinterpret_cast<__m512>(a.v), reinterpret_cast<__m512>(b.v)));
-    return result;
-  }
-#endif
-  result.v = a.v > b.v ? a.v : b.v;
-#else
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.v[i] = maximum(a.v[i], b.v[i]);
-#endif
-  return result;
-}
-/// Elementwise a < b ? a : b.
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> minimum(const packet<float, N>& a, const packet<float, N>& b) {
-  packet<float, N> result;
-#if defined(ROCMFORGE_PLATFORM_HOST)
-#if defined(__AVX512F__)
-  if constexpr (N == 16) {
-    result.v = reinterpret_cast<typename packet<float, N>::storage>(
-        _mm512_maskz_min_ps(0xffff, reinterpret_cast<__m512>(a.v), reinterpret_cast<__m512>(b.v)));
-    return result;
-  }
-#endif
-  result.v = a.v < b.v ? a.v : b.v;
-#else
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
-#endif
-  return result;
-}
-
-/// Elementwise a < b ? x : y.
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> select_less(const packet<float, N>& a, const packet<float, N>& b,
-                                              const packet<float, N>& x,
-                                              const packet<float, N>& y) {
-  packet<float, N> result;
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  result.v = a.v < b.v ? x.v : y.v;
-#else
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.v[i] = a.v[i] < b.v[i] ? x.v[i] : y.v[i];
-#endif
-  return result;
-}
-
-/// Whole numbers as floats.
-template <class T, int N>
-ROCMFORGE_DEVICE packet<float, N> to_float(const packet<T, N>& a) {
-  packet<float, N> result;
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  result.v = __builtin_convertvector(a.v, typename packet<float, N>::storage);
-#else
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.v[i] = static_cast<float>(a.v[i]);
-#endif
-  return result;
-}
-
-/// The same bits as another type.
-template <class To, class From, int N>
-ROCMFORGE_DEVICE packet<To, N> bit_cast(const packet<From, N>& a) {
-  packet<To, N> result;
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  result.v = reinterpret_cast<typename packet<To, N>::storage>(a.v);
-#else
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.v[i] = __builtin_bit_cast(To, a.v[i]);
-#endif
-  return result;
-}
-
-// ---- sums and maxima over a packet, always in the same order ----
-
-#if defined(ROCMFORGE_PLATFORM_HOST)
-template <int N, std::size_t... I>
-ROCMFORGE_DEVICE packet<float, N / 2> lower_half(const packet<float, N>& a,
-                                                 std::index_sequence<I...>) {
-  packet<float, N / 2> result;
-  result.v = __builtin_shufflevector(a.v, a.v, static_cast<int>(I)...);
-  return result;
-}
-template <int N, std::size_t... I>
-ROCMFORGE_DEVICE packet<float, N / 2> upper_half(const packet<float, N>& a,
-                                                 std::index_sequence<I...>) {
-  packet<float, N / 2> result;
-  result.v = __builtin_shufflevector(a.v, a.v, static_cast<int>(I + N / 2)...);
-  return result;
-}
-#endif
-
-template <int N, class Op>
-ROCMFORGE_DEVICE float fold(const packet<float, N>& a, Op op) {
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  if constexpr (N > 2) {
-    using half_indices = std::make_index_sequence<static_cast<std::size_t>(N / 2)>;
-    return fold(op(lower_half(a, half_indices{}), upper_half(a, half_indices{})), op);
-  } else if constexpr (N == 2) {
-    return op(a.v[0], a.v[1]);
-  } else {
-    return a.v[0];
-  }
-#else
-  float result = a.v[0];
-  ROCMFORGE_UNROLL
-  for (int i = 1; i < N; ++i) result = op(result, a.v[i]);
-  return result;
-#endif
-}
 template <int N>
 ROCMFORGE_DEVICE float horizontal_sum(const packet<float, N>& a) {
   return fold(a, [](const auto& x, const auto& y) { return x + y; });
 }
+
 template <int N>
 ROCMFORGE_DEVICE float horizontal_maximum(const packet<float, N>& a) {
   return fold(a, [](const auto& x, const auto& y) { return maximum(x, y); });
-}
-
-/// Element i of the result is the sum of the elements of values[i]: all sums at once cost a third
-/// of one by one.
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> fold_all(const packet<float, N> (&values)[N]) {
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  if constexpr (N > 1) {
-    // Sums of neighbours, of two packets side by side, until one packet is left.
-    const auto pairs = []<std::size_t... I>(const packet<float, N>& a, const packet<float, N>& b,
-                                            std::index_sequence<I...>) {
-      packet<float, N> result;
-      result.v = __builtin_shufflevector(a.v, b.v, static_cast<int>(2 * I)...) +
-                 __builtin_shufflevector(a.v, b.v, static_cast<int>(2 * I + 1)...);
-      return result;
-    };
-    packet<float, N> left[N / 2];
-    for (int i = 0; i < N / 2; ++i)
-      left[i] = pairs(values[2 * i], values[2 * i + 1], std::make_index_sequence<N>{});
-    ROCMFORGE_UNROLL
-    for (int count = N / 2; count > 1; count /= 2) {
-      for (int i = 0; i < count / 2; ++i)
-        left[i] = pairs(left[2 * i], left[2 * i + 1], std::make_index_sequence<N>{});
-    }
-    return left[0];
-  }
-#endif
-  packet<float, N> result(0.0f);
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.set(i, horizontal_sum(values[i]));
-  return result;
-}
-
-// ---- 2^x and e^x ----
-
-/// 2^x elementwise; 2^-inf is 0. On the host within 2 units in the last place; results below
-/// 2^-126 are 0, and from 2^127.5 on infinity.
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> exp2_of(const packet<float, N>& x) {
-#if defined(ROCMFORGE_PLATFORM_HOST)
-  // x = n + f with |f| <= 1/2: 2^f by its Taylor series, 2^n put into the exponent. n = -127 makes
-  // the factor zero.
-  using floats = packet<float, N>;
-  constexpr float round_to_whole = 12582912.0f;  // 1.5 * 2^23: adding it drops the fraction
-  // In this order NaN stays what it is.
-  const floats clamped = minimum(floats(128.0f), maximum(floats(-127.0f), x));
-  const floats shifted = clamped + floats(round_to_whole);
-  const floats f = clamped - (shifted - floats(round_to_whole));
-  floats series(1.5252734e-5f);  // ln(2)^k / k! for k = 7 down to 0
-  series = fma(series, f, floats(1.5403530e-4f));
-  series = fma(series, f, floats(1.3333558e-3f));
-  series = fma(series, f, floats(9.6181291e-3f));
-  series = fma(series, f, floats(5.5504109e-2f));
-  series = fma(series, f, floats(2.4022651e-1f));
-  series = fma(series, f, floats(6.9314718e-1f));
-  series = fma(series, f, floats(1.0f));
-  const packet<int, N> exponent = (bit_cast<int>(shifted) - packet<int, N>(0x4b400000 - 127))
-                                  << packet<int, N>(23);
-  return series * bit_cast<float>(exponent);
-#else
-  packet<float, N> result;
-  ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.v[i] = exp2_of(x.v[i]);
-  return result;
-#endif
 }
 
 inline constexpr float log2_e = 1.44269504f;
@@ -323,6 +52,39 @@ template <int N>
 ROCMFORGE_DEVICE packet<float, N> exp_of(const packet<float, N>& x) {
   return exp2_of(x * log2_e);
 }
+
+/// 0, 1, 2, ...
+template <int N>
+ROCMFORGE_DEVICE packet<float, N> iota() {
+  packet<float, N> result(0.0f);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.set(i, static_cast<float>(i));
+  return result;
+}
+
+/// N neighboring elements of T as they lie in memory, in words: to be moved without a conversion.
+/// (What holds 16-bit elements one by one, clang also moves one by one.)
+template <class T, int N>
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) raw_packet {
+  static constexpr int size = N;
+  static constexpr int word_elements = 4 / static_cast<int>(sizeof(T));
+  unsigned word[N / word_elements];
+};
+
+/// N bytes; byte i is in bits 8 * (i % 4) and on of word i / 4.
+template <int N>
+struct byte_packet {
+  static_assert(N % 4 == 0, "byte_packet: whole words");
+  static constexpr int num_words = N / 4;
+  packet<unsigned, num_words> words;
+};
+
+/// The first and the second elements of N pairs, each side by side; or the packets that hold them
+/// pair by pair.
+template <int N>
+struct packet_pair {
+  packet<float, N> first, second;
+};
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -18,7 +18,7 @@ struct alignas(sizeof(Elements) < arch::word_alignment ? sizeof(Elements)
   unsigned char byte[sizeof(Elements)];
 };
 
-/// Reads a struct of neighbouring elements from an address that is aligned for its elements only:
+/// Reads a struct of neighboring elements from an address that is aligned for its elements only:
 /// at once where the address allows it, else element by element.
 template <class Elements, class T>
 ROCMFORGE_DEVICE Elements load_words(const T* p) {

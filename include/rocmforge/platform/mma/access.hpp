@@ -2,11 +2,11 @@
 // (row, col).
 #pragma once
 
-#include "rocmforge/platform/matrix/description.hpp"
+#include "rocmforge/platform/mma/description.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 /// The A of `lane`. `a(row, col)` is an element of the m x k tile, convertible to `a_element` by
 /// name.
@@ -57,6 +57,6 @@ ROCMFORGE_HOST_DEVICE void store_c(int lane, const typename Instruction::c_regis
   }
 }
 
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -5,11 +5,11 @@
 #include <numeric>
 #include <type_traits>
 
-#include "rocmforge/platform/matrix/description.hpp"
+#include "rocmforge/platform/mma/description.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 /// D += A B, with no exchange between lanes: a lane owns a block of C and holds every row of A and
 /// column of B that its block needs. With one lane that is the whole tile. A is held by rows, B by
@@ -92,6 +92,6 @@ struct host_tile
   }
 };
 
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

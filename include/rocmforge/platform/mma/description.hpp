@@ -9,7 +9,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 /// The place of an element in its matrix: A is m x k, B is k x n, C and D are m x n.
 struct coord {
@@ -108,6 +108,6 @@ ROCMFORGE_DEVICE To as(const From& from) {
 }
 
 }  // namespace detail
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

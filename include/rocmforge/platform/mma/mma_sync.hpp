@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "rocmforge/dtype.hpp"
-#include "rocmforge/platform/matrix/description.hpp"
+#include "rocmforge/platform/mma/description.hpp"
 
 #if defined(__CUDA_ARCH__)
 #if __CUDA_ARCH__ >= 800
@@ -16,10 +16,10 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 /// What the mma.sync instructions share. Operands are held in words of 32 bits, each of
-/// neighbouring k. A quad of lanes holds one row of A (column of B) and the same row eight further
+/// neighboring k. A quad of lanes holds one row of A (column of B) and the same row eight further
 /// down; its lanes follow k.
 template <class T, class Accumulator, int K>
 struct mma_sync : tile_shape<T, Accumulator, 16, 8, K, 32> {
@@ -120,7 +120,7 @@ struct mma_i32_16x8x32_i8 : mma_sync<std::int8_t, std::int32_t, 32> {
   }
 };
 
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
 

@@ -4,14 +4,14 @@
 #include <type_traits>
 
 #include "rocmforge/dtype.hpp"
-#include "rocmforge/platform/matrix/mfma.hpp"
-#include "rocmforge/platform/matrix/mma_sync.hpp"
-#include "rocmforge/platform/matrix/wmma_gfx11.hpp"
-#include "rocmforge/platform/matrix/wmma_gfx12.hpp"
+#include "rocmforge/platform/mma/mfma.hpp"
+#include "rocmforge/platform/mma/mma_sync.hpp"
+#include "rocmforge/platform/mma/wmma_gfx11.hpp"
+#include "rocmforge/platform/mma/wmma_gfx12.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 template <instruction... I>
 struct instruction_list {};
@@ -37,6 +37,6 @@ template <class T>
 using product_instructions = instruction_list<>;
 #endif
 
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "rocmforge/dtype.hpp"
-#include "rocmforge/platform/matrix/description.hpp"
+#include "rocmforge/platform/mma/description.hpp"
 
 // The builtin is asked for as well because gfx11 compiled for waves of 64 has other WMMA
 // instructions.
@@ -17,7 +17,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 /// What the WMMA instructions of gfx11 share. Lanes 16 to 31 repeat the A and B of lanes 0 to 15,
 /// and the rows of C alternate between the two halves of the wave.
@@ -95,7 +95,7 @@ struct wmma_i32_16x16x16_i8 : wmma_gfx11<std::int8_t, std::int32_t> {
   }
 };
 
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "rocmforge/dtype.hpp"
-#include "rocmforge/platform/matrix/description.hpp"
+#include "rocmforge/platform/mma/description.hpp"
 
 #if defined(__gfx90a__)
 #define ROCMFORGE_HAS_MFMA
@@ -17,10 +17,10 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 /// What the dense MFMA instructions share. The lanes of a group of M hold one row of A (column of
-/// B) each, a group holds K / groups neighbouring k; C goes to the groups in runs of four rows.
+/// B) each, a group holds K / groups neighboring k; C goes to the groups in runs of four rows.
 template <class T, class Accumulator, int M, int K>
 struct mfma_layout : tile_shape<T, Accumulator, M, M, K, 64> {
   static constexpr int groups = 64 / M;
@@ -200,7 +200,7 @@ struct mfma_i32_32x32x16_i8 : mfma_i8_cdna3<32, 16> {
   }
 };
 
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "rocmforge/dtype.hpp"
-#include "rocmforge/platform/matrix/description.hpp"
+#include "rocmforge/platform/mma/description.hpp"
 
 // The processors are named one by one: later ones of the gfx12 line have other shapes under similar
 // names.
@@ -17,7 +17,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 /// What the WMMA instructions of gfx12 share. Each half of the wave holds eight k of A and B, and
 /// eight rows of C.
@@ -95,7 +95,7 @@ struct wmma_i32_16x16x16_i8_gfx12 : wmma_gfx12<std::int8_t, std::int32_t> {
   }
 };
 
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
 

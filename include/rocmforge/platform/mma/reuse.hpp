@@ -4,11 +4,11 @@
 
 #include <numeric>
 
-#include "rocmforge/platform/matrix/description.hpp"
+#include "rocmforge/platform/mma/description.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace matrix {
+namespace mma {
 
 enum class operand { a, b };
 
@@ -135,6 +135,6 @@ inline constexpr score_layout best_score_layout = [] {
              : score_layout{orientation::as_is, as_is::way, as_is::lane_mask};
 }();
 
-}  // namespace matrix
+}  // namespace mma
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
