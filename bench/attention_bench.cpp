@@ -21,9 +21,9 @@ void run(benchmark::State& state, const model_shape& model, int q_len, int kv_le
              v = random_values<TCache>(k.size(), 3);
   std::vector<int> pages;  // the second half of them first, so that they are not in order
   for (int page = 0; page < num_pages; ++page) pages.push_back((page + num_pages / 2) % num_pages);
-  const device_buffer<float> device_q(q), out(q.size());
-  const device_buffer<TCache> device_k(k), device_v(v);
-  const device_buffer<int> page_table(pages), q_begin(std::vector<int>{0, q_len}),
+  device_buffer<float> device_q(q), out(q.size());
+  device_buffer<TCache> device_k(k), device_v(v);
+  device_buffer<int> page_table(pages), q_begin(std::vector<int>{0, q_len}),
       lengths(std::vector<int>{kv_len});
   const paged_batch batch{q_begin.view(2), lengths.view(1), page_table.view(1, num_pages), q_len};
   const std::size_t bytes = 2 * k.size() * sizeof(TCache) + 2 * q.size() * sizeof(float);

@@ -73,7 +73,7 @@ double time_batch(const stream& queue, Work&& work) {
 /// Bytes per second of a copy on the device that reads and writes `bytes` in all: the ceiling for
 /// an op that does so.
 inline double copy_rate(const stream& queue, std::size_t bytes) {
-  const device_buffer<char> from(bytes / 2 + 1), to(bytes / 2 + 1);
+  device_buffer<char> from(bytes / 2 + 1), to(bytes / 2 + 1);
   double best = 1e30;
   for (int i = 0; i < 10; ++i) {
     best = std::min(best, time_batch(queue, [&] {

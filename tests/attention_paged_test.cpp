@@ -61,7 +61,7 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
     for (const bool causal : {true, false}) {
       const sequences s(lengths, 4, 2, 48, page_size);
       auto table = s.batch().page_table;
-      const device_buffer<int> pages(s.page_table_without([&](const paged_sequence& sequence) {
+      device_buffer<int> pages(s.page_table_without([&](const paged_sequence& sequence) {
         return std::max(0, sequence.kv_len - sequence.q_len + 1 - window) / page_size;
       }));
       table.data = pages.data();

@@ -71,7 +71,7 @@ TEST(checks, views_need_memory_and_a_contiguous_last_axis) {
   EXPECT_EQ(checks::view("op", "x", tensor_view<float, 2>{nullptr, {2, 3}, {3, 1}}).message(),
             "op: x: the view has no memory (null data) (invalid_argument)");
   EXPECT_EQ(checks::view("op", "x", tensor_view<float, 2>{data, {2, -3}, {3, 1}}).message(),
-            "op: x: extent 1 is -3, expected 0 or more (invalid_shape)");
+            "op: x: extent 1 is -3, expected 0 to 1073741824 (invalid_shape)");
 }
 
 TEST(checks, all_is_the_first_failure) {

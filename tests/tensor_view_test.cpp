@@ -124,7 +124,7 @@ struct store_distances {
 
 TEST_P(tensor_view_on_device, offsets_beyond_two_to_the_31) {
   const auto view = make_view(reinterpret_cast<float*>(std::uintptr_t{1} << 45), 70000, 60000, 128);
-  const device_buffer<long long> distances(4);
+  device_buffer<long long> distances(4);
   EXPECT_SUCCESS(run_on_device<64>(store_distances{view, distances.view(4)}));
   const long long size = 70000ll * 60000 * 128;
   EXPECT_EQ(distances.to_host(), (std::vector<long long>{size - 1, size - 1, size - 1, size}));
