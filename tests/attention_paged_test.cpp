@@ -20,7 +20,7 @@ TEST_P(attention_paged, agrees_with_double_for_every_page_size) {
     for (const int kv_len : {1, 15, 16, 17, 31, 32, 33, 64, 65, 257}) {
       for (const int q_len : {1, 4, 5, 66}) {
         SCOPED_TRACE("page_size " + std::to_string(page_size));
-        const sequences s({{q_len, kv_len, 1}}, 2, 1, 32, page_size);
+        sequences s({{q_len, kv_len, 1}}, 2, 1, 32, page_size);
         run(s);
         s.expect_results(true, 5e-6);
       }
@@ -44,7 +44,7 @@ TEST_P(attention_paged, ragged_sequences_agree_with_double) {
     for (const int head_dim : {16, 64, 80}) {
       for (const bool causal : {true, false}) {
         SCOPED_TRACE("head_dim " + std::to_string(head_dim) + (causal ? ", causal" : ""));
-        const sequences s(lengths, 6, 2, head_dim, 16);
+        sequences s(lengths, 6, 2, head_dim, 16);
         run(s, causal);
         s.expect_results(causal, 5e-6);
       }
@@ -59,7 +59,7 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
   const int window = 21, page_size = 16;
   for (const auto& lengths : {few_queries(), many_queries()}) {
     for (const bool causal : {true, false}) {
-      const sequences s(lengths, 4, 2, 48, page_size);
+      sequences s(lengths, 4, 2, 48, page_size);
       auto table = s.batch().page_table;
       device_buffer<int> pages(s.page_table_without([&](const paged_sequence& sequence) {
         return std::max(0, sequence.kv_len - sequence.q_len + 1 - window) / page_size;
@@ -86,7 +86,7 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
 }
 
 TEST_P(attention_paged, lse_of_a_query_that_sees_nothing_is_minus_infinity) {
-  const sequences s(few_queries(), 2, 1, 32, 16);
+  sequences s(few_queries(), 2, 1, 32, 16);
   EXPECT_SUCCESS(paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {}, s.lse()));
   expect_lse(s.lse_values().data(), s.expect_results(reference::attention_shape{}, 5e-6), 5e-6);
 }
@@ -112,7 +112,7 @@ TEST_P(attention_paged, a_sequence_alone_gives_the_same_bits) {
 // cache of all layers.
 TEST_P(attention_paged, takes_strided_views) {
   const int num_heads = 2, head_dim = 32, q_len = 6, kv_len = 40, page_size = 16;
-  const sequences s({{q_len, kv_len, 11}}, num_heads, 1, head_dim, page_size);
+  sequences s({{q_len, kv_len, 11}}, num_heads, 1, head_dim, page_size);
   run(s);
   const auto strided = [](const auto& view,
                           const auto& buffer) {  // rows twice as far apart, in memory full of NaN
@@ -136,9 +136,9 @@ TEST_P(attention_paged, takes_strided_views) {
     stream_ref{}.synchronize();
     return values;
   };
-  const auto out = spread(s.out(), std::vector<float>(std::size_t(s.out().size()), 0.0f)),
+  auto out = spread(s.out(), std::vector<float>(std::size_t(s.out().size()), 0.0f)),
              q = spread(s.q(), values_of(s.q()));
-  const auto k = spread(s.k_pages(), values_of(s.k_pages())),
+  auto k = spread(s.k_pages(), values_of(s.k_pages())),
              v = spread(s.v_pages(), values_of(s.v_pages()));
   EXPECT_SUCCESS(paged_attention(strided(s.out(), out), strided(s.q(), q), strided(s.k_pages(), k),
                                  strided(s.v_pages(), v), s.batch()));
@@ -154,7 +154,7 @@ TEST_P(attention_paged, takes_strided_views) {
 }
 
 TEST_P(attention_paged, refuses_what_does_not_fit) {
-  const sequences s({{3, 20, 1}, {1, 5, 2}}, 4, 2, 16, 16);
+  sequences s({{3, 20, 1}, {1, 5, 2}}, 4, 2, 16, 16);
   const auto refuse = [&](auto change, status_code code, const char* argument) {
     auto out = s.out(), q = s.q();
     auto k = s.k_pages(), v = s.v_pages();

@@ -178,7 +178,7 @@ class paged_sequences {
   int max_q_len = 0;
 
   tensor_view<T, 3> out() { return out_.view(num_tokens_, num_heads_, head_dim_); }
-  tensor_view<const T, 3> q() const { return q_.view(num_tokens_, num_heads_, head_dim_); }
+  tensor_view<T, 3> q() { return q_.view(num_tokens_, num_heads_, head_dim_); }
   tensor_view<TCache, 4> k_pages() {
     return k_pages_.view(num_pages_, num_kv_heads_, page_size_,
                          head_dim_ / block_traits<TCache>::elements);
