@@ -137,9 +137,9 @@ TEST_P(attention_paged, takes_strided_views) {
     return values;
   };
   auto out = spread(s.out(), std::vector<float>(std::size_t(s.out().size()), 0.0f)),
-             q = spread(s.q(), values_of(s.q()));
+       q = spread(s.q(), values_of(s.q()));
   auto k = spread(s.k_pages(), values_of(s.k_pages())),
-             v = spread(s.v_pages(), values_of(s.v_pages()));
+       v = spread(s.v_pages(), values_of(s.v_pages()));
   EXPECT_SUCCESS(paged_attention(strided(s.out(), out), strided(s.q(), q), strided(s.k_pages(), k),
                                  strided(s.v_pages(), v), s.batch()));
   const auto memory = out.to_host(), expected = s.result(0);

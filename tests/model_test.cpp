@@ -272,9 +272,9 @@ TEST_P(whole_model, a_layer_copies_and_allocates_nothing) {
     return device_buffer<float>(random_values<float>(std::size_t(num_tokens * columns), 9));
   };
   auto residual = floats(c.hidden_dim), normed = floats(c.hidden_dim),
-             projected = floats(c.hidden_dim);
+       projected = floats(c.hidden_dim);
   auto qkv = floats(c.q_dim() + 2 * c.kv_dim()), attended = floats(c.q_dim()),
-             gate_up = floats(2 * c.ffn_dim);
+       gate_up = floats(2 * c.ffn_dim);
   const layer_activations activations{
       residual.view(num_tokens, c.hidden_dim),          normed.view(num_tokens, c.hidden_dim),
       qkv.view(num_tokens, c.q_dim() + 2 * c.kv_dim()), attended.view(num_tokens, c.q_dim()),
