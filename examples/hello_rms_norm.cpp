@@ -11,8 +11,8 @@ int main() {
   if (rocmforge::devices().empty()) return std::puts("there is no device"), 1;
 
   const int num_rows = 2, hidden_dim = 4;
-  rocmforge::device_buffer<float> x(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
-  rocmforge::device_buffer<float> weight(std::vector<float>{1, 1, 1, 1});
+  const rocmforge::device_buffer<float> x(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
+  const rocmforge::device_buffer<float> weight(std::vector<float>{1, 1, 1, 1});
   rocmforge::device_buffer<float> y(num_rows * hidden_dim);
 
   const rocmforge::status status = rocmforge::rms_norm(
