@@ -10,7 +10,7 @@ ROCMFORGE_KERNEL_TEST_SUITE(attention_paged);
 
 using sequences = paged_sequences<float, float>;
 
-void run(const sequences& s, bool causal = true) {
+void run(sequences& s, bool causal = true) {
   EXPECT_SUCCESS(
       paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {.causal = causal}));
 }
@@ -94,7 +94,7 @@ TEST_P(attention_paged, lse_of_a_query_that_sees_nothing_is_minus_infinity) {
 // The kernel is chosen by the longest sequence, so the same max_q_len makes the same choice.
 TEST_P(attention_paged, a_sequence_alone_gives_the_same_bits) {
   for (const auto& lengths : {few_queries(), many_queries()}) {
-    const sequences together(lengths, 3, 1, 64, 16);
+    sequences together(lengths, 3, 1, 64, 16);
     run(together);
     for (std::size_t i = 0; i < lengths.size(); ++i) {
       for (const int page_size : {16, 7}) {
@@ -192,7 +192,7 @@ TEST_P(attention_paged, refuses_what_does_not_fit) {
       status_code::invalid_argument, "sliding_window");
   refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.max_q_len = -1; },
          status_code::invalid_argument, "max_q_len");
-  const sequences nobody({}, 4, 2, 16, 16);
+  sequences nobody({}, 4, 2, 16, 16);
   EXPECT_SUCCESS(paged_attention(nobody.out(), nobody.q(), nobody.k_pages(), nobody.v_pages(),
                                  nobody.batch()));
 }

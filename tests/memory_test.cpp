@@ -7,6 +7,20 @@
 namespace rocmforge::testing {
 namespace {
 
+// What is constant is read through, also by the views and pointers that it gives.
+using buffer = device_buffer<float>;
+static_assert(std::is_same_v<decltype(std::declval<buffer&>().view(1)), tensor_view<float, 1>>);
+static_assert(
+    std::is_same_v<decltype(std::declval<const buffer&>().view(1)), tensor_view<const float, 1>>);
+static_assert(std::is_same_v<decltype(std::declval<buffer&>().data()), float*>);
+static_assert(std::is_same_v<decltype(std::declval<const buffer&>().data()), const float*>);
+using pinned = pinned_buffer<float>;
+static_assert(std::is_same_v<decltype(std::declval<const pinned&>().data()), const float*>);
+static_assert(std::is_same_v<decltype(std::declval<const pinned&>()[0]), const float&>);
+static_assert(std::is_convertible_v<pinned&, std::span<float>>);
+static_assert(!std::is_convertible_v<const pinned&, std::span<float>>);
+static_assert(std::is_convertible_v<const pinned&, std::span<const float>>);
+
 static_assert(!std::is_copy_constructible_v<device_buffer<float>> &&
               !std::is_copy_assignable_v<device_buffer<float>>);
 static_assert(std::is_nothrow_move_constructible_v<device_buffer<float>> &&

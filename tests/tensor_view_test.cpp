@@ -11,6 +11,9 @@ static_assert(std::is_trivially_copyable_v<tensor_view<float, 4>>);
 static_assert(std::is_convertible_v<tensor_view<float, 2>, tensor_view<const float, 2>>);
 static_assert(!std::is_convertible_v<tensor_view<const float, 2>, tensor_view<float, 2>>);
 static_assert(!std::is_convertible_v<tensor_view<float, 2>, tensor_view<float, 3>>);
+static_assert(!std::is_convertible_v<tensor_view<half, 2>, tensor_view<const float, 2>>);
+static_assert(!std::is_convertible_v<tensor_view<const half, 2>, tensor_view<const float, 2>>);
+static_assert(!std::is_convertible_v<tensor_view<float, 2>, tensor_view<const half, 2>>);
 
 std::vector<int> numbered(int count) {
   std::vector<int> values(static_cast<std::size_t>(count));
@@ -32,6 +35,15 @@ TEST(tensor_view, made_contiguous_has_the_last_axis_fastest) {
   }
   view(1, 2, 3) = -1;
   EXPECT_EQ(values[23], -1);
+}
+
+TEST(tensor_view, made_with_strides) {
+  auto values = numbered(24);
+  const auto view = make_view(values.data(), {2, 3}, {8, 2});
+  static_assert(std::is_same_v<decltype(view), const tensor_view<int, 2>>);
+  EXPECT_EQ(view.extent[0], 2);
+  EXPECT_EQ(view.extent[1], 3);
+  EXPECT_EQ(view(1, 2), 12);
 }
 
 TEST(tensor_view, slice_fixes_the_first_axes) {
