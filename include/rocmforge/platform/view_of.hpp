@@ -22,6 +22,7 @@
 #endif
 
 namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace view_of_detail {
 
 /// The element type of this library that has the layout of T; void if there is none.
@@ -111,4 +112,5 @@ auto view_of(T* data, const int (&extent)[Rank], const std::int64_t (&stride)[Ra
   return make_view(view_of_detail::pointer(data), extent, stride);
 }
 
+ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
