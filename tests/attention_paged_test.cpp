@@ -115,7 +115,7 @@ TEST_P(attention_paged, takes_strided_views) {
   sequences s({{q_len, kv_len, 11}}, num_heads, 1, head_dim, page_size);
   run(s);
   const auto strided = [](const auto& view,
-                          const auto& buffer) {  // rows twice as far apart, in memory full of NaN
+                          auto& buffer) {  // rows twice as far apart, in memory full of NaN
     auto result = view;
     result.data = buffer.data();
     for (int axis = 0; axis + 1 < view.rank; ++axis) result.stride[axis] *= 2;

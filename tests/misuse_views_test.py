@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compiles calls with views of the wrong type, and looks whether the first error says what is wrong.
+"""Compiles calls with views of the wrong type, and looks whether an error says what is wrong.
 
     misuse_views_test.py COMPILER FLAGS...
 
-Each case is a call that compiles with `right` in it, and with `wrong` instead does not. (A vendor's half in a kernel is more
-errors than one; the first must be the sentence.)
+Each case is a call that compiles with `right` in it, and with `wrong` instead does not. Where the launcher names the argument that is the
+only error; a vendor's half or a constant output in a kernel is more than one.
 """
 
 import pathlib
@@ -32,7 +32,7 @@ void call() {
 }
 """
 
-# name: (call, right, wrong, the first error)
+# name: (call, right, wrong, the error)
 CASES = {
     "norm of another type": ("rms_norm(f2, @, f1)", "c2", "h2", "rms_norm: x must have the element type of y"),
     "norm's weight": ("rms_norm(f2, f2, @)", "f1", "h1", "rms_norm: weight must have the element type of y"),
@@ -75,8 +75,10 @@ class Misuses(unittest.TestCase):
     def check(self, call, right, wrong, sentence):
         status, messages = compile_call(call.replace("@", wrong))
         self.assertNotEqual(status, 0, f"the misuse compiles: {call}, {wrong}")
-        first = next(line for line in messages.splitlines() if re.search(r"\berror: ", line))
-        self.assertIn(sentence, re.sub(r"\s+", " ", first), messages[:4000])
+        errors = [line for line in messages.splitlines() if re.search(r"\berror: ", line)]
+        self.assertTrue(any(sentence in line for line in errors), messages[:4000])
+        if sentence.startswith(call[:call.index("(")] + ": "):  # named by the launcher: nothing follows from it
+            self.assertEqual(len(errors), 1, messages[:4000])
 
     def test_right_calls_compile(self):
         calls = ", ".join(call.replace("@", right) for call, right, _, _ in CASES.values())
