@@ -11,7 +11,7 @@ const bool gated = register_for_models(
       const int dim = model.ffn_dim;
       const std::size_t count = std::size_t(rows) * std::size_t(dim), row_size = std::size_t(dim);
       const auto both = random_values<T>(2 * count, 1, -8, 8);
-      const device_buffer<T> device_both(both), y(count);
+      device_buffer<T> device_both(both), y(count);
       const auto gate_and_up = device_both.view(rows, 2 * dim);
       check_and_time(
           state, 3 * count * sizeof(T),
@@ -34,7 +34,7 @@ void run_plain(benchmark::State& state, const model_shape& model, int rows, cons
   const int dim = model.ffn_dim;
   const std::size_t count = std::size_t(rows) * std::size_t(dim);
   const auto x = random_values<T>(count, 1, -8, 8);
-  const device_buffer<T> device_x(x), y(count);
+  device_buffer<T> device_x(x), y(count);
   check_and_time(
       state, 2 * count * sizeof(T),
       [&](stream_ref queue) { return launch(y.view(rows, dim), device_x.view(rows, dim), queue); },
@@ -65,7 +65,7 @@ const bool added = register_for_models(
       const int dim = model.hidden_dim;
       const std::size_t count = std::size_t(rows) * std::size_t(dim);
       const auto x = random_values<T>(count, 1), residual = random_values<T>(count, 2);
-      const device_buffer<T> device_x(x), device_residual(residual), y(count);
+      device_buffer<T> device_x(x), device_residual(residual), y(count);
       check_and_time(
           state, 3 * count * sizeof(T),
           [&](stream_ref queue) {

@@ -84,7 +84,7 @@ template <class Launch, class Expected>
 void run_map(benchmark::State& state, const model_shape& m, Launch&& start, Expected&& expected) {
   const tensors t(m);
   const auto before = t.scores.to_host();
-  const device_buffer<float> y(before.size());
+  device_buffer<float> y(before.size());
   check_and_time(
       state, 2 * before.size() * sizeof(float),
       [&](stream_ref queue) {

@@ -15,7 +15,7 @@ void run(benchmark::State& state, const std::vector<Type>& table, int hidden, in
   for (int i = 0; i < rows; ++i) tokens.push_back(i * 1237 % vocab_size);
   const device_buffer<Type> device_table(table);
   const device_buffer<int> device_tokens(tokens);
-  const device_buffer<T> y(std::size_t(rows) * std::size_t(hidden));
+  device_buffer<T> y(std::size_t(rows) * std::size_t(hidden));
   const int columns = hidden / block_traits<Type>::elements;
   check_and_time(
       state,

@@ -98,9 +98,9 @@ struct multiply_add_only {
 /// instructions.
 double multiply_add_rate(const stream& queue) {
   static const double rate = [&] {
-    const device_buffer<float> out(1);
+    device_buffer<float> out(1);
     double best = 0;
-    static_cast<void>(dispatch_wave_size("multiply_add_only", queue, [&](auto wave) {
+    static_cast<void>(dispatch_wave_size<256>("multiply_add_only", queue, [&](auto wave) {
       using kernel = multiply_add_only<block_threads<256, wave>, wave>;
       constexpr int turns = 1 << 14, blocks = 1024;
       const auto work = [&] {
@@ -126,7 +126,7 @@ void run(benchmark::State& state, const product_shape& p) {
     return std::size_t(p.batch) * std::size_t(rows) * std::size_t(columns);
   };
   const auto a = random_values<T>(count(p.m, p.k), 1), b = random_values<T>(count(p.k, p.n), 2);
-  const device_buffer<T> device_a(a), device_b(b), c(count(p.m, p.n));
+  device_buffer<T> device_a(a), device_b(b), c(count(p.m, p.n));
   const std::size_t moved = (a.size() + b.size() + c.size()) * sizeof(T);
   check_and_time(
       state, moved,

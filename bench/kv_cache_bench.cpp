@@ -16,7 +16,7 @@ void run(benchmark::State& state, const model_shape& model, int tokens) {
   const auto k = random_values<T>(count, 1), v = random_values<T>(count, 2);
   std::vector<int> slots;
   for (int token = 0; token < tokens; ++token) slots.push_back(token);
-  const device_buffer<T> device_k(k), device_v(v);
+  device_buffer<T> device_k(k), device_v(v);
   device_buffer<TCache> k_pages(cache_size), v_pages(cache_size);
   k_pages.fill_bytes(0);
   v_pages.fill_bytes(0);
@@ -62,7 +62,7 @@ const bool quantized = register_for_models(
       const auto k = random_values<T>(count, 1);
       std::vector<int> slots;
       for (int token = 0; token < tokens; ++token) slots.push_back(token);
-      const device_buffer<T> device_k(k);
+      device_buffer<T> device_k(k);
       device_buffer<q8_0> k_pages(std::size_t(pages * page_size * heads * dim / 32)),
           v_pages(k_pages.size());
       k_pages.fill_bytes(0);
@@ -101,8 +101,8 @@ const bool rotated = register_for_models("rope_kv_append", []<class T>(benchmark
   const auto q = random_values<T>(q_count, 1), k = random_values<T>(k_count, 2);
   std::vector<int> slots;
   for (int token = 0; token < tokens; ++token) slots.push_back(token);
-  const device_buffer<T> device_q(q), device_k(k), q_out(q_count);
-  const device_buffer<T> k_pages(std::size_t(pages * page_size * kv_heads * dim)),
+  device_buffer<T> device_q(q), device_k(k), q_out(q_count);
+  device_buffer<T> k_pages(std::size_t(pages * page_size * kv_heads * dim)),
       v_pages(k_pages.size());
   // At position 0 nothing turns.
   const device_buffer<int> device_slots(slots), positions(std::vector<int>(std::size_t(tokens), 0));
@@ -113,7 +113,8 @@ const bool rotated = register_for_models("rope_kv_append", []<class T>(benchmark
         return rope_kv_append(
             q_out.view(tokens, heads, dim), k_pages.view(pages, kv_heads, page_size, dim),
             v_pages.view(pages, kv_heads, page_size, dim), device_q.view(tokens, heads, dim),
-            k_view, k_view, positions.view(tokens), device_slots.view(tokens), {}, queue);
+            k_view, k_view, positions.view(tokens), device_slots.view(tokens),
+            {.layout = rope_layout::interleaved}, queue);
       },
       [&] {
         return agrees(q_out, tolerance<T>, [&](std::size_t i) { return double(float(q[i])); });

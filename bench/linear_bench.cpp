@@ -46,7 +46,8 @@ void run(benchmark::State& state, int num_tokens, int out_dim, int in_dim) {
   const auto x = random_values<T>(std::size_t(num_tokens) * std::size_t(in_dim), 2);
   std::vector<device_buffer<Type>> device_weights;
   for (int i = 0; i < copies; ++i) device_weights.emplace_back(weights);
-  const device_buffer<T> device_x(x), y(std::size_t(num_tokens) * std::size_t(out_dim));
+  const device_buffer<T> device_x(x);
+  device_buffer<T> y(std::size_t(num_tokens) * std::size_t(out_dim));
   std::size_t next = 0;
   const std::size_t moved = bytes + (x.size() + y.size()) * sizeof(T);
   check_and_time(

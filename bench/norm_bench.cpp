@@ -22,7 +22,7 @@ const bool norm = register_for_models("rms_norm", []<class T>(benchmark::State& 
   const int hidden = model.hidden_dim;
   const std::size_t count = std::size_t(rows) * std::size_t(hidden), row_size = std::size_t(hidden);
   const auto x = random_values<T>(count, 1), weight = random_values<T>(row_size, 2);
-  const device_buffer<T> device_x(x), device_weight(weight), y(count);
+  device_buffer<T> device_x(x), device_weight(weight), y(count);
   check_and_time(
       state, (2 * count + row_size) * sizeof(T),
       [&](stream_ref queue) {
@@ -45,8 +45,8 @@ const bool add_norm = register_for_models(
                  weight = random_values<T>(row_size, 3);
       std::vector<T> added(count);
       for (std::size_t i = 0; i < count; ++i) added[i] = T(float(x[i]) + float(residual[i]));
-      const device_buffer<T> device_x(x), device_residual(residual), device_weight(weight),
-          sum(count), y(count);
+      device_buffer<T> device_x(x), device_residual(residual), device_weight(weight), sum(count),
+          y(count);
       check_and_time(
           state, (4 * count + row_size) * sizeof(T),
           [&](stream_ref queue) {
@@ -69,7 +69,7 @@ const bool layer = register_for_models(
                         row_size = std::size_t(hidden);
       const auto x = random_values<T>(count, 1, 1, 3), weight = random_values<T>(row_size, 2),
                  bias = random_values<T>(row_size, 3);
-      const device_buffer<T> device_x(x), device_weight(weight), device_bias(bias), y(count);
+      device_buffer<T> device_x(x), device_weight(weight), device_bias(bias), y(count);
       check_and_time(
           state, (2 * count + 2 * row_size) * sizeof(T),
           [&](stream_ref queue) {
@@ -94,7 +94,7 @@ const bool l2 = register_for_models("l2_norm", []<class T>(benchmark::State& sta
   const int hidden = model.hidden_dim;
   const std::size_t count = std::size_t(rows) * std::size_t(hidden), row_size = std::size_t(hidden);
   const auto x = random_values<T>(count, 1);
-  const device_buffer<T> device_x(x), y(count);
+  device_buffer<T> device_x(x), y(count);
   check_and_time(
       state, 2 * count * sizeof(T),
       [&](stream_ref queue) {

@@ -14,7 +14,7 @@ void run(benchmark::State& state, const model_shape& model, int tokens, rope_lay
   const auto x = random_values<T>(count, 1);
   std::vector<int> positions;
   for (int token = 0; token < tokens; ++token) positions.push_back(1000 + token);
-  const device_buffer<T> device_x(x), y(count);
+  device_buffer<T> device_x(x), y(count);
   const device_buffer<int> device_positions(positions);
   const auto rotated = [&](std::size_t i) {
     const std::size_t head_dim = std::size_t(dim), in_head = i % head_dim, head = i - in_head;
@@ -52,7 +52,7 @@ const bool with_norm = register_for_models(
                         k_count = std::size_t(tokens) * std::size_t(kv_heads * dim);
       const auto q = random_values<T>(q_count, 1), k = random_values<T>(k_count, 2),
                  weight = random_values<T>(std::size_t(dim), 3);
-      const device_buffer<T> device_q(q), device_k(k), device_weight(weight), q_out(q_count),
+      device_buffer<T> device_q(q), device_k(k), device_weight(weight), q_out(q_count),
           k_out(k_count);
       // At position 0 the result is the norm's.
       const device_buffer<int> positions(std::vector<int>(std::size_t(tokens), 0));

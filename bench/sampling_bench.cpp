@@ -41,7 +41,7 @@ struct step {
 const bool of_argmax = register_for_models(
     "argmax", []<class T>(benchmark::State& state, const model_shape& model, int tokens, T) {
       const step<T> s(model, tokens);
-      const device_buffer<int> chosen{std::size_t(s.rows)};
+      device_buffer<int> chosen{std::size_t(s.rows)};
       check_and_time(
           state, s.bytes(),
           [&](stream_ref queue) { return argmax(chosen.view(s.rows), s.view(), queue); },
@@ -58,8 +58,8 @@ const bool of_top_k = register_for_models(
     "top_k_40", []<class T>(benchmark::State& state, const model_shape& model, int tokens, T) {
       constexpr int k = 40;
       const step<T> s(model, tokens);
-      const device_buffer<int> ids{std::size_t(s.rows * k)};
-      const device_buffer<float> values{std::size_t(s.rows * k)};
+      device_buffer<int> ids{std::size_t(s.rows * k)};
+      device_buffer<float> values{std::size_t(s.rows * k)};
       check_and_time(
           state, s.bytes(),
           [&](stream_ref queue) {
@@ -81,7 +81,7 @@ bool register_sample(const std::string& op, const sampling_options& options, int
   return register_for_models(
       op, [=]<class T>(benchmark::State& state, const model_shape& model, int tokens, T) {
         const step<T> s(model, tokens);
-        const device_buffer<int> chosen{std::size_t(s.rows)};
+        device_buffer<int> chosen{std::size_t(s.rows)};
         const device_buffer<draw_counter> counters(
             std::vector<draw_counter>(std::size_t(s.rows), {.seed = 1}));
         check_and_time(

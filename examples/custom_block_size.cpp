@@ -25,7 +25,7 @@ status with_launch_function(matrix y, matrix x, row weight, stream_ref stream) {
 /// here.
 template <int BlockSize>
 status with_kernel(matrix y, matrix x, row weight, stream_ref stream) {
-  return dispatch_wave_size("with_kernel", stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>("with_kernel", stream, [&](auto wave) {
     using kernel = kernels::rms_norm<float, block_threads<BlockSize, wave>, wave>;
     return launch("with_kernel", kernel{y, x, weight, {1e-5f}, 0, {}, {}}, {num_rows}, stream);
   });
@@ -37,7 +37,7 @@ int main() try {
   if (devices().empty()) return std::puts("there is no device"), 1;
   std::vector<float> values(num_rows * hidden_dim);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(0.1f * float(i));
-  const device_buffer<float> x(values), weight(std::vector<float>(hidden_dim, 1.0f));
+  device_buffer<float> x(values), weight(std::vector<float>(hidden_dim, 1.0f));
   device_buffer<float> y(values.size());
   const auto from = x.view(num_rows, hidden_dim), to = y.view(num_rows, hidden_dim);
   const stream queue;

@@ -13,7 +13,7 @@ int main() {
   const int num_rows = 2, hidden_dim = 4;
   const rocmforge::device_buffer<float> x(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
   const rocmforge::device_buffer<float> weight(std::vector<float>{1, 1, 1, 1});
-  const rocmforge::device_buffer<float> y(num_rows * hidden_dim);
+  rocmforge::device_buffer<float> y(num_rows * hidden_dim);
 
   const rocmforge::status status = rocmforge::rms_norm(
       y.view(num_rows, hidden_dim), x.view(num_rows, hidden_dim), weight.view(hidden_dim));

@@ -67,7 +67,7 @@ std::vector<float> run(const layer& w, const std::vector<float>& x) {
   memory.copy_from_host(x);  // the residual stream
   check(rms_norm(normed, residual, w.attention_norm.view(hidden_dim)));
   check(linear(qkv, normed, w.qkv.view()));
-  check(rope(q_and_k, q_and_k, positions.view(n)));
+  check(rope(q_and_k, q_and_k, positions.view(n), {.layout = rope_layout::interleaved}));
   check(attention(heads_of(attended, 0, num_heads), heads_of(qkv, 0, num_heads),
                   heads_of(qkv, q_dim, num_kv_heads), heads_of(qkv, q_dim + kv_dim, num_kv_heads)));
   check(linear(projected, attended, w.attention_output.view()));

@@ -24,7 +24,7 @@ TEST_P(activation, swiglu_agrees_with_double) {
       std::vector<double> expected(gate.size());
       for (std::size_t i = 0; i < expected.size(); ++i)
         expected[i] = reference::silu(float(gate[i])) * float(up[i]);
-      const device_buffer<T> device_gate(gate), device_up(up), y(gate.size());
+      device_buffer<T> device_gate(gate), device_up(up), y(gate.size());
       EXPECT_SUCCESS(
           swiglu(y.view(rows, size), device_gate.view(rows, size), device_up.view(rows, size)));
       expect_close(y.to_host(), expected, rounding<T> + 4e-6);
@@ -36,7 +36,7 @@ TEST_P(activation, swiglu_takes_halves_of_one_buffer_and_writes_over_the_gate) {
   for_each_dtype([]<class T>(T) {
     const int rows = 11, dim = 1000;
     const auto both = random_values<T>(std::size_t(rows * 2 * dim), 3, -5, 5);
-    const device_buffer<T> buffer(both);
+    device_buffer<T> buffer(both);
     const auto gate = sub_view<1>(buffer.view(rows, 2 * dim), 0, dim),
                up = sub_view<1>(buffer.view(rows, 2 * dim), dim, 2 * dim);
     EXPECT_SUCCESS(swiglu(gate, gate, up));
@@ -54,7 +54,7 @@ TEST_P(activation, swiglu_takes_halves_of_one_buffer_and_writes_over_the_gate) {
 TEST_P(activation, swiglu_of_huge_gates_is_the_limit) {
   const std::vector<float> gate = {-1e30f, -1e4f, -200, -90, 90, 200, 1e30f, 0};
   const std::vector<float> up(gate.size(), 2.0f);
-  const device_buffer<float> device_gate(gate), device_up(up), y(gate.size());
+  device_buffer<float> device_gate(gate), device_up(up), y(gate.size());
   EXPECT_SUCCESS(swiglu(y.view(1, 8), device_gate.view(1, 8), device_up.view(1, 8)));
   const auto result = y.to_host();
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(result[std::size_t(i)], 0, 1e-35) << gate[std::size_t(i)];
@@ -63,8 +63,7 @@ TEST_P(activation, swiglu_of_huge_gates_is_the_limit) {
 
 TEST_P(activation, swiglu_is_nan_where_an_argument_is) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const device_buffer<float> gate(std::vector<float>{nan, 1, 1}), up(std::vector<float>{1, nan, 1}),
-      y(3);
+  device_buffer<float> gate(std::vector<float>{nan, 1, 1}), up(std::vector<float>{1, nan, 1}), y(3);
   EXPECT_SUCCESS(swiglu(y.view(1, 3), gate.view(1, 3), up.view(1, 3)));
   const auto result = y.to_host();
   EXPECT_TRUE(std::isnan(result[0]));
@@ -106,7 +105,7 @@ void check_plain(const Launch& launch, double (*expected)(double), double relati
   const int size = int(x.size());
   std::vector<double> wanted;
   for (const T value : x) wanted.push_back(expected(double(float(value))));
-  const device_buffer<T> device_x(x), y(x.size());
+  device_buffer<T> device_x(x), y(x.size());
   EXPECT_SUCCESS(launch(y.view(1, size), device_x.view(1, size)));
   EXPECT_SUCCESS(launch(device_x.view(1, size), device_x.view(1, size)));
   expect_values(y.to_host(), wanted, relative);
@@ -135,7 +134,7 @@ TEST_P(activation, plain_functions_take_rows_of_any_size) {
     SCOPED_TRACE(size);
     const int rows = 3, stride = size + 3;
     const auto x = random_values<float>(std::size_t(rows * stride), 11, -2, 2);
-    const device_buffer<float> device_x(x);
+    device_buffer<float> device_x(x);
     const auto view = sub_view<1>(device_x.view(rows, stride), 1, 1 + size);
     EXPECT_SUCCESS(relu(view, view));
     const auto result = device_x.to_host();
@@ -151,7 +150,7 @@ TEST_P(activation, plain_functions_take_rows_of_any_size) {
 TEST_P(activation, gelu_with_erf_is_within_a_few_units_in_the_last_place) {
   const auto x = random_values<float>(20000, 12, -9, 9);
   const int size = int(x.size());
-  const device_buffer<float> device_x(x), y(x.size());
+  device_buffer<float> device_x(x), y(x.size());
   EXPECT_SUCCESS(gelu(y.view(1, size), device_x.view(1, size), gelu_form::erf));
   const auto result = y.to_host();
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -177,7 +176,7 @@ void check_gated(const Launch& launch, double (*expected)(double, double), doubl
     for (int i = first; i < last; ++i)
       wanted.push_back(expected(float(gate[std::size_t(i)]), float(up[std::size_t(i)])));
   }
-  const device_buffer<T> device_gate(gate), device_up(up), device_both(both);
+  device_buffer<T> device_gate(gate), device_up(up), device_both(both);
   device_buffer<T> y(gate.size());
   EXPECT_SUCCESS(launch(y.view(rows, dim), device_gate.view(rows, dim), device_up.view(rows, dim)));
   expect_values(y.to_host(), wanted, relative);
@@ -211,7 +210,7 @@ TEST_P(activation, clamped_swiglu_agrees_with_double) {
 
 TEST_P(activation, functions_are_nan_where_an_argument_is) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const device_buffer<float> x(std::vector<float>{nan, 1}), one(std::vector<float>{1, 1}), y(2);
+  device_buffer<float> x(std::vector<float>{nan, 1}), one(std::vector<float>{1, 1}), y(2);
   const auto from = x.view(1, 2), other = one.view(1, 2), to = y.view(1, 2);
   const auto expect_first = [&](status s) {
     EXPECT_SUCCESS(s);
@@ -235,7 +234,7 @@ TEST_P(activation, adds_rows_longer_and_shorter_than_a_tile_large) {
     SCOPED_TRACE(size);
     const auto x = random_values<float>(std::size_t(rows * size), 4),
                residual = random_values<float>(std::size_t(rows * size), 5);
-    const device_buffer<float> device_x(x), device_residual(residual), y(x.size());
+    device_buffer<float> device_x(x), device_residual(residual), y(x.size());
     EXPECT_SUCCESS(
         add(y.view(rows, size), device_x.view(rows, size), device_residual.view(rows, size)));
     const auto result = y.to_host();
@@ -250,7 +249,7 @@ TEST_P(activation, add_rounds_once_and_works_in_place) {
       const int rows = 3, stride = size + 5;
       const auto x = random_values<T>(std::size_t(rows * stride), 6),
                  residual = random_values<T>(std::size_t(rows * size), 7);
-      const device_buffer<T> device_x(x), device_residual(residual);
+      device_buffer<T> device_x(x), device_residual(residual);
       const auto view = sub_view<1>(device_x.view(rows, stride), 2, 2 + size);
       EXPECT_SUCCESS(add(view, view, device_residual.view(rows, size)));
       auto expected = x;
@@ -269,14 +268,14 @@ TEST_P(activation, add_rounds_once_and_works_in_place) {
 
 TEST_P(activation, takes_another_block_size) {
   const auto x = random_values<float>(700, 8);
-  const device_buffer<float> device_x(x), y(x.size());
+  device_buffer<float> device_x(x), y(x.size());
   EXPECT_SUCCESS((add<float, 64>(y.view(1, 700), device_x.view(1, 700), device_x.view(1, 700))));
   const auto result = y.to_host();
   for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(result[i], 2 * x[i]) << i;
 }
 
 TEST_P(activation, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(64);
+  device_buffer<float> buffer(64);
   const auto x = buffer.view(2, 8);
   const auto transposed = permuted<1, 0>(buffer.view(8, 2));
   const tensor_view<float, 2> nothing{nullptr, {2, 8}, {8, 1}};

@@ -10,7 +10,7 @@ ROCMFORGE_KERNEL_TEST_SUITE(attention_paged);
 
 using sequences = paged_sequences<float, float>;
 
-void run(const sequences& s, bool causal = true) {
+void run(sequences& s, bool causal = true) {
   EXPECT_SUCCESS(
       paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {.causal = causal}));
 }
@@ -20,7 +20,7 @@ TEST_P(attention_paged, agrees_with_double_for_every_page_size) {
     for (const int kv_len : {1, 15, 16, 17, 31, 32, 33, 64, 65, 257}) {
       for (const int q_len : {1, 4, 5, 66}) {
         SCOPED_TRACE("page_size " + std::to_string(page_size));
-        const sequences s({{q_len, kv_len, 1}}, 2, 1, 32, page_size);
+        sequences s({{q_len, kv_len, 1}}, 2, 1, 32, page_size);
         run(s);
         s.expect_results(true, 5e-6);
       }
@@ -44,7 +44,7 @@ TEST_P(attention_paged, ragged_sequences_agree_with_double) {
     for (const int head_dim : {16, 64, 80}) {
       for (const bool causal : {true, false}) {
         SCOPED_TRACE("head_dim " + std::to_string(head_dim) + (causal ? ", causal" : ""));
-        const sequences s(lengths, 6, 2, head_dim, 16);
+        sequences s(lengths, 6, 2, head_dim, 16);
         run(s, causal);
         s.expect_results(causal, 5e-6);
       }
@@ -59,9 +59,9 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
   const int window = 21, page_size = 16;
   for (const auto& lengths : {few_queries(), many_queries()}) {
     for (const bool causal : {true, false}) {
-      const sequences s(lengths, 4, 2, 48, page_size);
+      sequences s(lengths, 4, 2, 48, page_size);
       auto table = s.batch().page_table;
-      const device_buffer<int> pages(s.page_table_without([&](const paged_sequence& sequence) {
+      device_buffer<int> pages(s.page_table_without([&](const paged_sequence& sequence) {
         return std::max(0, sequence.kv_len - sequence.q_len + 1 - window) / page_size;
       }));
       table.data = pages.data();
@@ -86,7 +86,7 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
 }
 
 TEST_P(attention_paged, lse_of_a_query_that_sees_nothing_is_minus_infinity) {
-  const sequences s(few_queries(), 2, 1, 32, 16);
+  sequences s(few_queries(), 2, 1, 32, 16);
   EXPECT_SUCCESS(paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {}, s.lse()));
   expect_lse(s.lse_values().data(), s.expect_results(reference::attention_shape{}, 5e-6), 5e-6);
 }
@@ -94,7 +94,7 @@ TEST_P(attention_paged, lse_of_a_query_that_sees_nothing_is_minus_infinity) {
 // The kernel is chosen by the longest sequence, so the same max_q_len makes the same choice.
 TEST_P(attention_paged, a_sequence_alone_gives_the_same_bits) {
   for (const auto& lengths : {few_queries(), many_queries()}) {
-    const sequences together(lengths, 3, 1, 64, 16);
+    sequences together(lengths, 3, 1, 64, 16);
     run(together);
     for (std::size_t i = 0; i < lengths.size(); ++i) {
       for (const int page_size : {16, 7}) {
@@ -112,10 +112,10 @@ TEST_P(attention_paged, a_sequence_alone_gives_the_same_bits) {
 // cache of all layers.
 TEST_P(attention_paged, takes_strided_views) {
   const int num_heads = 2, head_dim = 32, q_len = 6, kv_len = 40, page_size = 16;
-  const sequences s({{q_len, kv_len, 11}}, num_heads, 1, head_dim, page_size);
+  sequences s({{q_len, kv_len, 11}}, num_heads, 1, head_dim, page_size);
   run(s);
   const auto strided = [](const auto& view,
-                          const auto& buffer) {  // rows twice as far apart, in memory full of NaN
+                          auto& buffer) {  // rows twice as far apart, in memory full of NaN
     auto result = view;
     result.data = buffer.data();
     for (int axis = 0; axis + 1 < view.rank; ++axis) result.stride[axis] *= 2;
@@ -136,10 +136,10 @@ TEST_P(attention_paged, takes_strided_views) {
     stream_ref{}.synchronize();
     return values;
   };
-  const auto out = spread(s.out(), std::vector<float>(std::size_t(s.out().size()), 0.0f)),
-             q = spread(s.q(), values_of(s.q()));
-  const auto k = spread(s.k_pages(), values_of(s.k_pages())),
-             v = spread(s.v_pages(), values_of(s.v_pages()));
+  auto out = spread(s.out(), std::vector<float>(std::size_t(s.out().size()), 0.0f)),
+       q = spread(s.q(), values_of(s.q()));
+  auto k = spread(s.k_pages(), values_of(s.k_pages())),
+       v = spread(s.v_pages(), values_of(s.v_pages()));
   EXPECT_SUCCESS(paged_attention(strided(s.out(), out), strided(s.q(), q), strided(s.k_pages(), k),
                                  strided(s.v_pages(), v), s.batch()));
   const auto memory = out.to_host(), expected = s.result(0);
@@ -154,7 +154,7 @@ TEST_P(attention_paged, takes_strided_views) {
 }
 
 TEST_P(attention_paged, refuses_what_does_not_fit) {
-  const sequences s({{3, 20, 1}, {1, 5, 2}}, 4, 2, 16, 16);
+  sequences s({{3, 20, 1}, {1, 5, 2}}, 4, 2, 16, 16);
   const auto refuse = [&](auto change, status_code code, const char* argument) {
     auto out = s.out(), q = s.q();
     auto k = s.k_pages(), v = s.v_pages();
@@ -192,7 +192,7 @@ TEST_P(attention_paged, refuses_what_does_not_fit) {
       status_code::invalid_argument, "sliding_window");
   refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.max_q_len = -1; },
          status_code::invalid_argument, "max_q_len");
-  const sequences nobody({}, 4, 2, 16, 16);
+  sequences nobody({}, 4, 2, 16, 16);
   EXPECT_SUCCESS(paged_attention(nobody.out(), nobody.q(), nobody.k_pages(), nobody.v_pages(),
                                  nobody.batch()));
 }

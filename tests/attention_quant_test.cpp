@@ -27,8 +27,8 @@ void check_paged(int head_dim, int page_size) {
   for (const bool few_queries : {true, false}) {
     SCOPED_TRACE("head_dim " + std::to_string(head_dim) + (few_queries ? ", few" : ", many"));
     const int num_heads = 6, num_kv_heads = 2;
-    const paged_sequences<T, TCache> s({{3, 70, 1}, {1, 1, 2}, {4, 2, 3}, {2, 90, 4}}, num_heads,
-                                       num_kv_heads, head_dim, page_size);
+    paged_sequences<T, TCache> s({{3, 70, 1}, {1, 1, 2}, {4, 2, 3}, {2, 90, 4}}, num_heads,
+                                 num_kv_heads, head_dim, page_size);
     const attention_problem::paged<T, TCache> problem{s.out(),     s.q(),     s.k_pages(),
                                                       s.v_pages(), s.batch(), s.lse()};
     if (few_queries) {
@@ -71,7 +71,7 @@ TEST_P(attention_quant, plain_blocks_agree_with_double) {
       const auto view = [&](const device_buffer<TCache>& buffer, int row) {
         return sub_view<3>(buffer.view(1, num_kv_heads, kv_len, row + gap), 0, row);
       };
-      const device_buffer<float> device_q(q), out(std::size_t(num_heads * q_len * v_head_dim));
+      device_buffer<float> device_q(q), out(std::size_t(num_heads * q_len * v_head_dim));
       const auto device_k = spread(k, head_dim / 32), device_v = spread(v, v_head_dim / 32);
       const auto out_view = out.view(1, num_heads, q_len, v_head_dim),
                  q_view = device_q.view(1, num_heads, q_len, head_dim);
@@ -105,8 +105,8 @@ TEST_P(attention_quant, plain_blocks_agree_with_double) {
 }
 
 TEST_P(attention_quant, refuses_rows_that_are_no_whole_number_of_blocks) {
-  const device_buffer<float> buffer(std::vector<float>(1024, 1.0f));
-  const device_buffer<q8_0> cache(std::vector<q8_0>(8));
+  device_buffer<float> buffer(std::vector<float>(1024, 1.0f));
+  device_buffer<q8_0> cache(std::vector<q8_0>(8));
   const auto k = cache.view(1, 1, 4, 2);
   const auto good = buffer.view(1, 1, 3, 64);
   EXPECT_REFUSED(rocmforge::attention(buffer.view(1, 1, 3, 65), buffer.view(1, 1, 3, 65), k, k),

@@ -189,7 +189,7 @@ TEST_P(attention_contiguous, keys_outside_the_window_are_not_read) {
       }
     }
     stream_ref{}.synchronize();
-    const device_buffer<float> out(std::size_t(p.num_heads * q_len * p.head_dim));
+    device_buffer<float> out(std::size_t(p.num_heads * q_len * p.head_dim));
     EXPECT_SUCCESS(rocmforge::attention(out.view(1, p.num_heads, q_len, p.head_dim), in.q.upload(),
                                         k, v, {.sliding_window = p.window}));
     EXPECT_EQ(out.to_host(), expected.out[0]);
@@ -297,7 +297,7 @@ TEST_P(attention_contiguous, a_query_does_not_depend_on_the_others) {
   for (const auto& [all, last] : {std::pair{4, 2}, std::pair{70, 37}}) {
     const problem p{.num_heads = 1, .num_kv_heads = 1, .q_len = all, .kv_len = 100};
     inputs in(p);
-    const device_buffer<float> out(std::size_t(last * p.head_dim));
+    device_buffer<float> out(std::size_t(last * p.head_dim));
     const auto whole = run(p, in).out[0];
     const auto q = sub_view<2>(in.q.upload(), all - last, all);
     EXPECT_SUCCESS(
@@ -330,7 +330,7 @@ TEST_P(attention_contiguous, two_runs_give_the_same_bits) {
 }
 
 TEST_P(attention_contiguous, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(std::vector<float>(4096, 1.0f));
+  device_buffer<float> buffer(std::vector<float>(4096, 1.0f));
   const auto q = buffer.view(2, 4, 3, 16), k = buffer.view(2, 2, 5, 16);
   using rocmforge::attention;
   EXPECT_SUCCESS(attention(q, q, k, k));

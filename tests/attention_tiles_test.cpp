@@ -38,9 +38,8 @@ TEST_P(attention_tiles, pages_give_the_same_bits_as_plain_tensors) {
   constexpr int num_heads = 4, num_kv_heads = 2, head_dim = 64, kv_len = 100;
   constexpr attention_config tile{.head_dim = 64, .block_q = 32, .block_kv = 32};
   for (const int q_len : {2, 40}) {
-    const paged_sequences<float, float> s({{q_len, kv_len, 9}}, num_heads, num_kv_heads, head_dim,
-                                          16);
-    const device_buffer<float> k(s.keys(0)), v(s.values(0)),
+    paged_sequences<float, float> s({{q_len, kv_len, 9}}, num_heads, num_kv_heads, head_dim, 16);
+    device_buffer<float> k(s.keys(0)), v(s.values(0)),
         out(std::size_t(q_len * num_heads * head_dim));
     const auto heads_first = [&](float* tokens) {
       return permuted<0, 2, 1, 3>(make_view(tokens, 1, q_len, num_heads, head_dim));

@@ -14,8 +14,8 @@ template <class T, class TCache>
 void check_paged() {
   const int num_heads = 6, num_kv_heads = 2, head_dim = 56;
   for (const bool few_queries : {true, false}) {
-    const paged_sequences<T, TCache> s({{3, 70, 1}, {1, 1, 2}, {4, 2, 3}, {2, 90, 4}}, num_heads,
-                                       num_kv_heads, head_dim, 16);
+    paged_sequences<T, TCache> s({{3, 70, 1}, {1, 1, 2}, {4, 2, 3}, {2, 90, 4}}, num_heads,
+                                 num_kv_heads, head_dim, 16);
     const attention_problem::paged<T, TCache> problem{s.out(),     s.q(),     s.k_pages(),
                                                       s.v_pages(), s.batch(), {}};
     if (few_queries) {

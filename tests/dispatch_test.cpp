@@ -51,7 +51,7 @@ ROCMFORGE_KERNEL_TEST_SUITE(launch_on_device);
 
 TEST_P(launch_on_device, gets_the_wave_size_of_the_device) {
   int called_with = 0;
-  EXPECT_SUCCESS(dispatch_wave_size("op", {}, [&](auto wave) {
+  EXPECT_SUCCESS(dispatch_wave_size<64>("op", {}, [&](auto wave) {
     called_with = wave;
     return status{};
   }));
@@ -62,7 +62,7 @@ TEST_P(launch_on_device, follows_the_device_of_the_stream) {
   const stream of_this_device;
   set_device(0);
   int called_with = 0;
-  EXPECT_SUCCESS(dispatch_wave_size("op", of_this_device, [&](auto wave) {
+  EXPECT_SUCCESS(dispatch_wave_size<64>("op", of_this_device, [&](auto wave) {
     called_with = wave;
     return status{};
   }));
@@ -128,7 +128,7 @@ struct hungry_kernel {
 };
 
 TEST_P(launch_on_device, refuses_more_shared_memory_than_there_is) {
-  const status s = dispatch_wave_size("op", {}, [&](auto wave) {
+  const status s = dispatch_wave_size<64>("op", {}, [&](auto wave) {
     return launch("op", hungry_kernel<block_threads<64, wave>, wave>{}, {}, {});
   });
   if (device().wave_size == 1) {

@@ -157,8 +157,8 @@ struct convert_each {
 
 template <class From, class To>
 std::vector<To> converted_on_device(const std::vector<From>& values) {
-  const device_buffer<From> from(values);
-  const device_buffer<To> to(values.size());
+  device_buffer<From> from(values);
+  device_buffer<To> to(values.size());
   const int count = static_cast<int>(values.size());
   EXPECT_SUCCESS(run_on_device<256>(convert_each<From, To>{from.view(count), to.view(count)}));
   return to.to_host();

@@ -67,7 +67,7 @@ void check(int hidden_dim, const std::vector<int>& tokens) {
   const auto table = random_table<Type>(hidden_dim);
   const device_buffer<Type> device_table(table);
   const device_buffer<int> device_tokens(tokens);
-  const device_buffer<T> y(std::size_t(rows * hidden_dim));
+  device_buffer<T> y(std::size_t(rows * hidden_dim));
   EXPECT_SUCCESS(
       embedding<Type>(y.view(rows, hidden_dim),
                       device_table.view(vocab_size, hidden_dim / block_traits<Type>::elements),
@@ -109,9 +109,9 @@ TEST_P(embedding_lookup, of_tables_in_every_format) {
       const auto table = reference::random_weights<Type>(std::size_t(vocab_size * hidden_dim), 2);
       const auto weights = reference::decode(table);
       const device_buffer<Type> device_table(table);
-      const device_buffer<int> tokens(some_tokens);
+      device_buffer<int> tokens(some_tokens);
       const int rows = int(some_tokens.size());
-      const device_buffer<float> y(std::size_t(rows * hidden_dim));
+      device_buffer<float> y(std::size_t(rows * hidden_dim));
       EXPECT_SUCCESS(embedding<Type>(y.view(rows, hidden_dim),
                                      device_table.view(vocab_size, row_blocks), tokens.view(rows)));
       const auto actual = y.to_host();
@@ -134,9 +134,8 @@ TEST_P(embedding_lookup, of_many_tokens) {
 TEST_P(embedding_lookup, of_an_unknown_token_is_nan) {
   const int hidden_dim = 70;
   const auto table = random_table<float>(hidden_dim);
-  const device_buffer<float> device_table(table), y(std::size_t(4 * hidden_dim));
-  const device_buffer<int> tokens(
-      std::vector<int>{2, vocab_size, -1, std::numeric_limits<int>::max()});
+  device_buffer<float> device_table(table), y(std::size_t(4 * hidden_dim));
+  device_buffer<int> tokens(std::vector<int>{2, vocab_size, -1, std::numeric_limits<int>::max()});
   EXPECT_SUCCESS(embedding<float>(y.view(4, hidden_dim), device_table.view(vocab_size, hidden_dim),
                                   tokens.view(4)));
   const auto result = y.to_host();
@@ -150,7 +149,7 @@ TEST_P(embedding_lookup, takes_strided_rows) {
   const int hidden_dim = 64;
   const auto table = random_table<q8_0>(hidden_dim);
   const device_buffer<q8_0> device_table(table);
-  const device_buffer<int> tokens(std::vector<int>{1, 2});
+  device_buffer<int> tokens(std::vector<int>{1, 2});
   device_buffer<float> y(200);
   y.fill_bytes(0);
   const tensor_view<float, 2> rows{y.data() + 3, {2, hidden_dim}, {100, 1}};
@@ -167,9 +166,9 @@ TEST_P(embedding_lookup, takes_strided_rows) {
 }
 
 TEST_P(embedding_lookup, refuses_what_does_not_fit) {
-  const device_buffer<float> y(256);
-  const device_buffer<q4_0> table(16);
-  const device_buffer<int> tokens(8);
+  device_buffer<float> y(256);
+  device_buffer<q4_0> table(16);
+  device_buffer<int> tokens(8);
   EXPECT_REFUSED(embedding<q4_0>(y.view(2, 48), table.view(4, 2), tokens.view(2)),
                  status_code::invalid_shape, "y");
   EXPECT_REFUSED(embedding<q4_0>(y.view(2, 64), table.view(4, 3), tokens.view(2)),

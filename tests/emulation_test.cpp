@@ -62,8 +62,8 @@ bool rotates(int seed) {
   emulation::seed() = static_cast<std::uint64_t>(seed);
   const int rounds = 4;
   const auto x = random_values<float>(std::size_t(rounds * num_lanes), 1);
-  const device_buffer<float> device_x(x), y(x.size());
-  EXPECT_SUCCESS(dispatch_wave_size("rotate", {}, [&](auto wave) {
+  device_buffer<float> device_x(x), y(x.size());
+  EXPECT_SUCCESS(dispatch_wave_size<num_lanes>("rotate", {}, [&](auto wave) {
     using kernel =
         rotate_lanes<BarrierBeforeRead, BarrierAfterRead, block_threads<num_lanes, wave>, wave>;
     return launch("rotate", kernel{y.view(rounds, num_lanes), device_x.view(rounds, num_lanes)}, {},
@@ -114,8 +114,8 @@ struct sum_of_waves {
 template <bool Barrier>
 bool sums(int seed) {
   emulation::seed() = static_cast<std::uint64_t>(seed);
-  const device_buffer<float> y(num_lanes);
-  EXPECT_SUCCESS(dispatch_wave_size("sum", {}, [&](auto wave) {
+  device_buffer<float> y(num_lanes);
+  EXPECT_SUCCESS(dispatch_wave_size<num_lanes>("sum", {}, [&](auto wave) {
     return launch("sum",
                   sum_of_waves<Barrier, block_threads<num_lanes, wave>, wave>{y.view(num_lanes)},
                   {}, {});
@@ -158,8 +158,8 @@ template <bool Barrier>
 bool reads_before_it_overwrites(int seed) {
   emulation::seed() = static_cast<std::uint64_t>(seed);
   const int blocks = 4;
-  const device_buffer<float> y(blocks * num_lanes);
-  EXPECT_SUCCESS(dispatch_wave_size("overwrite", {}, [&](auto wave) {
+  device_buffer<float> y(blocks * num_lanes);
+  EXPECT_SUCCESS(dispatch_wave_size<num_lanes>("overwrite", {}, [&](auto wave) {
     using kernel = overwrite_later<Barrier, block_threads<num_lanes, wave>, wave>;
     return launch("overwrite", kernel{y.view(blocks, num_lanes)}, {blocks}, {});
   }));
@@ -203,7 +203,7 @@ struct one_lane_skips_the_shuffle {
 };
 
 TEST_P(emulation_test, lanes_that_wait_at_different_places_are_a_device_error) {
-  const device_buffer<float> y(num_lanes);
+  device_buffer<float> y(num_lanes);
   for (int seed = 1; seed <= 3; ++seed) {
     emulation::seed() = static_cast<std::uint64_t>(seed);
     EXPECT_REFUSED(run_on_device<num_lanes>(one_lane_leaves{}), status_code::device_error, "");
@@ -265,9 +265,9 @@ struct read_unwritten {
 };
 
 TEST_P(emulation_test, what_nobody_wrote_is_nan) {
-  const device_buffer<float> y(2 * num_lanes);
+  device_buffer<float> y(2 * num_lanes);
   for (const float value : y.to_host()) EXPECT_TRUE(std::isnan(value));
-  EXPECT_SUCCESS(dispatch_wave_size("read", {}, [&](auto wave) {
+  EXPECT_SUCCESS(dispatch_wave_size<num_lanes>("read", {}, [&](auto wave) {
     return launch("read",
                   read_unwritten<block_threads<num_lanes, wave>, wave>{y.view(2, num_lanes)}, {2},
                   {});
@@ -289,7 +289,7 @@ struct exchange_lanes {
 };
 
 TEST_P(emulation_test, shuffles_stay_in_their_wave) {
-  const device_buffer<int> y(3 * num_lanes);
+  device_buffer<int> y(3 * num_lanes);
   const int wave_size = GetParam();
   for (int seed = 1; seed <= 3; ++seed) {
     emulation::seed() = static_cast<std::uint64_t>(seed);
@@ -308,9 +308,9 @@ TEST_P(emulation_test, shuffles_stay_in_their_wave) {
 TEST_P(emulation_test, kernels_give_the_same_bits_under_every_seed) {
   const int rows = 3, size = 1000, heads = 5, head_dim = 40;
   const auto x = random_values<float>(std::size_t(rows * size), 1, -5, 5);
-  const device_buffer<float> device_x(x), normal(x.size()), soft(x.size()),
+  device_buffer<float> device_x(x), normal(x.size()), soft(x.size()),
       rotated(std::size_t(rows * heads * head_dim));
-  const device_buffer<int> positions(std::vector<int>{3, 14, 159}), tokens(rows);
+  device_buffer<int> positions(std::vector<int>{3, 14, 159}), tokens(rows);
   std::vector<std::vector<float>> first;
   for (int seed = 1; seed <= 6; ++seed) {
     emulation::seed() = static_cast<std::uint64_t>(seed);

@@ -80,7 +80,7 @@ TEST_P(gemm_epilogue, gelu_and_scale_of_halves) {
 }
 
 TEST_P(gemm_epilogue, large_sums_are_not_nan) {
-  const device_buffer<float> a(std::vector<float>{200, -200}), b(std::vector<float>{100}), c(2),
+  device_buffer<float> a(std::vector<float>{200, -200}), b(std::vector<float>{100}), c(2),
       zeros(std::vector<float>{0, 0});
   EXPECT_SUCCESS(
       gemm(c.view(1, 2, 1), a.view(1, 2, 1), b.view(1, 1, 1),
@@ -114,7 +114,7 @@ TEST_P(gemm_epilogue, policies_are_the_users) {
 }
 
 TEST_P(gemm_epilogue, is_refused_where_it_does_not_fit) {
-  const device_buffer<float> buffer(4096);
+  device_buffer<float> buffer(4096);
   const auto c = buffer.view(2, 8, 6), a = buffer.view(2, 8, 4), b = buffer.view(2, 4, 6);
   const auto with = [&](tensor_view<float, 1> bias, tensor_view<float, 3> residual) {
     return gemm(c, a, b,

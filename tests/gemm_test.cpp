@@ -35,12 +35,12 @@ TEST_P(gemm_dense, matrix_instructions_are_used_or_refused) {
   const auto by_matrix = [](const auto& c, const auto& a, const auto& b) {
     return gemm(c, a, b, epilogue::none{}, {.method = gemm_method::matrix_instructions});
   };
-  const device_buffer<float> floats(64);
+  device_buffer<float> floats(64);
   EXPECT_EQ(gemm_instruction<float>(device()), nullptr);
   EXPECT_REFUSED(by_matrix(floats.view(8, 8), floats.view(8, 8), floats.view(8, 8)),
                  status_code::unsupported, "method");
   if (gemm_instruction<half>(device()) == nullptr) {
-    const device_buffer<half> halves(64);
+    device_buffer<half> halves(64);
     EXPECT_REFUSED(by_matrix(halves.view(8, 8), halves.view(8, 8), halves.view(8, 8)),
                    status_code::unsupported, "method");
   } else {
@@ -78,7 +78,7 @@ TEST_P(gemm_dense, a_broadcast_matrix_is_the_same_for_all) {
   const auto b_size = std::size_t(p.k * p.n);
   for (std::size_t i = b_size; i < in.b.size(); ++i) in.b[i] = in.b[i % b_size];
   const matrix_batch<float> a(in.a, p.batch, p.m, p.k), c(p.batch, p.m, p.n);
-  const device_buffer<float> b(std::vector<float>(in.b.begin(), in.b.begin() + int(b_size)));
+  device_buffer<float> b(std::vector<float>(in.b.begin(), in.b.begin() + int(b_size)));
   EXPECT_SUCCESS(gemm(c.view(), a.view(), broadcast_batch(b.view(p.k, p.n), p.batch)));
   expect_close(c.download(), in.product(p), 3e-6, 1.0);
 }
@@ -86,7 +86,7 @@ TEST_P(gemm_dense, a_broadcast_matrix_is_the_same_for_all) {
 TEST_P(gemm_dense, one_matrix_needs_no_batch_axis) {
   const gemm_problem p{.m = 5, .n = 6, .k = 7};
   const gemm_inputs<float> in(p);
-  const device_buffer<float> a(in.a), b(in.b), c(30);
+  device_buffer<float> a(in.a), b(in.b), c(30);
   EXPECT_SUCCESS(gemm(c.view(5, 6), a.view(5, 7), b.view(7, 6)));
   expect_close(c.to_host(), in.product(p), 3e-6, 1.0);
 }
@@ -95,8 +95,8 @@ TEST_P(gemm_dense, one_matrix_needs_no_batch_axis) {
 TEST_P(gemm_dense, permuted_views_are_read_where_they_lie) {
   const int seq = 21, heads = 3, dim = 16;
   const auto values = random_values<half>(std::size_t(seq * heads * dim), 5);
-  const device_buffer<half> buffer(values);
-  const device_buffer<float> c(std::size_t(heads * seq * seq));
+  device_buffer<half> buffer(values);
+  device_buffer<float> c(std::size_t(heads * seq * seq));
   const auto q = permuted<1, 0, 2>(buffer.view(seq, heads, dim));  // [heads, seq, dim]
   EXPECT_SUCCESS(gemm(c.view(heads, seq, seq), q, permuted<0, 2, 1>(q)));
   std::vector<double> expected;
@@ -162,7 +162,7 @@ TEST_P(gemm_dense, layouts_give_the_same_bits) {
 TEST_P(gemm_dense, tiles_are_a_parameter) {
   check_gemm<float, float>(
       {.m = 70, .n = 100, .k = 40}, [](const auto& c, const auto& a, const auto& b) {
-        return dispatch_wave_size("gemm", {}, [&](auto wave) {
+        return dispatch_wave_size<256>("gemm", {}, [&](auto wave) {
           constexpr int packet = packet_size<float, 1>;
           constexpr gemm_tile tile =
               wave == 1 ? gemm_tile{2 * packet, 6 * packet, 2 * packet, packet / 2, 3 * packet}
@@ -175,7 +175,7 @@ TEST_P(gemm_dense, tiles_are_a_parameter) {
 }
 
 TEST_P(gemm_dense, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(4096);
+  device_buffer<float> buffer(4096);
   const auto c = buffer.view(2, 8, 6), a = buffer.view(2, 8, 4), b = buffer.view(2, 4, 6);
   EXPECT_SUCCESS(gemm(c, a, b));
   EXPECT_REFUSED(gemm(c, buffer.view(1, 8, 4), b), status_code::invalid_shape, "a");

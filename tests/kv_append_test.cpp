@@ -38,8 +38,8 @@ void check(const shape& s, const std::vector<int>& slots) {
   const auto old_v = random_values<TCache>(cache_rows * std::size_t(s.v_dim), 2);
   const auto k = random_values<T>(std::size_t(tokens * s.heads * s.k_dim), 3);
   const auto v = random_values<T>(std::size_t(tokens * s.heads * s.v_dim), 4);
-  const device_buffer<TCache> k_pages(old_k), v_pages(old_v);
-  const device_buffer<T> device_k(k), device_v(v);
+  device_buffer<TCache> k_pages(old_k), v_pages(old_v);
+  device_buffer<T> device_k(k), device_v(v);
   const device_buffer<int> device_slots(slots);
   EXPECT_SUCCESS(kv_append(k_pages.view(s.num_pages, s.heads, s.page_size, s.k_dim),
                            v_pages.view(s.num_pages, s.heads, s.page_size, s.v_dim),
@@ -89,8 +89,8 @@ TEST_P(kv_cache_append, rounds_to_nearest_even) {
                                      65520.0f, -0x1p-25f};
   const std::vector<float> expected = {1.0f, 1.0f + 0x1p-9f, 1.0f + 0x1p-10f,
                                        std::numeric_limits<float>::infinity(), -0.0f};
-  const device_buffer<float> k(values);
-  const device_buffer<half> k_pages(5), v_pages(5);
+  device_buffer<float> k(values);
+  device_buffer<half> k_pages(5), v_pages(5);
   const device_buffer<int> slots(std::vector<int>{0});
   EXPECT_SUCCESS(kv_append(k_pages.view(1, 1, 1, 5), v_pages.view(1, 1, 1, 5), k.view(1, 1, 5),
                            k.view(1, 1, 5), slots.view(1)));
@@ -100,7 +100,7 @@ TEST_P(kv_cache_append, rounds_to_nearest_even) {
 
 TEST_P(kv_cache_append, writes_nothing_outside_the_pages) {
   const std::vector<float> before(3 * 2 * 8, 7.0f);
-  const device_buffer<float> k_pages(before), v_pages(before), k(std::vector<float>(4 * 8, 1.0f));
+  device_buffer<float> k_pages(before), v_pages(before), k(std::vector<float>(4 * 8, 1.0f));
   const device_buffer<int> slots(
       std::vector<int>{-1, 4, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()});
   // Two of the three pages are in the view: slot 4 would be in the third.
@@ -115,12 +115,12 @@ TEST_P(kv_cache_append, takes_strided_and_permuted_views) {
   const int tokens = 3, heads = 2, dim = 20, width = 2 * heads * dim + 6;
   const auto joined = random_values<float>(std::size_t(tokens * width), 5);
   const std::vector<float> untouched(std::size_t(2 * 4 * heads * dim), -7.0f);
-  const device_buffer<float> buffer(joined), k_pages(untouched), v_pages(untouched);
+  device_buffer<float> buffer(joined), k_pages(untouched), v_pages(untouched);
   const device_buffer<int> slots(std::vector<int>{6, 0, 3});
   const tensor_view<const float, 3> k{buffer.data() + 1, {tokens, heads, dim}, {width, dim, 1}};
   const tensor_view<const float, 3> v{
       buffer.data() + 1 + heads * dim, {tokens, heads, dim}, {width, dim, 1}};
-  const auto heads_last = [&](const device_buffer<float>& pages) {
+  const auto heads_last = [&](device_buffer<float>& pages) {
     return permuted<0, 2, 1, 3>(pages.view(2, 4, heads, dim));
   };
   EXPECT_SUCCESS(kv_append(heads_last(k_pages), heads_last(v_pages), k, v, slots.view(tokens)));
@@ -136,8 +136,8 @@ TEST_P(kv_cache_append, takes_strided_and_permuted_views) {
 }
 
 TEST_P(kv_cache_append, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(1024);
-  const device_buffer<int> ints(8);
+  device_buffer<float> buffer(1024);
+  device_buffer<int> ints(8);
   const auto pages = buffer.view(2, 3, 4, 8);
   const auto k = buffer.view(5, 3, 8);
   const auto slots = ints.view(5);

@@ -47,9 +47,9 @@ TEST_P(linear_quant, rows_in_every_format_are_looked_up_exactly) {
     const auto stored = reference::random_weights<Type>(rows * hidden_dim, 5);
     const auto weights = reference::decode(stored);
     const std::vector<int> tokens{6, 0, 3, 3, 5};
-    const device_buffer<Type> table(stored);
+    device_buffer<Type> table(stored);
     const device_buffer<int> device_tokens(tokens);
-    const device_buffer<float> y(tokens.size() * std::size_t(hidden_dim));
+    device_buffer<float> y(tokens.size() * std::size_t(hidden_dim));
     EXPECT_SUCCESS(
         embedding<Type>(y.view(5, hidden_dim), table.view(rows, 3), device_tokens.view(5)));
     const auto actual = y.to_host();

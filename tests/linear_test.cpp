@@ -98,9 +98,9 @@ TEST_P(linear_layer, two_runs_give_the_same_bits) {
 
 TEST_P(linear_layer, a_product_over_nothing_is_the_bias) {
   const std::vector<float> bias{1, 2, 3};
-  const device_buffer<float> device_bias(bias), nothing(1);
+  device_buffer<float> device_bias(bias), nothing(1);
   for (const int num_tokens : {1, 3, 9}) {
-    const device_buffer<float> y(std::size_t(num_tokens * 3));
+    device_buffer<float> y(std::size_t(num_tokens * 3));
     EXPECT_SUCCESS(linear(y.view(num_tokens, 3), nothing.view(num_tokens, 0),
                           tensor_view<const float, 2>(nothing.view(3, 0)), device_bias.view(3)));
     const auto result = y.to_host();
@@ -109,8 +109,8 @@ TEST_P(linear_layer, a_product_over_nothing_is_the_bias) {
 }
 
 TEST_P(linear_layer, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(4096);
-  const device_buffer<q4_0> blocks(64);
+  device_buffer<float> buffer(4096);
+  device_buffer<q4_0> blocks(64);
   const auto y = buffer.view(3, 8), x = buffer.view(3, 64);
   const tensor_view<const float, 2> dense = buffer.view(8, 64);
   const tensor_view<const q4_0, 2> weight = blocks.view(8, 2);

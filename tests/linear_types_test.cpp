@@ -50,7 +50,7 @@ TEST_P(linear_types, blocks_of_64_give_the_same_bits) {
     const linear_inputs<half, half> in(p);
     const padded_matrix<half> x(in.x, num_tokens, p.in_dim, 0),
         weight(in.weight, p.out_dim, p.in_dim, 0), y(num_tokens, p.out_dim, 0);
-    EXPECT_SUCCESS((linear<half, half, 64>(y.view(), x.view(), weight.read())));
+    EXPECT_SUCCESS((linear<half, const half, 64>(y.view(), x.view(), weight.read())));
     const auto expected = run_linear(p, in), actual = y.download();
     for (std::size_t i = 0; i < actual.size(); ++i)
       ASSERT_EQ(actual[i].bits, expected[i].bits) << i;

@@ -28,7 +28,7 @@ TEST_P(masks, that_are_causal_hold_0_or_minus_infinity) {
                        std::to_string(position) + ", window " +
                        std::to_string(mask.sliding_window) + (mask.causal ? ", causal" : ""));
           const int gap = kv_len % 2;
-          const device_buffer<T> y(std::vector<T>(std::size_t(q_len * (kv_len + gap)), T(7.0f)));
+          device_buffer<T> y(std::vector<T>(std::size_t(q_len * (kv_len + gap)), T(7.0f)));
           EXPECT_SUCCESS(
               causal_mask(sub_view<1>(y.view(q_len, kv_len + gap), 0, kv_len), position, mask));
           const auto actual = y.to_host();
@@ -55,7 +55,7 @@ TEST_P(masks, leave_the_scores_that_are_seen) {
         for (const attention_mask mask : {attention_mask{}, attention_mask{true, 7}}) {
           SCOPED_TRACE("q_len " + std::to_string(q_len) + ", kv_len " + std::to_string(kv_len));
           const auto x = random_values<T>(std::size_t(batch * num_heads * q_len * kv_len), 1);
-          const device_buffer<T> buffer(x);
+          device_buffer<T> buffer(x);
           const auto view = buffer.view(batch, num_heads, q_len, kv_len);
           EXPECT_SUCCESS(mask_scores(view, view, mask));
           const auto actual = buffer.to_host();
@@ -79,7 +79,7 @@ TEST_P(masks, are_added_to_scores) {
       const auto x = random_values<T>(std::size_t(batch * num_heads * q_len * kv_len), 1);
       auto mask = random_values<T>(std::size_t(q_len * kv_len), 2);
       mask[mask.size() / 2] = T(-infinity);
-      const device_buffer<T> device_x(x), device_mask(mask), y(x.size());
+      device_buffer<T> device_x(x), device_mask(mask), y(x.size());
       auto mask_view = device_mask.view(1, 1, q_len, kv_len);  // one for all sequences and heads
       mask_view.extent[0] = batch, mask_view.stride[0] = 0;
       mask_view.extent[1] = num_heads, mask_view.stride[1] = 0;
@@ -97,7 +97,7 @@ TEST_P(masks, and_scales_are_exact_and_may_be_in_place) {
     for (const int kv_len : row_sizes) {
       SCOPED_TRACE(kv_len);
       const auto x = random_values<T>(std::size_t(2 * 3 * kv_len), 1);
-      const device_buffer<T> buffer(x);
+      device_buffer<T> buffer(x);
       const auto view = permuted<0, 2, 1, 3>(buffer.view(1, 3, 2, kv_len));
       EXPECT_SUCCESS(scale_scores(view, view, 0.37f));
       const auto actual = buffer.to_host();
@@ -108,7 +108,7 @@ TEST_P(masks, and_scales_are_exact_and_may_be_in_place) {
 }
 
 TEST_P(masks, refuse_what_does_not_fit) {
-  const device_buffer<float> buffer(256);
+  device_buffer<float> buffer(256);
   const auto x = buffer.view(2, 2, 4, 8);
   const auto transposed = permuted<0, 1, 3, 2>(buffer.view(2, 2, 8, 4));
   tensor_view<float, 4> nothing = x;

@@ -7,6 +7,20 @@
 namespace rocmforge::testing {
 namespace {
 
+// What is constant is read through, also by the views and pointers that it gives.
+using buffer = device_buffer<float>;
+static_assert(std::is_same_v<decltype(std::declval<buffer&>().view(1)), tensor_view<float, 1>>);
+static_assert(
+    std::is_same_v<decltype(std::declval<const buffer&>().view(1)), tensor_view<const float, 1>>);
+static_assert(std::is_same_v<decltype(std::declval<buffer&>().data()), float*>);
+static_assert(std::is_same_v<decltype(std::declval<const buffer&>().data()), const float*>);
+using pinned = pinned_buffer<float>;
+static_assert(std::is_same_v<decltype(std::declval<const pinned&>().data()), const float*>);
+static_assert(std::is_same_v<decltype(std::declval<const pinned&>()[0]), const float&>);
+static_assert(std::is_convertible_v<pinned&, std::span<float>>);
+static_assert(!std::is_convertible_v<const pinned&, std::span<float>>);
+static_assert(std::is_convertible_v<const pinned&, std::span<const float>>);
+
 static_assert(!std::is_copy_constructible_v<device_buffer<float>> &&
               !std::is_copy_assignable_v<device_buffer<float>>);
 static_assert(std::is_nothrow_move_constructible_v<device_buffer<float>> &&
@@ -22,18 +36,18 @@ INSTANTIATE_TEST_SUITE_P(devices, memory, ::testing::ValuesIn(device_numbers()),
 
 TEST_P(memory, is_freed_with_its_buffer) {
   {
-    const device_buffer<float> a(100);
+    device_buffer<float> a(100);
     EXPECT_EQ(a.size(), 100u);
     EXPECT_EQ(a.size_bytes(), 400u);
     EXPECT_EQ(bytes_in_use(), before_ + 400);
-    const device_buffer<half> b(7);
+    device_buffer<half> b(7);
     EXPECT_EQ(bytes_in_use(), before_ + 414);
   }
   EXPECT_EQ(bytes_in_use(), before_);
 }
 
 TEST_P(memory, of_an_empty_buffer_is_none) {
-  const device_buffer<float> none, nothing(0);
+  device_buffer<float> none, nothing(0);
   EXPECT_EQ(none.data(), nullptr);
   EXPECT_EQ(nothing.size(), 0u);
   EXPECT_EQ(bytes_in_use(), before_);
@@ -105,12 +119,12 @@ TEST_P(memory, that_is_not_there_is_refused_and_nothing_is_lost) {
 
 TEST_P(memory, has_a_limit) {
   device_memory_limit() = before_ + 1000;
-  const device_buffer<char> most(900);
+  device_buffer<char> most(900);
   EXPECT_THROW(device_buffer<char>{101}, error);
-  const device_buffer<char> rest(100);
+  device_buffer<char> rest(100);
   EXPECT_THROW(device_buffer<char>{1}, error);
   try {
-    const device_buffer<float> too_much(10);
+    device_buffer<float> too_much(10);
   } catch (const error& e) {
     EXPECT_EQ(std::string(e.what()),
               "out of device memory: 10 elements of 4 bytes were asked for, " +
@@ -145,7 +159,7 @@ TEST_P(memory, statistics_count_allocations_and_copies) {
 TEST_P(memory, of_a_large_buffer_is_used_to_its_ends) {
   const auto values =
       random_values<float>(std::size_t{5} << 20, 2);  // 20 MiB: huge pages on the host
-  const device_buffer<float> buffer(values);
+  device_buffer<float> buffer(values);
   EXPECT_EQ(buffer.to_host(), values);
 }
 
@@ -198,7 +212,7 @@ TEST_P(memory, events_measure_time) {
 
 TEST_P(memory, graphs_replay_what_was_recorded) {
   const stream queue;
-  const device_buffer<int> buffer(std::vector<int>(100, 0), queue);
+  device_buffer<int> buffer(std::vector<int>(100, 0), queue);
   graph recorded = graph::capture(queue, [&] {
     EXPECT_SUCCESS(run_on_device<64>(add_one{buffer.view(100)}, {}, queue));
     EXPECT_SUCCESS(run_on_device<64>(add_one{buffer.view(50)}, {}, queue));
@@ -213,7 +227,7 @@ TEST_P(memory, graphs_replay_what_was_recorded) {
 
 TEST_P(memory, a_capture_that_throws_leaves_the_stream_usable) {
   const stream queue;
-  const device_buffer<int> buffer(std::vector<int>(10, 0), queue);
+  device_buffer<int> buffer(std::vector<int>(10, 0), queue);
   EXPECT_THROW(graph::capture(queue, [] { throw error("no"); }), error);
   EXPECT_SUCCESS(run_on_device<64>(add_one{buffer.view(10)}, {}, queue));
   EXPECT_EQ(buffer.to_host(queue), std::vector<int>(10, 1));

@@ -44,7 +44,7 @@ struct functor {
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize>, shared_storage&) const {}
 };
 status call() {
-  return dispatch_wave_size("op", {}, [](auto wave) {
+  return dispatch_wave_size<64>("op", {}, [](auto wave) {
     return launch("op", functor<wave, wave>{}, {}, {});
   });
 }

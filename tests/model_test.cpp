@@ -271,16 +271,15 @@ TEST_P(whole_model, a_layer_copies_and_allocates_nothing) {
   const auto floats = [&](int columns) {
     return device_buffer<float>(random_values<float>(std::size_t(num_tokens * columns), 9));
   };
-  const auto residual = floats(c.hidden_dim), normed = floats(c.hidden_dim),
-             projected = floats(c.hidden_dim);
-  const auto qkv = floats(c.q_dim() + 2 * c.kv_dim()), attended = floats(c.q_dim()),
-             gate_up = floats(2 * c.ffn_dim);
+  auto residual = floats(c.hidden_dim), normed = floats(c.hidden_dim),
+       projected = floats(c.hidden_dim);
+  auto qkv = floats(c.q_dim() + 2 * c.kv_dim()), attended = floats(c.q_dim()),
+       gate_up = floats(2 * c.ffn_dim);
   const layer_activations activations{
       residual.view(num_tokens, c.hidden_dim),          normed.view(num_tokens, c.hidden_dim),
       qkv.view(num_tokens, c.q_dim() + 2 * c.kv_dim()), attended.view(num_tokens, c.q_dim()),
       projected.view(num_tokens, c.hidden_dim),         gate_up.view(num_tokens, 2 * c.ffn_dim)};
-  const device_buffer<int> positions(std::vector<int>{0, 1, 2, 3, 4, 5}),
-      pages(std::vector<int>{0, 1});
+  device_buffer<int> positions(std::vector<int>{0, 1, 2, 3, 4, 5}), pages(std::vector<int>{0, 1});
   const device_buffer<int> q_begin(std::vector<int>{0, num_tokens}),
       kv_len(std::vector<int>{num_tokens});
   const step_inputs inputs{positions.view(num_tokens),

@@ -20,7 +20,7 @@ TEST_P(norm, rms_norm_agrees_with_double) {
       const int rows = 3;
       const auto x = random_values<T>(std::size_t(rows * hidden), 1, -3, 5);
       const auto weight = random_values<T>(std::size_t(hidden), 2);
-      const device_buffer<T> device_x(x), device_weight(weight), device_y(x.size());
+      device_buffer<T> device_x(x), device_weight(weight), device_y(x.size());
       EXPECT_SUCCESS(rms_norm(device_y.view(rows, hidden), device_x.view(rows, hidden),
                               device_weight.view(hidden), 1e-5f));
       expect_close(device_y.to_host(),
@@ -34,7 +34,7 @@ TEST_P(norm, rms_norm_takes_strided_rows_and_works_in_place) {
   const int rows = 5, hidden = 100, stride = 137;
   auto x = random_values<float>(std::size_t(rows * stride), 3);
   const auto weight = random_values<float>(std::size_t(hidden), 4);
-  const device_buffer<float> device_x(x), device_weight(weight);
+  device_buffer<float> device_x(x), device_weight(weight);
   tensor_view<float, 2> view{device_x.data(), {rows, hidden}, {stride, 1}};
   EXPECT_SUCCESS(rms_norm(view, view, device_weight.view(hidden), 1e-6f));
   const auto after = device_x.to_host();
@@ -58,7 +58,7 @@ TEST_P(norm, add_rms_norm_agrees_with_double_and_with_two_steps) {
       const auto weight = random_values<T>(std::size_t(hidden), 7);
       std::vector<T> sum(x.size());
       for (std::size_t i = 0; i < x.size(); ++i) sum[i] = T(float(x[i]) + float(residual[i]));
-      const device_buffer<T> device_x(x), device_residual(residual), device_weight(weight),
+      device_buffer<T> device_x(x), device_residual(residual), device_weight(weight),
           device_y(x.size());
       const auto stream_view =
           device_residual.view(rows, hidden);  // the sum takes the residual's place
@@ -80,8 +80,8 @@ TEST_P(norm, rms_norm_adds_the_offset_to_the_weights) {
     const auto x = random_values<T>(std::size_t(rows * hidden), 8),
                residual = random_values<T>(x.size(), 9);
     const auto weight = random_values<T>(std::size_t(hidden), 10);
-    const device_buffer<T> device_x(x), device_residual(residual), device_weight(weight),
-        y(x.size()), sum(x.size());
+    device_buffer<T> device_x(x), device_residual(residual), device_weight(weight), y(x.size()),
+        sum(x.size());
     const rms_norm_options options{.epsilon = 1e-3f, .weight_offset = 1};
     EXPECT_SUCCESS(rms_norm(y.view(rows, hidden), device_x.view(rows, hidden),
                             device_weight.view(hidden), options));
@@ -102,7 +102,7 @@ TEST_P(norm, no_weights_are_weights_of_one) {
   const int rows = 2, hidden = 65;
   const auto x = random_values<float>(std::size_t(rows * hidden), 11);
   const std::vector<double> ones(std::size_t(hidden), 1.0);
-  const device_buffer<float> device_x(x), y(x.size());
+  device_buffer<float> device_x(x), y(x.size());
   EXPECT_SUCCESS(rms_norm(y.view(rows, hidden), device_x.view(rows, hidden), {}));
   expect_close(y.to_host(), reference::rms_norm(to_double(x), ones, rows, hidden, 1e-5), 4e-6);
   EXPECT_SUCCESS(layer_norm(y.view(rows, hidden), device_x.view(rows, hidden), {}));
@@ -118,7 +118,7 @@ TEST_P(norm, layer_norm_agrees_with_double) {
       const auto x = random_values<T>(std::size_t(rows * hidden), 12, -3, 5);
       const auto weight = random_values<T>(std::size_t(hidden), 13),
                  bias = random_values<T>(std::size_t(hidden), 14);
-      const device_buffer<T> device_x(x), device_weight(weight), device_bias(bias), y(x.size());
+      device_buffer<T> device_x(x), device_weight(weight), device_bias(bias), y(x.size());
       EXPECT_SUCCESS(layer_norm(y.view(rows, hidden), device_x.view(rows, hidden),
                                 device_weight.view(hidden), device_bias.view(hidden)));
       expect_close(y.to_host(),
@@ -142,7 +142,7 @@ TEST_P(norm, layer_norm_of_rows_far_from_zero_keeps_its_digits) {
     const int rows = 2;
     const auto x = random_values<float>(std::size_t(rows * hidden), 15, 10000, 10001);
     const std::vector<double> ones(std::size_t(hidden), 1.0);
-    const device_buffer<float> device_x(x);
+    device_buffer<float> device_x(x);
     const auto view = device_x.view(rows, hidden);
     EXPECT_SUCCESS(layer_norm(view, view, {}));
     expect_close(device_x.to_host(),
@@ -165,7 +165,7 @@ TEST_P(norm, add_layer_norm_agrees_with_double) {
           sum.push_back(T(float(x[std::size_t(row * stride + i)]) +
                           float(residual[std::size_t(row * hidden + i)])));
       }
-      const device_buffer<T> device_x(x), device_residual(residual), device_weight(weight),
+      device_buffer<T> device_x(x), device_residual(residual), device_weight(weight),
           device_bias(bias), y(residual.size());
       const auto stream_view = device_residual.view(rows, hidden);
       EXPECT_SUCCESS(add_layer_norm(
@@ -188,7 +188,7 @@ TEST_P(norm, l2_norm_agrees_with_double) {
       const int rows = 4;
       auto x = random_values<T>(std::size_t(rows * dim), 20);
       for (int i = 0; i < dim; ++i) x[std::size_t(i)] = T(float(x[std::size_t(i)]) * 1e-2f);
-      const device_buffer<T> device_x(x), y(x.size());
+      device_buffer<T> device_x(x), y(x.size());
       // The first row is shorter than epsilon.
       EXPECT_SUCCESS(l2_norm(y.view(rows, dim), device_x.view(rows, dim), 0.5f));
       expect_close(y.to_host(), reference::l2_norm(to_double(x), rows, dim, 0.5),
@@ -199,7 +199,7 @@ TEST_P(norm, l2_norm_agrees_with_double) {
 
 TEST_P(norm, rows_of_zeros_stay_zeros_without_epsilon) {
   const int rows = 2, hidden = 40;
-  const device_buffer<float> x(std::vector<float>(std::size_t(rows * hidden), 0.0f));
+  device_buffer<float> x(std::vector<float>(std::size_t(rows * hidden), 0.0f));
   device_buffer<float> y(std::size_t(rows * hidden));
   const auto from = x.view(rows, hidden), to = y.view(rows, hidden);
   const auto expect_zeros = [&](status s) {
@@ -216,7 +216,7 @@ TEST_P(norm, rows_are_nan_where_an_element_is) {
   const int hidden = 70;
   std::vector<float> values(std::size_t(2 * hidden), 1.0f);
   values[50] = std::numeric_limits<float>::quiet_NaN();
-  const device_buffer<float> x(values), y(values.size());
+  device_buffer<float> x(values), y(values.size());
   const auto from = x.view(2, hidden), to = y.view(2, hidden);
   const auto expect_first_row = [&](status s) {
     EXPECT_SUCCESS(s);
@@ -237,7 +237,7 @@ TEST_P(norm, rows_longer_than_registers_large) {
     SCOPED_TRACE(hidden);
     const auto x = random_values<float>(std::size_t(hidden), 21, -3, 5);
     const std::vector<double> ones(std::size_t(hidden), 1.0);
-    const device_buffer<float> device_x(x), y(x.size());
+    device_buffer<float> device_x(x), y(x.size());
     EXPECT_SUCCESS(rms_norm(y.view(1, hidden), device_x.view(1, hidden), {}));
     expect_close(y.to_host(), reference::rms_norm(to_double(x), ones, 1, hidden, 1e-5), 4e-6);
     EXPECT_SUCCESS(layer_norm(y.view(1, hidden), device_x.view(1, hidden), {}));
@@ -247,7 +247,7 @@ TEST_P(norm, rows_longer_than_registers_large) {
 }
 
 TEST_P(norm, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(64);
+  device_buffer<float> buffer(64);
   const auto x = buffer.view(2, 8);
   const auto weight = buffer.view(8);
   EXPECT_REFUSED(rms_norm(x, buffer.view(3, 8), weight), status_code::invalid_shape, "x");

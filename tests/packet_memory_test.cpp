@@ -44,7 +44,7 @@ TEST_P(packets_in_memory, load_and_store_at_any_address) {
     for_each_size([&](auto size) {
       constexpr int N = size;
       const auto x = random_values<T>(3 * N, 7, 1, 2);
-      const device_buffer<T> device_x(x);
+      device_buffer<T> device_x(x);
       for (int offset = 0; offset < 9; offset += step) {
         for (const int count : {0, 1, N / 2 + 1, N - 1, N}) {
           device_buffer<T> y(x.size());
@@ -80,8 +80,8 @@ void check_conversions() {
   std::vector<T> patterns;
   for (unsigned bits = 0; bits < 65536; ++bits)
     patterns.push_back(T::from_bits(static_cast<std::uint16_t>(bits)));
-  const device_buffer<T> device_patterns(patterns), device_back(patterns.size());
-  const device_buffer<float> device_floats(patterns.size());
+  device_buffer<T> device_patterns(patterns), device_back(patterns.size());
+  device_buffer<float> device_floats(patterns.size());
   EXPECT_SUCCESS(run_on_device<256>(
       convert_packets<T, float>{device_patterns.view(65536), device_floats.view(65536)}));
   EXPECT_SUCCESS(run_on_device<256>(
@@ -104,8 +104,8 @@ void check_conversions() {
     }
   }
   const int count = static_cast<int>(halfway.size());
-  const device_buffer<float> device_halfway(halfway);
-  const device_buffer<T> device_rounded(halfway.size());
+  device_buffer<float> device_halfway(halfway);
+  device_buffer<T> device_rounded(halfway.size());
   EXPECT_SUCCESS(run_on_device<256>(
       convert_packets<float, T>{device_halfway.view(count), device_rounded.view(count)}));
   const auto rounded = device_rounded.to_host();
@@ -136,8 +136,8 @@ void check_bytes() {
     constexpr int N = size;
     std::vector<Byte> x;
     for (int i = 0; i < 256; ++i) x.push_back(static_cast<Byte>(i * 37));
-    const device_buffer<Byte> device_x(x);
-    const device_buffer<float> y(N);
+    device_buffer<Byte> device_x(x);
+    device_buffer<float> y(N);
     for (int offset = 0; offset < 100; offset += 7) {
       EXPECT_SUCCESS(run_on_device<64>(widen_bytes<N, Byte>{device_x.data() + offset, y.data()}));
       const auto result = y.to_host();

@@ -68,7 +68,7 @@ TEST_P(packets, compute_elementwise) {
     constexpr int N = size;
     const auto a = random_values<float>(N, 1, -9, 9), b = random_values<float>(N, 2, -9, 9),
                c = random_values<float>(N, 3, -9, 9);
-    const device_buffer<float> device_a(a), device_b(b), device_c(c), y(num_operations * N);
+    device_buffer<float> device_a(a), device_b(b), device_c(c), y(num_operations * N);
     EXPECT_SUCCESS(run_on_device<64>(apply_operations<N>{
         device_a.data(), device_b.data(), device_c.data(), y.view(num_operations, N)}));
     const auto result = y.to_host();
@@ -111,7 +111,7 @@ TEST_P(packets, sum_and_maximum_take_every_element) {
     for (int place = 0; place < N; ++place) {
       std::vector<float> x(N, -1.0f);
       x[std::size_t(place)] = 1000;
-      const device_buffer<float> device_x(x), y(2);
+      device_buffer<float> device_x(x), y(2);
       EXPECT_SUCCESS(run_on_device<64>(fold_packet<N>{device_x.data(), y.data()}));
       EXPECT_EQ(y.to_host(), (std::vector<float>{1000.0f - (N - 1), 1000.0f})) << place;
     }
@@ -134,7 +134,7 @@ TEST_P(packets, exp2_is_within_two_units_in_the_last_place) {
   x.insert(x.end(), near_zero.begin(), near_zero.end());
   for (int whole = -126; whole < 128; ++whole) x.push_back(static_cast<float>(whole));
   const int count = static_cast<int>(x.size());
-  const device_buffer<float> device_x(x), device_y(x.size());
+  device_buffer<float> device_x(x), device_y(x.size());
   EXPECT_SUCCESS(run_on_device<256>(exp2_each{device_x.view(count), device_y.view(count)}));
   const auto y = device_y.to_host();
   for (std::size_t i = 0; i < y.size(); ++i) {
@@ -147,7 +147,7 @@ TEST_P(packets, exp2_of_the_ends) {
   const float infinity = std::numeric_limits<float>::infinity();
   const std::vector<float> x = {-infinity, -1e30f, -200, infinity,
                                 1e30f,     128,    0,    std::numeric_limits<float>::quiet_NaN()};
-  const device_buffer<float> device_x(x), device_y(x.size());
+  device_buffer<float> device_x(x), device_y(x.size());
   EXPECT_SUCCESS(run_on_device<64>(exp2_each{device_x.view(8), device_y.view(8)}));
   const auto y = device_y.to_host();
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(y[i], 0.0f) << x[i];
@@ -177,7 +177,7 @@ TEST_P(packets, of_pairs_are_taken_apart_and_put_together) {
     constexpr int N = size;
     std::vector<float> x;
     for (int i = 0; i < 2 * N; ++i) x.push_back(static_cast<float>(i));
-    const device_buffer<float> device_x(x), y(6 * N);
+    device_buffer<float> device_x(x), y(6 * N);
     EXPECT_SUCCESS(run_on_device<64>(shuffle_pairs<N>{device_x.data(), y.data()}));
     const auto result = y.to_host();
     for (int i = 0; i < 2 * N; ++i) {

@@ -41,8 +41,8 @@ std::vector<float> decoded(const std::vector<Type>& stored) {
   const int num_weights = static_cast<int>(stored.size()) * block_traits<Type>::elements;
   const int padded = (num_weights + group_elements - 1) / group_elements * group_elements;
   const device_buffer<Type> device_stored(stored);
-  const device_buffer<float> weights(static_cast<std::size_t>(padded));
-  EXPECT_SUCCESS(dispatch_wave_size("decode_row", {}, [&](auto wave) {
+  device_buffer<float> weights(static_cast<std::size_t>(padded));
+  EXPECT_SUCCESS(dispatch_wave_size<64>("decode_row", {}, [&](auto wave) {
     using kernel = decode_row<Type, N, block_threads<64, wave>, wave>;
     return launch("decode_row",
                   kernel{weights.view(padded), device_stored.view(static_cast<int>(stored.size())),
@@ -122,8 +122,8 @@ void check_dequantize(int rows, int row_blocks, int gap) {
   constexpr int elements = block_traits<Type>::elements;
   const auto stored = reference::random_weights<Type>(std::size_t(rows * row_blocks * elements), 3);
   const int row_size = row_blocks * elements, stride = row_size + gap;
-  const device_buffer<Type> x(stored);
-  const device_buffer<T> y(std::vector<T>(std::size_t(rows * stride), T(-77.0f)));
+  device_buffer<Type> x(stored);
+  device_buffer<T> y(std::vector<T>(std::size_t(rows * stride), T(-77.0f)));
   EXPECT_SUCCESS(dequantize<Type>(tensor_view<T, 2>{y.data(), {rows, row_size}, {stride, 1}},
                                   x.view(rows, row_blocks)));
   const auto actual = y.to_host();
@@ -165,8 +165,8 @@ TEST_P(quant, dequantize_takes_dense_numbers) {
   const auto check = [](const auto& stored) {
     using Type = typename std::decay_t<decltype(stored)>::value_type;
     const int size = int(stored.size());
-    const device_buffer<Type> x(stored);
-    const device_buffer<float> y(stored.size());
+    device_buffer<Type> x(stored);
+    device_buffer<float> y(stored.size());
     EXPECT_SUCCESS(dequantize<Type>(y.view(1, size), x.view(1, size)));
     const auto actual = y.to_host();
     for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_EQ(actual[i], float(stored[i])) << i;
@@ -187,8 +187,8 @@ TEST_P(quant, dequantize_takes_dense_numbers) {
 }
 
 TEST_P(quant, dequantize_refuses_what_does_not_fit) {
-  const device_buffer<float> y(64);
-  const device_buffer<q4_0> x(2);
+  device_buffer<float> y(64);
+  device_buffer<q4_0> x(2);
   EXPECT_REFUSED(dequantize<q4_0>(y.view(2, 32), x.view(1, 2)), status_code::invalid_shape, "x");
   EXPECT_REFUSED(dequantize<q4_0>(y.view(1, 63), x.view(1, 2)), status_code::invalid_shape, "y");
   EXPECT_REFUSED(dequantize<q4_0>(permuted<1, 0>(y.view(32, 2)), x.view(2, 1)),

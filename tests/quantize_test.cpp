@@ -21,8 +21,8 @@ ROCMFORGE_KERNEL_TEST_SUITE(quantize);
 template <class Type, class T>
 std::vector<Type> encoded(const std::vector<T>& x, int rows = 1) {
   const int row_size = int(x.size()) / rows, row_blocks = row_size / block_traits<Type>::elements;
-  const device_buffer<T> numbers(x);
-  const device_buffer<Type> blocks(std::size_t(rows * row_blocks));
+  device_buffer<T> numbers(x);
+  device_buffer<Type> blocks(std::size_t(rows * row_blocks));
   EXPECT_SUCCESS(
       rocmforge::quantize<Type>(blocks.view(rows, row_blocks), numbers.view(rows, row_size)));
   return blocks.to_host();
@@ -153,10 +153,10 @@ void check_rows(int rows, int row_blocks) {
       together.push_back(float(numbers[std::size_t(row * stride + i)]));
   }
   const auto expected = encoded<Type>(together);
-  const device_buffer<T> x(numbers);
+  device_buffer<T> x(numbers);
   Type poison;
   std::memset(static_cast<void*>(&poison), 0xab, sizeof(Type));
-  const device_buffer<Type> y(std::vector<Type>(std::size_t(rows * block_stride), poison));
+  device_buffer<Type> y(std::vector<Type>(std::size_t(rows * block_stride), poison));
   EXPECT_SUCCESS(rocmforge::quantize<Type>(
       tensor_view<Type, 2>{y.data(), {rows, row_blocks}, {block_stride, 1}},
       tensor_view<const T, 2>{x.data(), {rows, row_size}, {stride, 1}}));
@@ -179,8 +179,8 @@ TEST_P(quantize, takes_rows_of_any_length_and_type) {
 }
 
 TEST_P(quantize, refuses_what_does_not_fit) {
-  const device_buffer<float> x(512);
-  const device_buffer<q4_k> y(2);
+  device_buffer<float> x(512);
+  device_buffer<q4_k> y(2);
   EXPECT_REFUSED(rocmforge::quantize<q4_k>(y.view(2, 1), x.view(1, 512)),
                  status_code::invalid_shape, "x");
   EXPECT_REFUSED(rocmforge::quantize<q4_k>(y.view(1, 2), x.view(1, 511)),

@@ -40,8 +40,8 @@ struct reduce_rows {
 
 template <int BlockSize, class T>
 std::vector<T> reduced(const std::vector<T>& x, int rows, int num_lanes) {
-  const device_buffer<T> device_x(x), y(2 * x.size());
-  EXPECT_SUCCESS(dispatch_wave_size("reduce", {}, [&](auto wave) {
+  device_buffer<T> device_x(x), y(2 * x.size());
+  EXPECT_SUCCESS(dispatch_wave_size<BlockSize>("reduce", {}, [&](auto wave) {
     using kernel = reduce_rows<T, block_threads<BlockSize, wave>, wave>;
     return launch("reduce", kernel{y.view(rows, 2, num_lanes), device_x.view(rows, num_lanes)}, {},
                   {});
@@ -118,8 +118,8 @@ template <int Width>
 void check_width(int wave_size) {
   if (wave_size < Width) return;
   const int num_lanes = 128;
-  const device_buffer<float> y(num_lanes);
-  EXPECT_SUCCESS(dispatch_wave_size("reduce", {}, [&](auto wave) -> status {
+  device_buffer<float> y(num_lanes);
+  EXPECT_SUCCESS(dispatch_wave_size<num_lanes>("reduce", {}, [&](auto wave) -> status {
     if constexpr (wave >= Width) {
       return launch("reduce",
                     small_kernel<reduce_neighbors<Width>, num_lanes, wave>{{y.view(num_lanes)}}, {},

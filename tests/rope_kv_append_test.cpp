@@ -40,7 +40,7 @@ std::vector<TCache> old_pages(const shape& s, int dim, unsigned seed) {
 }
 
 template <class TCache>
-tensor_view<TCache, 4> pages_view(const device_buffer<TCache>& pages, const shape& s, int dim) {
+tensor_view<TCache, 4> pages_view(device_buffer<TCache>& pages, const shape& s, int dim) {
   return pages.view(s.num_pages, s.heads, s.page_size, dim / block_traits<TCache>::elements);
 }
 
@@ -59,8 +59,8 @@ void check_append(const shape& s, const std::vector<int>& slots) {
              old_v = old_pages<TCache>(s, s.v_head_dim, 2);
   const auto k = random_values<T>(std::size_t(tokens * s.heads * s.head_dim), 3),
              v = random_values<T>(std::size_t(tokens * s.heads * s.v_head_dim), 4);
-  const device_buffer<TCache> k_pages(old_k), v_pages(old_v);
-  const device_buffer<T> device_k(k), device_v(v);
+  device_buffer<TCache> k_pages(old_k), v_pages(old_v);
+  device_buffer<T> device_k(k), device_v(v);
   const device_buffer<int> device_slots(slots);
   EXPECT_SUCCESS(kv_append(pages_view(k_pages, s, s.head_dim), pages_view(v_pages, s, s.v_head_dim),
                            device_k.view(tokens, s.heads, s.head_dim),
@@ -87,9 +87,9 @@ TEST_P(rope_kv_cache_append, blocks_are_encoded_on_the_way) {
 }
 
 TEST_P(rope_kv_cache_append, blocks_of_zeros_stay_zeros) {
-  const device_buffer<float> k(std::vector<float>(64, 0.0f));
-  const device_buffer<q8_0> pages8(reference::random_weights<q8_0>(64, 1)), v8(2);
-  const device_buffer<q4_0> pages4(reference::random_weights<q4_0>(64, 1)), v4(2);
+  device_buffer<float> k(std::vector<float>(64, 0.0f));
+  device_buffer<q8_0> pages8(reference::random_weights<q8_0>(64, 1)), v8(2);
+  device_buffer<q4_0> pages4(reference::random_weights<q4_0>(64, 1)), v4(2);
   const device_buffer<int> slots(std::vector<int>{0});
   EXPECT_SUCCESS(kv_append(pages8.view(1, 1, 1, 2), v8.view(1, 1, 1, 2), k.view(1, 1, 64),
                            k.view(1, 1, 64), slots.view(1)));
@@ -108,7 +108,7 @@ TEST_P(rope_kv_cache_append, contiguous_caches_have_one_page_a_sequence) {
   for (int sequence = 0; sequence < batch; ++sequence)
     slots.push_back(sequence * max_seq_len + lengths[std::size_t(sequence)]);
   const std::vector<float> old(std::size_t(batch * heads * max_seq_len * dim), -7.0f);
-  const device_buffer<float> device_k(k), k_cache(old), v_cache(old);
+  device_buffer<float> device_k(k), k_cache(old), v_cache(old);
   const device_buffer<int> device_slots(slots);
   EXPECT_SUCCESS(kv_append(k_cache.view(batch, heads, max_seq_len, dim),
                            v_cache.view(batch, heads, max_seq_len, dim),
@@ -127,6 +127,8 @@ TEST_P(rope_kv_cache_append, contiguous_caches_have_one_page_a_sequence) {
   EXPECT_EQ(k_cache.to_host(), expected);
   EXPECT_EQ(v_cache.to_host(), expected);
 }
+
+constexpr rope_layout pairs = rope_layout::interleaved;
 
 struct rope_case {
   shape s;
@@ -155,10 +157,10 @@ void check_fused(const rope_case& c) {
   const auto q = random_values<T>(std::size_t(tokens * c.heads * s.head_dim), 3),
              k = random_values<T>(std::size_t(tokens * s.heads * s.head_dim), 4),
              v = random_values<T>(std::size_t(tokens * s.heads * s.v_head_dim), 5);
-  const device_buffer<TCache> k_pages(old_k), v_pages(old_v);
-  const device_buffer<T> device_q(q), device_k(k), device_v(v), apart(q.size());
+  device_buffer<TCache> k_pages(old_k), v_pages(old_v);
+  device_buffer<T> device_q(q), device_k(k), device_v(v), apart(q.size());
   const device_buffer<int> device_slots(slots), device_positions(positions);
-  const device_buffer<T>& q_out = c.in_place ? device_q : apart;
+  device_buffer<T>& q_out = c.in_place ? device_q : apart;
   EXPECT_SUCCESS(rope_kv_append(
       q_out.view(tokens, c.heads, s.head_dim), pages_view(k_pages, s, s.head_dim),
       pages_view(v_pages, s, s.v_head_dim), device_q.view(tokens, c.heads, s.head_dim),
@@ -200,7 +202,7 @@ TEST_P(rope_kv_cache_append, rotates_and_appends) {
   for (const rope_layout layout : {rope_layout::interleaved, rope_layout::half_split}) {
     check_fused<float, float>({{7, 3, 5, 2, 1}, 3, {.layout = layout}});
     check_fused<float, float>({{7, 1, 5, 34, 17}, 2, {.layout = layout}, true});
-    check_fused<half, float>({{7, 3, 5, 64, 64}, 9, {.theta = 1e6f, .layout = layout}});
+    check_fused<half, float>({{7, 3, 5, 64, 64}, 9, {.layout = layout, .theta = 1e6f}});
     check_fused<half, half>({{7, 2, 5, 128, 65}, 8, {.layout = layout, .rotary_dim = 96}, true});
     check_fused<bfloat16, bfloat16>(
         {{7, 4, 5, 80, 80}, 4, {.layout = layout, .rotary_dim = 32, .attention_factor = 1.5f}});
@@ -219,33 +221,40 @@ TEST_P(rope_kv_cache_append, rotates_and_quantizes) {
 }
 
 TEST_P(rope_kv_cache_append, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(4096);
-  const device_buffer<q8_0> blocks(256);
-  const device_buffer<int> ints(8);
+  device_buffer<float> buffer(4096);
+  device_buffer<q8_0> blocks(256);
+  device_buffer<int> ints(8);
   const auto pages = buffer.view(2, 3, 4, 8);
   const auto q = buffer.view(5, 6, 8), k = buffer.view(5, 3, 8);
   const auto slots = ints.view(5);
-  EXPECT_REFUSED(rope_kv_append(buffer.view(5, 5, 8), pages, pages, q, k, k, slots, slots),
-                 status_code::invalid_shape, "q_out");
-  EXPECT_REFUSED(rope_kv_append(q, pages, pages, buffer.view(5, 6, 7), k, k, slots, slots),
-                 status_code::invalid_shape, "q_out");
-  EXPECT_REFUSED(rope_kv_append(q, pages, pages, q, buffer.view(4, 3, 8), k, slots, slots),
-                 status_code::invalid_shape, "k");
-  EXPECT_REFUSED(rope_kv_append(q, pages, pages, q, buffer.view(5, 2, 8), k, slots, slots),
-                 status_code::invalid_shape, "k");
-  EXPECT_REFUSED(rope_kv_append(q, pages, pages, q, k, buffer.view(5, 3, 7), slots, slots),
-                 status_code::invalid_shape, "v");
-  EXPECT_REFUSED(rope_kv_append(q, pages, buffer.view(2, 3, 5, 8), q, k, k, slots, slots),
-                 status_code::invalid_shape, "v_pages");
-  EXPECT_REFUSED(rope_kv_append(q, pages, pages, q, k, k, ints.view(4), slots),
-                 status_code::invalid_shape, "positions");
-  EXPECT_REFUSED(rope_kv_append(q, pages, pages, q, k, k, slots, ints.view(4)),
-                 status_code::invalid_shape, "slots");
-  EXPECT_REFUSED(rope_kv_append(q, pages, pages, q, k, k, slots, slots, {.rotary_dim = 9}),
-                 status_code::invalid_argument, "rotary_dim");
   EXPECT_REFUSED(
-      rope_kv_append(permuted<0, 2, 1>(buffer.view(5, 8, 6)), pages, pages, q, k, k, slots, slots),
-      status_code::invalid_layout, "q_out");
+      rope_kv_append(buffer.view(5, 5, 8), pages, pages, q, k, k, slots, slots, {.layout = pairs}),
+      status_code::invalid_shape, "q_out");
+  EXPECT_REFUSED(
+      rope_kv_append(q, pages, pages, buffer.view(5, 6, 7), k, k, slots, slots, {.layout = pairs}),
+      status_code::invalid_shape, "q_out");
+  EXPECT_REFUSED(
+      rope_kv_append(q, pages, pages, q, buffer.view(4, 3, 8), k, slots, slots, {.layout = pairs}),
+      status_code::invalid_shape, "k");
+  EXPECT_REFUSED(
+      rope_kv_append(q, pages, pages, q, buffer.view(5, 2, 8), k, slots, slots, {.layout = pairs}),
+      status_code::invalid_shape, "k");
+  EXPECT_REFUSED(
+      rope_kv_append(q, pages, pages, q, k, buffer.view(5, 3, 7), slots, slots, {.layout = pairs}),
+      status_code::invalid_shape, "v");
+  EXPECT_REFUSED(
+      rope_kv_append(q, pages, buffer.view(2, 3, 5, 8), q, k, k, slots, slots, {.layout = pairs}),
+      status_code::invalid_shape, "v_pages");
+  EXPECT_REFUSED(rope_kv_append(q, pages, pages, q, k, k, ints.view(4), slots, {.layout = pairs}),
+                 status_code::invalid_shape, "positions");
+  EXPECT_REFUSED(rope_kv_append(q, pages, pages, q, k, k, slots, ints.view(4), {.layout = pairs}),
+                 status_code::invalid_shape, "slots");
+  EXPECT_REFUSED(
+      rope_kv_append(q, pages, pages, q, k, k, slots, slots, {.layout = pairs, .rotary_dim = 9}),
+      status_code::invalid_argument, "rotary_dim");
+  EXPECT_REFUSED(rope_kv_append(permuted<0, 2, 1>(buffer.view(5, 8, 6)), pages, pages, q, k, k,
+                                slots, slots, {.layout = pairs}),
+                 status_code::invalid_layout, "q_out");
   // Heads of 48 are no whole blocks.
   const auto halves_of_blocks = blocks.view(2, 1, 4, 1);
   EXPECT_REFUSED(kv_append(halves_of_blocks, halves_of_blocks, buffer.view(5, 1, 48),
@@ -253,12 +262,14 @@ TEST_P(rope_kv_cache_append, refuses_what_does_not_fit) {
                  status_code::invalid_shape, "k");
   const auto long_heads = blocks.view(1, 1, 1, 65);
   const auto one = ints.view(1);
-  EXPECT_REFUSED(rope_kv_append(buffer.view(1, 1, 2080), long_heads, long_heads,
-                                buffer.view(1, 1, 2080), buffer.view(1, 1, 2080),
-                                buffer.view(1, 1, 2080), one, one, {.rotary_dim = 64}),
-                 status_code::unsupported, "k");
+  EXPECT_REFUSED(
+      rope_kv_append(buffer.view(1, 1, 2080), long_heads, long_heads, buffer.view(1, 1, 2080),
+                     buffer.view(1, 1, 2080), buffer.view(1, 1, 2080), one, one,
+                     {.layout = pairs, .rotary_dim = 64}),
+      status_code::unsupported, "k");
   const auto no_q = buffer.view(0, 6, 8), no_k = buffer.view(0, 3, 8);
-  EXPECT_SUCCESS(rope_kv_append(no_q, pages, pages, no_q, no_k, no_k, ints.view(0), ints.view(0)));
+  EXPECT_SUCCESS(rope_kv_append(no_q, pages, pages, no_q, no_k, no_k, ints.view(0), ints.view(0),
+                                {.layout = pairs}));
 }
 
 }  // namespace

@@ -10,6 +10,8 @@ namespace {
 
 ROCMFORGE_KERNEL_TEST_SUITE(rotary);
 
+constexpr rope_layout pairs = rope_layout::interleaved;
+
 template <class Position>
 std::vector<double> reference_rope(const std::vector<double>& x, int heads, int head_dim,
                                    const std::vector<Position>& positions,
@@ -33,7 +35,7 @@ void check(int heads, int head_dim, const std::vector<int>& positions, rope_opti
     options.layout = layout;
     const int tokens = int(positions.size());
     const auto x = random_values<T>(std::size_t(tokens * heads * head_dim), 1);
-    const device_buffer<T> device_x(x), y(x.size());
+    device_buffer<T> device_x(x), y(x.size());
     const device_buffer<int> device_positions(positions);
     EXPECT_SUCCESS(rope(y.view(tokens, heads, head_dim), device_x.view(tokens, heads, head_dim),
                         device_positions.view(tokens), options));
@@ -45,9 +47,9 @@ void check(int heads, int head_dim, const std::vector<int>& positions, rope_opti
 TEST_P(rotary, agrees_with_long_double) {
   for_each_dtype([]<class T>(T) {
     for (const int head_dim : {2, 6, 16, 30, 32, 34, 62, 64, 66, 80, 96, 128, 256, 512}) {
-      check<T>(3, head_dim, {0, 1, 77}, {});
+      check<T>(3, head_dim, {0, 1, 77}, {.layout = pairs});
     }
-    check<T>(9, 64, {100, 101, 102, 103, 5}, {.theta = 1e6f});
+    check<T>(9, 64, {100, 101, 102, 103, 5}, {.layout = pairs, .theta = 1e6f});
   });
 }
 
@@ -55,21 +57,21 @@ TEST_P(rotary, leaves_what_is_beyond_rotary_dim) {
   for_each_dtype([]<class T>(T) {
     for (const auto& [head_dim, rotary_dim] :
          {std::pair{80, 32}, {64, 2}, {65, 64}, {96, 94}, {1000, 512}}) {
-      check<T>(5, head_dim, {3, 1000}, {.rotary_dim = rotary_dim});
+      check<T>(5, head_dim, {3, 1000}, {.layout = pairs, .rotary_dim = rotary_dim});
     }
   });
 }
 
 TEST_P(rotary, is_exact_at_far_positions) {
-  check<float>(1, 128, {131071, 131070, 65537, 1048575}, {});
-  check<float>(2, 128, {131071}, {.theta = 500000});
-  check<float>(1, 64, {-1, -131071}, {});  // backwards
+  check<float>(1, 128, {131071, 131070, 65537, 1048575}, {.layout = pairs});
+  check<float>(2, 128, {131071}, {.layout = pairs, .theta = 500000});
+  check<float>(1, 64, {-1, -131071}, {.layout = pairs});  // backwards
 }
 
 TEST_P(rotary, scaled_positions_are_not_cut_to_whole_ones) {
-  check<float>(2, 64, {1, 2, 3, 5}, {.position_scale = 0.25f});
-  check<float>(2, 64, {1, 7, 131071}, {.position_scale = 0.1f});
-  check<float>(2, 64, {1, 7, 1000}, {.position_scale = 2.5f});
+  check<float>(2, 64, {1, 2, 3, 5}, {.layout = pairs, .position_scale = 0.25f});
+  check<float>(2, 64, {1, 7, 131071}, {.layout = pairs, .position_scale = 0.1f});
+  check<float>(2, 64, {1, 7, 1000}, {.layout = pairs, .position_scale = 2.5f});
 }
 
 // x = (1, 0) in every pair makes the result the table itself.
@@ -80,12 +82,12 @@ TEST_P(rotary, sines_and_cosines_are_within_two_units_in_the_last_place) {
   std::vector<int> positions;
   for (int token = 0; token < tokens; ++token)
     positions.push_back(token < 200 ? token : 131071 - token);
-  const device_buffer<float> device_x(x), y(x.size());
+  device_buffer<float> device_x(x), y(x.size());
   const device_buffer<int> device_positions(positions);
   EXPECT_SUCCESS(rope(y.view(tokens, 1, head_dim), device_x.view(tokens, 1, head_dim),
-                      device_positions.view(tokens)));
+                      device_positions.view(tokens), {.layout = pairs}));
   const auto result = y.to_host();
-  const auto expected = reference_rope(to_double(x), 1, head_dim, positions, {});
+  const auto expected = reference_rope(to_double(x), 1, head_dim, positions, {.layout = pairs});
   for (std::size_t i = 0; i < result.size(); ++i) {
     const float magnitude = std::fabs(static_cast<float>(expected[i]));
     const double unit = std::nextafter(magnitude, 2.0f) - magnitude;
@@ -100,10 +102,10 @@ TEST_P(rotary, divides_by_frequency_factors) {
   for (int pair = 0; pair < head_dim / 2; ++pair) factors.push_back(1.0f + 0.25f * float(pair));
   const std::vector<int> positions = {9, 4000};
   const auto x = random_values<float>(std::size_t(tokens * heads * head_dim), 2);
-  const device_buffer<float> device_x(x), y(x.size()), device_factors(factors);
+  device_buffer<float> device_x(x), y(x.size()), device_factors(factors);
   const device_buffer<int> device_positions(positions);
-  rope_options options{.theta = 500000,
-                       .layout = rope_layout::half_split,
+  rope_options options{.layout = rope_layout::half_split,
+                       .theta = 500000,
                        .frequency_factors = device_factors.view(head_dim / 2)};
   EXPECT_SUCCESS(rope(y.view(tokens, heads, head_dim), device_x.view(tokens, heads, head_dim),
                       device_positions.view(tokens), options));
@@ -116,9 +118,10 @@ TEST_P(rotary, takes_fractional_positions) {
   const std::vector<float> positions = {0.5f, 1.75f, -2.25f, 100.125f, 70000.3f};
   const int tokens = int(positions.size()), heads = 2, head_dim = 34;
   const auto x = random_values<float>(std::size_t(tokens * heads * head_dim), 4);
-  const device_buffer<float> device_x(x), y(x.size()), device_positions(positions);
+  device_buffer<float> device_x(x), y(x.size()), device_positions(positions);
   for (const rope_options& options :
-       {rope_options{}, {.layout = rope_layout::half_split, .position_scale = 0.3f}}) {
+       {rope_options{.layout = pairs},
+        {.layout = rope_layout::half_split, .position_scale = 0.3f}}) {
     EXPECT_SUCCESS(rope(y.view(tokens, heads, head_dim), device_x.view(tokens, heads, head_dim),
                         device_positions.view(tokens), options));
     expect_close(y.to_host(), reference_rope(to_double(x), heads, head_dim, positions, options),
@@ -127,9 +130,9 @@ TEST_P(rotary, takes_fractional_positions) {
 }
 
 TEST_P(rotary, multiplies_by_the_attention_factor) {
-  check<float>(3, 66, {5, 9}, {.attention_factor = 1.25f});
+  check<float>(3, 66, {5, 9}, {.layout = pairs, .attention_factor = 1.25f});
   // What is beyond rotary_dim is copied as it is.
-  check<half>(2, 80, {5, 9}, {.rotary_dim = 32, .attention_factor = 0.75f});
+  check<half>(2, 80, {5, 9}, {.layout = pairs, .rotary_dim = 32, .attention_factor = 0.75f});
 }
 
 struct section_case {
@@ -158,7 +161,7 @@ TEST_P(rotary, pairs_take_their_positions_from_their_sections) {
       whole.push_back(i * i + 3);
       fractional.push_back(0.25f * float(i * i) - 2);
     }
-    const device_buffer<float> device_x(x), y(x.size()), device_fractional(fractional);
+    device_buffer<float> device_x(x), y(x.size()), device_fractional(fractional);
     const device_buffer<int> device_whole(whole);
     for (const rope_layout layout : {rope_layout::interleaved, rope_layout::half_split}) {
       rope_options options{.layout = layout, .rotary_dim = 16, .section_order = c.order};
@@ -195,8 +198,8 @@ void check_qk_norm(const qk_shape& s, rope_layout layout) {
              k = random_values<T>(std::size_t(tokens * s.kv_heads * s.head_dim), 7, -9, 2),
              q_weight = random_values<T>(std::size_t(s.head_dim), 8),
              k_weight = random_values<T>(std::size_t(s.head_dim), 9);
-  const device_buffer<T> device_q(q), device_k(k), device_q_weight(q_weight),
-      device_k_weight(k_weight), q_out(q.size());
+  device_buffer<T> device_q(q), device_k(k), device_q_weight(q_weight), device_k_weight(k_weight),
+      q_out(q.size());
   const auto k_view = device_k.view(tokens, s.kv_heads, s.head_dim);  // rotated in place
   EXPECT_SUCCESS(qk_norm_rope(q_out.view(tokens, s.heads, s.head_dim), k_view,
                               device_q.view(tokens, s.heads, s.head_dim), k_view,
@@ -298,7 +301,7 @@ TEST_P(rotary, works_in_place_on_strided_and_permuted_views) {
     // Heads first in memory, and rows of a wider buffer: both are seen as [tokens, heads,
     // head_dim].
     const auto x = random_values<float>(std::size_t(tokens * width), 3);
-    const device_buffer<float> wide(x), heads_first(std::size_t(tokens * heads * head_dim));
+    device_buffer<float> wide(x), heads_first(std::size_t(tokens * heads * head_dim));
     const tensor_view<float, 3> inside{
         wide.data() + 5, {tokens, heads, head_dim}, {width, head_dim, 1}};
     const auto permuted_y = permuted<1, 0, 2>(heads_first.view(heads, tokens, head_dim));
@@ -331,100 +334,108 @@ TEST_P(rotary, works_in_place_on_strided_and_permuted_views) {
 TEST_P(rotary, real_shapes_large) {
   std::vector<int> positions;
   for (int token = 0; token < 70; ++token) positions.push_back(1000 + token);
-  check<float>(9, 64, positions, {});
-  check<half>(32, 128, {12345, 8}, {.theta = 500000});
+  check<float>(9, 64, positions, {.layout = pairs});
+  check<half>(32, 128, {12345, 8}, {.layout = pairs, .theta = 500000});
 }
 
 TEST_P(rotary, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(4096);
-  const device_buffer<int> ints(8);
+  device_buffer<float> buffer(4096);
+  device_buffer<int> ints(8);
   const auto x = buffer.view(2, 3, 8);
   const auto positions = ints.view(2);
   const float infinity = std::numeric_limits<float>::infinity(),
               nan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_REFUSED(rope(x, buffer.view(2, 4, 8), positions), status_code::invalid_shape, "x");
-  EXPECT_REFUSED(rope(x, x, ints.view(3)), status_code::invalid_shape, "positions");
-  EXPECT_REFUSED(rope(permuted<0, 2, 1>(buffer.view(2, 8, 3)), x, positions),
-                 status_code::invalid_layout, "y");
-  EXPECT_REFUSED(rope(x, permuted<0, 2, 1>(buffer.view(2, 8, 3)), positions),
-                 status_code::invalid_layout, "x");
-  EXPECT_REFUSED(rope(x, x, tensor_view<int, 1>{ints.data(), {2}, {2}}),
-                 status_code::invalid_layout, "positions");
-  EXPECT_REFUSED(rope(x, x, tensor_view<int, 1>{nullptr, {2}, {1}}), status_code::invalid_argument,
+  EXPECT_REFUSED(rope(x, buffer.view(2, 4, 8), positions, {.layout = pairs}),
+                 status_code::invalid_shape, "x");
+  EXPECT_REFUSED(rope(x, x, ints.view(3), {.layout = pairs}), status_code::invalid_shape,
                  "positions");
-  EXPECT_REFUSED(rope(x, x, positions, {.rotary_dim = 3}), status_code::invalid_argument,
-                 "rotary_dim");
-  EXPECT_REFUSED(rope(x, x, positions, {.rotary_dim = 10}), status_code::invalid_argument,
-                 "rotary_dim");
-  EXPECT_REFUSED(rope(x, x, positions, {.rotary_dim = -2}), status_code::invalid_argument,
-                 "rotary_dim");
-  EXPECT_REFUSED(rope(buffer.view(2, 3, 7), buffer.view(2, 3, 7), positions),
+  EXPECT_REFUSED(rope(permuted<0, 2, 1>(buffer.view(2, 8, 3)), x, positions, {.layout = pairs}),
+                 status_code::invalid_layout, "y");
+  EXPECT_REFUSED(rope(x, permuted<0, 2, 1>(buffer.view(2, 8, 3)), positions, {.layout = pairs}),
+                 status_code::invalid_layout, "x");
+  EXPECT_REFUSED(rope(x, x, tensor_view<int, 1>{ints.data(), {2}, {2}}, {.layout = pairs}),
+                 status_code::invalid_layout, "positions");
+  EXPECT_REFUSED(rope(x, x, tensor_view<int, 1>{nullptr, {2}, {1}}, {.layout = pairs}),
+                 status_code::invalid_argument, "positions");
+  EXPECT_REFUSED(rope(x, x, positions, {.layout = pairs, .rotary_dim = 3}),
                  status_code::invalid_argument, "rotary_dim");
-  EXPECT_REFUSED(rope(buffer.view(2, 1, 514), buffer.view(2, 1, 514), positions),
+  EXPECT_REFUSED(rope(x, x, positions, {.layout = pairs, .rotary_dim = 10}),
+                 status_code::invalid_argument, "rotary_dim");
+  EXPECT_REFUSED(rope(x, x, positions, {.layout = pairs, .rotary_dim = -2}),
+                 status_code::invalid_argument, "rotary_dim");
+  EXPECT_REFUSED(rope(buffer.view(2, 3, 7), buffer.view(2, 3, 7), positions, {.layout = pairs}),
+                 status_code::invalid_argument, "rotary_dim");
+  EXPECT_REFUSED(rope(buffer.view(2, 1, 514), buffer.view(2, 1, 514), positions, {.layout = pairs}),
                  status_code::unsupported, "rotary_dim");
   for (const float wrong : {0.0f, -1.0f, infinity, nan}) {
-    EXPECT_REFUSED(rope(x, x, positions, {.theta = wrong}), status_code::invalid_argument, "theta");
-    EXPECT_REFUSED(rope(x, x, positions, {.position_scale = wrong}), status_code::invalid_argument,
-                   "position_scale");
+    EXPECT_REFUSED(rope(x, x, positions, {.layout = pairs, .theta = wrong}),
+                   status_code::invalid_argument, "theta");
+    EXPECT_REFUSED(rope(x, x, positions, {.layout = pairs, .position_scale = wrong}),
+                   status_code::invalid_argument, "position_scale");
   }
-  EXPECT_REFUSED(rope(x, x, positions, {.frequency_factors = buffer.view(8)}),
+  EXPECT_REFUSED(rope(x, x, positions, {.layout = pairs, .frequency_factors = buffer.view(8)}),
                  status_code::invalid_shape, "frequency_factors");
-  EXPECT_REFUSED(rope(x, x, positions, {.frequency_factors = {buffer.data(), {4}, {2}}}),
-                 status_code::invalid_layout, "frequency_factors");
-  EXPECT_SUCCESS(rope(buffer.view(0, 3, 8), buffer.view(0, 3, 8), ints.view(0)));
-  EXPECT_REFUSED(rope(x, x, positions, {.attention_factor = infinity}),
+  EXPECT_REFUSED(
+      rope(x, x, positions, {.layout = pairs, .frequency_factors = {buffer.data(), {4}, {2}}}),
+      status_code::invalid_layout, "frequency_factors");
+  EXPECT_SUCCESS(rope(buffer.view(0, 3, 8), buffer.view(0, 3, 8), ints.view(0), {.layout = pairs}));
+  EXPECT_REFUSED(rope(x, x, positions, {.layout = pairs, .attention_factor = infinity}),
                  status_code::invalid_argument, "attention_factor");
-  EXPECT_REFUSED(rope(x, x, ints.view(3, 2)), status_code::invalid_argument, "sections");
-  EXPECT_REFUSED(rope(x, x, ints.view(3, 2), {.sections = {2, 1, 2}}),
-                 status_code::invalid_argument, "sections");
-  EXPECT_REFUSED(rope(x, x, ints.view(3, 2), {.sections = {5, -1}}), status_code::invalid_argument,
+  EXPECT_REFUSED(rope(x, x, ints.view(3, 2), {.layout = pairs}), status_code::invalid_argument,
                  "sections");
-  EXPECT_REFUSED(rope(x, x, ints.view(2, 2), {.sections = {2, 1, 1}}),
+  EXPECT_REFUSED(rope(x, x, ints.view(3, 2), {.layout = pairs, .sections = {2, 1, 2}}),
                  status_code::invalid_argument, "sections");
-  EXPECT_REFUSED(rope(x, x, ints.view(2, 2),
-                      {.sections = {2, 2}, .section_order = rope_sections::interleaved}),
+  EXPECT_REFUSED(rope(x, x, ints.view(3, 2), {.layout = pairs, .sections = {5, -1}}),
                  status_code::invalid_argument, "sections");
-  EXPECT_REFUSED(rope(x, x, ints.view(2, 3), {.sections = {2, 2}}), status_code::invalid_shape,
-                 "positions");
-  EXPECT_REFUSED(rope(x, x, buffer.view(5, 2), {.sections = {2, 2}}), status_code::invalid_shape,
-                 "positions");
-  EXPECT_REFUSED(rope(x, x, permuted<1, 0>(buffer.view(2, 3)), {.sections = {2, 1, 1}}),
-                 status_code::invalid_layout, "positions");
-  EXPECT_REFUSED(rope(x, x, {}), status_code::invalid_shape, "positions");
-  EXPECT_SUCCESS(rope(x, x, ints.view(2, 2), {.sections = {3, 1}}));
+  EXPECT_REFUSED(rope(x, x, ints.view(2, 2), {.layout = pairs, .sections = {2, 1, 1}}),
+                 status_code::invalid_argument, "sections");
+  EXPECT_REFUSED(
+      rope(x, x, ints.view(2, 2),
+           {.layout = pairs, .sections = {2, 2}, .section_order = rope_sections::interleaved}),
+      status_code::invalid_argument, "sections");
+  EXPECT_REFUSED(rope(x, x, ints.view(2, 3), {.layout = pairs, .sections = {2, 2}}),
+                 status_code::invalid_shape, "positions");
+  EXPECT_REFUSED(rope(x, x, buffer.view(5, 2), {.layout = pairs, .sections = {2, 2}}),
+                 status_code::invalid_shape, "positions");
+  EXPECT_REFUSED(
+      rope(x, x, permuted<1, 0>(buffer.view(2, 3)), {.layout = pairs, .sections = {2, 1, 1}}),
+      status_code::invalid_layout, "positions");
+  EXPECT_REFUSED(rope(x, x, {}, {.layout = pairs}), status_code::invalid_shape, "positions");
+  EXPECT_SUCCESS(rope(x, x, ints.view(2, 2), {.layout = pairs, .sections = {3, 1}}));
 }
 
 TEST_P(rotary, qk_norm_rope_refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(4096);
-  const device_buffer<int> ints(8);
+  device_buffer<float> buffer(4096);
+  device_buffer<int> ints(8);
   const auto q = buffer.view(2, 3, 8), k = buffer.view(2, 1, 8);
   const auto w = buffer.view(8);
   const auto p = ints.view(2);
-  EXPECT_REFUSED(qk_norm_rope(buffer.view(2, 2, 8), k, q, k, w, w, p), status_code::invalid_shape,
-                 "q_out");
-  EXPECT_REFUSED(qk_norm_rope(q, buffer.view(2, 2, 8), q, k, w, w, p), status_code::invalid_shape,
-                 "k_out");
-  EXPECT_REFUSED(qk_norm_rope(q, k, q, buffer.view(3, 1, 8), w, w, p), status_code::invalid_shape,
-                 "k");
-  EXPECT_REFUSED(qk_norm_rope(q, k, q, buffer.view(2, 1, 6), w, w, p), status_code::invalid_shape,
-                 "k");
-  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, buffer.view(7), w, p), status_code::invalid_shape,
-                 "q_weight");
-  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, buffer.view(9), p), status_code::invalid_shape,
-                 "k_weight");
-  EXPECT_REFUSED(qk_norm_rope(q, k, permuted<0, 2, 1>(buffer.view(2, 8, 3)), k, w, w, p),
-                 status_code::invalid_layout, "q");
-  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, w, ints.view(3)), status_code::invalid_shape,
-                 "positions");
-  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, w, p, {.rotary_dim = 3}),
+  EXPECT_REFUSED(qk_norm_rope(buffer.view(2, 2, 8), k, q, k, w, w, p, {.layout = pairs}),
+                 status_code::invalid_shape, "q_out");
+  EXPECT_REFUSED(qk_norm_rope(q, buffer.view(2, 2, 8), q, k, w, w, p, {.layout = pairs}),
+                 status_code::invalid_shape, "k_out");
+  EXPECT_REFUSED(qk_norm_rope(q, k, q, buffer.view(3, 1, 8), w, w, p, {.layout = pairs}),
+                 status_code::invalid_shape, "k");
+  EXPECT_REFUSED(qk_norm_rope(q, k, q, buffer.view(2, 1, 6), w, w, p, {.layout = pairs}),
+                 status_code::invalid_shape, "k");
+  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, buffer.view(7), w, p, {.layout = pairs}),
+                 status_code::invalid_shape, "q_weight");
+  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, buffer.view(9), p, {.layout = pairs}),
+                 status_code::invalid_shape, "k_weight");
+  EXPECT_REFUSED(
+      qk_norm_rope(q, k, permuted<0, 2, 1>(buffer.view(2, 8, 3)), k, w, w, p, {.layout = pairs}),
+      status_code::invalid_layout, "q");
+  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, w, ints.view(3), {.layout = pairs}),
+                 status_code::invalid_shape, "positions");
+  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, w, p, {.layout = pairs, .rotary_dim = 3}),
                  status_code::invalid_argument, "rotary_dim");
-  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, w, p, {}, {.epsilon = -1}),
+  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, w, p, {.layout = pairs}, {.epsilon = -1}),
                  status_code::invalid_argument, "epsilon");
-  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, w, p, {},
+  EXPECT_REFUSED(qk_norm_rope(q, k, q, k, w, w, p, {.layout = pairs},
                               {.weight_offset = std::numeric_limits<float>::infinity()}),
                  status_code::invalid_argument, "weight_offset");
   const auto none = buffer.view(0, 3, 8), no_k = buffer.view(0, 1, 8);
-  EXPECT_SUCCESS(qk_norm_rope(none, no_k, none, no_k, w, w, ints.view(0)));
+  EXPECT_SUCCESS(qk_norm_rope(none, no_k, none, no_k, w, w, ints.view(0), {.layout = pairs}));
 }
 
 }  // namespace

@@ -104,9 +104,9 @@ template <int BlockSize = 1024, class T>
 std::vector<int> drawn(const std::vector<T>& logits, const std::vector<draw_counter>& counters,
                        const sampling_options& options) {
   const int rows = int(counters.size()), size = int(logits.size()) / rows;
-  const device_buffer<T> device_logits(logits);
+  device_buffer<T> device_logits(logits);
   const device_buffer<draw_counter> device_counters(counters);
-  const device_buffer<int> tokens{counters.size()};
+  device_buffer<int> tokens{counters.size()};
   EXPECT_SUCCESS((sample<T, BlockSize>(tokens.view(rows), device_logits.view(rows, size),
                                        device_counters.view(rows), options)));
   return tokens.to_host();
@@ -191,9 +191,9 @@ TEST_P(sampling_draw, is_the_same_in_any_slot_batch_and_block) {
   for (int row = 0; row < rows; ++row) {
     std::copy_n(logits.begin() + (rows - 1 - row) * size, size, spread.begin() + row * stride + 3);
   }
-  const device_buffer<float> buffer(spread);
+  device_buffer<float> buffer(spread);
   const device_buffer<draw_counter> device_counters(backwards);
-  const device_buffer<int> tokens{std::size_t(rows)};
+  device_buffer<int> tokens{std::size_t(rows)};
   EXPECT_SUCCESS(sample(tokens.view(rows), sub_view<1>(buffer.view(rows, stride), 3, 3 + size),
                         device_counters.view(rows), options));
   EXPECT_EQ(tokens.to_host(), std::vector<int>(expected.rbegin(), expected.rend()));
@@ -214,7 +214,7 @@ TEST_P(sampling_draw, what_filters_leave_is_what_is_drawn_from) {
   const int rows = 10, size = 300;
   sampling_options options{.top_k = 50, .top_p = 0.9f, .min_p = 0.01f, .temperature = 1};
   const auto logits = random_values<float>(std::size_t(rows * size), 4, -3, 3);
-  const device_buffer<float> buffer(logits);
+  device_buffer<float> buffer(logits);
   EXPECT_SUCCESS(filter_logits(buffer.view(rows, size), buffer.view(rows, size), options));
   const auto counters = counters_of(rows, 5);
   EXPECT_EQ(drawn(buffer.to_host(), counters, unfiltered), drawn(logits, counters, options));
@@ -335,9 +335,9 @@ std::vector<int> draws_from(const std::vector<float>& logits,
                             const std::vector<draw_counter>& counters,
                             const sampling_options& options) {
   const int rows = int(counters.size()), size = int(logits.size());
-  const device_buffer<float> row(logits);
+  device_buffer<float> row(logits);
   const device_buffer<draw_counter> device_counters(counters);
-  const device_buffer<int> tokens{counters.size()};
+  device_buffer<int> tokens{counters.size()};
   const tensor_view<float, 2> shared{row.data(), {rows, size}, {0, 1}};
   EXPECT_SUCCESS(
       (sample<float, 64>(tokens.view(rows), shared, device_counters.view(rows), options)));
@@ -432,8 +432,8 @@ TEST_P(sampling_draw, draws_do_not_depend_on_the_one_before_large) {
 }
 
 TEST_P(sampling_draw, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(64);
-  const device_buffer<int> ids(8);
+  device_buffer<float> buffer(64);
+  device_buffer<int> ids(8);
   const device_buffer<draw_counter> counters(8);
   const auto logits = buffer.view(2, 8);
   const auto tokens = ids.view(2);

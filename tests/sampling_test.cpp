@@ -20,8 +20,8 @@ int expected_token(const std::vector<T>& logits) {
 
 template <class T>
 std::vector<int> argmax_of(const std::vector<T>& logits, int rows) {
-  const device_buffer<T> device_logits(logits);
-  const device_buffer<int> tokens{std::size_t(rows)};
+  device_buffer<T> device_logits(logits);
+  device_buffer<int> tokens{std::size_t(rows)};
   EXPECT_SUCCESS(argmax(tokens.view(rows), device_logits.view(rows, int(logits.size()) / rows)));
   return tokens.to_host();
 }
@@ -51,7 +51,7 @@ TEST_P(sampling, argmax_finds_each_place) {
   const int size = 300;  // one row for each place
   std::vector<float> logits(std::size_t(size * size), -3.0f);
   for (int i = 0; i < size; ++i) logits[std::size_t(i * size + i)] = -2.0f;
-  const device_buffer<float> device_logits(logits);
+  device_buffer<float> device_logits(logits);
   const device_buffer<int> device_tokens{std::size_t(size)};
   EXPECT_SUCCESS((argmax<float, 64>(device_tokens.view(size), device_logits.view(size, size))));
   const auto tokens = device_tokens.to_host();
@@ -106,8 +106,8 @@ TEST_P(sampling, takes_strided_rows) {
   auto raised = logits;
   for (int row = 0; row < rows; ++row)
     raised[std::size_t(row * stride + size)] = half(1.0f);  // just outside the view
-  const device_buffer<half> buffer(raised);
-  const device_buffer<int> tokens(3);
+  device_buffer<half> buffer(raised);
+  device_buffer<int> tokens(3);
   EXPECT_SUCCESS(argmax(tokens.view(rows), sub_view<1>(buffer.view(rows, stride), 0, size)));
   for (int row = 0; row < rows; ++row) {
     const auto begin = logits.begin() + row * stride;
@@ -117,8 +117,8 @@ TEST_P(sampling, takes_strided_rows) {
 }
 
 TEST_P(sampling, refuses_what_does_not_fit) {
-  const device_buffer<float> buffer(64);
-  const device_buffer<int> tokens(8);
+  device_buffer<float> buffer(64);
+  device_buffer<int> tokens(8);
   const auto logits = buffer.view(2, 8);
   EXPECT_REFUSED(argmax(tokens.view(3), logits), status_code::invalid_shape, "tokens");
   EXPECT_REFUSED(argmax(tokens.view(2), buffer.view(2, 0)), status_code::invalid_shape, "logits");
@@ -143,10 +143,10 @@ struct ranking {
 
 template <class T>
 ranking<T> top_k_of(const std::vector<T>& logits, int rows, int k) {
-  const device_buffer<T> device_logits(logits);
+  device_buffer<T> device_logits(logits);
   const auto count = std::size_t(rows) * std::size_t(k);
-  const device_buffer<float> values{count};
-  const device_buffer<int> tokens{count};
+  device_buffer<float> values{count};
+  device_buffer<int> tokens{count};
   EXPECT_SUCCESS(top_k(values.view(rows, k), tokens.view(rows, k),
                        device_logits.view(rows, int(logits.size()) / rows)));
   return {values.to_host(), tokens.to_host()};
@@ -223,7 +223,7 @@ TEST_P(sampling, top_k_of_a_real_vocabulary_large) {
 template <class T>
 std::vector<T> filtered_by(const std::vector<T>& logits, int rows,
                            const sampling_options& options) {
-  const device_buffer<T> buffer(logits);
+  device_buffer<T> buffer(logits);
   const auto view = buffer.view(rows, int(logits.size()) / rows);
   EXPECT_SUCCESS(filter_logits(view, view, options));
   return buffer.to_host();
@@ -345,7 +345,7 @@ TEST_P(sampling, penalties_agree_with_a_loop) {
       std::mt19937 engine(9);
       for (int& token : history) token = int(engine() % 120) - 10;  // some are no tokens
       const penalty_options options{.repeat = 1.3f, .frequency = 0.25f, .presence = -0.5f};
-      const device_buffer<T> buffer(logits);
+      device_buffer<T> buffer(logits);
       const device_buffer<int> device_history(history);
       EXPECT_SUCCESS(
           apply_penalties(buffer.view(rows, size), device_history.view(rows, num_tokens), options));
@@ -364,7 +364,7 @@ TEST_P(sampling, penalties_agree_with_a_loop) {
 }
 
 TEST_P(sampling, penalties_of_zero_and_of_infinities) {
-  const device_buffer<float> buffer(std::vector<float>{0, -0.0f, infinity, -infinity, nan, 2, 2});
+  device_buffer<float> buffer(std::vector<float>{0, -0.0f, infinity, -infinity, nan, 2, 2});
   const device_buffer<int> history(std::vector<int>{0, 1, 2, 3, 4, 5, 5});
   EXPECT_SUCCESS(apply_penalties(buffer.view(1, 7), history.view(1, 7),
                                  {.repeat = 2, .frequency = 1, .presence = 0}));
@@ -384,9 +384,9 @@ TEST_P(sampling, biases_are_added) {
     const auto logits = random_values<T>(std::size_t(rows * size), 3, -9, 9);
     const std::vector<int> tokens = {3, 49, -1, 0, 3, 50, 3, 8};
     const std::vector<float> biases = {1, -2.5f, 7, -infinity, 0.25f, 9, -0.5f, 100};
-    const device_buffer<T> buffer(logits);
-    const device_buffer<int> device_tokens(tokens);
-    const device_buffer<float> device_biases(biases);
+    device_buffer<T> buffer(logits);
+    device_buffer<int> device_tokens(tokens);
+    device_buffer<float> device_biases(biases);
     // One list for all rows.
     const tensor_view<int, 2> list{device_tokens.data(), {rows, 8}, {0, 1}};
     const tensor_view<float, 2> values{device_biases.data(), {rows, 8}, {0, 1}};
@@ -425,9 +425,9 @@ TEST_P(sampling, log_probabilities_agree_with_double) {
             expected.push_back(reference::log_probability(one, tokens.back()));
           }
         }
-        const device_buffer<T> buffer(logits);
+        device_buffer<T> buffer(logits);
         const device_buffer<int> listed(tokens);
-        const device_buffer<float> result(tokens.size());
+        device_buffer<float> result(tokens.size());
         EXPECT_SUCCESS(log_probabilities(result.view(rows, count), buffer.view(rows, size),
                                          listed.view(rows, count)));
         const auto found = result.to_host();
@@ -439,13 +439,13 @@ TEST_P(sampling, log_probabilities_agree_with_double) {
 }
 
 TEST_P(sampling, log_probabilities_of_what_cannot_be_drawn) {
-  const device_buffer<float> buffer(std::vector<float>{
+  device_buffer<float> buffer(std::vector<float>{
       nan, 0, -infinity, 0,           //
       nan, -infinity, nan, nan,       //
       infinity, 1, infinity, -1e30f,  //
   });
-  const device_buffer<int> tokens(std::vector<int>{0, 1, 2, 3, -1, 4});
-  const device_buffer<float> result(18);
+  device_buffer<int> tokens(std::vector<int>{0, 1, 2, 3, -1, 4});
+  device_buffer<float> result(18);
   EXPECT_SUCCESS(log_probabilities(result.view(3, 6), buffer.view(3, 4),
                                    tensor_view<int, 2>{tokens.data(), {3, 6}, {0, 1}}));
   const auto found = result.to_host();
@@ -466,7 +466,7 @@ TEST_P(sampling, log_probabilities_of_what_cannot_be_drawn) {
 // ---- refusals ----
 
 TEST_P(sampling, options_out_of_range_are_refused) {
-  const device_buffer<float> buffer(16);
+  device_buffer<float> buffer(16);
   const auto logits = buffer.view(2, 8);
   const auto with = [&](auto change) {
     sampling_options options;
@@ -494,8 +494,8 @@ TEST_P(sampling, options_out_of_range_are_refused) {
 }
 
 TEST_P(sampling, shapes_that_do_not_fit_are_refused) {
-  const device_buffer<float> buffer(64);
-  const device_buffer<int> ids(64);
+  device_buffer<float> buffer(64);
+  device_buffer<int> ids(64);
   const auto logits = buffer.view(2, 8), values = buffer.view(2, 3);
   const auto tokens = ids.view(2, 3);
   const auto wrong = buffer.view(2, 4), columns = permuted<1, 0>(buffer.view(8, 2));

@@ -14,7 +14,7 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 template <class T>
 std::vector<T> softmax_of(const std::vector<T>& x, int rows, float scale) {
   const int size = int(x.size()) / rows;
-  const device_buffer<T> device_x(x), y(x.size());
+  device_buffer<T> device_x(x), y(x.size());
   EXPECT_SUCCESS(softmax(y.view(rows, size), device_x.view(rows, size), scale));
   return y.to_host();
 }
@@ -66,7 +66,7 @@ TEST_P(softmax_rows, may_be_strided_and_written_in_place) {
   const int rows = 40, size = 70, stride = 90;  // on the host several blocks of several rows
   for_each_dtype([&]<class T>(T) {
     const auto x = random_values<T>(std::size_t(rows * stride), 3, -4, 4);
-    const device_buffer<T> buffer(x);
+    device_buffer<T> buffer(x);
     const auto view = sub_view<1>(buffer.view(rows, stride), 3, 3 + size);
     EXPECT_SUCCESS(softmax(view, view));
     std::vector<double> expected = to_double(x);
@@ -89,7 +89,7 @@ TEST_P(softmax_rows, of_many_rows_large) {
 }
 
 TEST_P(softmax_rows, refuse_what_does_not_fit) {
-  const device_buffer<float> buffer(64);
+  device_buffer<float> buffer(64);
   const auto x = buffer.view(2, 8);
   const auto transposed = permuted<1, 0>(buffer.view(8, 2));
   const tensor_view<float, 2> nothing{nullptr, {2, 8}, {8, 1}};

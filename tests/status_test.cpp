@@ -71,7 +71,51 @@ TEST(checks, views_need_memory_and_a_contiguous_last_axis) {
   EXPECT_EQ(checks::view("op", "x", tensor_view<float, 2>{nullptr, {2, 3}, {3, 1}}).message(),
             "op: x: the view has no memory (null data) (invalid_argument)");
   EXPECT_EQ(checks::view("op", "x", tensor_view<float, 2>{data, {2, -3}, {3, 1}}).message(),
-            "op: x: extent 1 is -3, expected 0 or more (invalid_shape)");
+            "op: x: extent 1 is -3, expected 0 to 1073741824 (invalid_shape)");
+}
+
+TEST(checks, extents_and_strides_have_limits) {
+  float data[64];
+  constexpr int limit = 1 << 30;
+  EXPECT_TRUE(checks::view("op", "x", make_view(data, limit)));
+  EXPECT_EQ(checks::view("op", "x", make_view(data, 2, limit + 1)).message(),
+            "op: x: extent 1 is 1073741825, expected 0 to 1073741824 (invalid_shape)");
+  EXPECT_TRUE(checks::view("op", "x", tensor_view<float, 3>{data, {limit, limit, 1}, {0, 0, 1}}));
+  EXPECT_EQ(checks::view("op", "x", tensor_view<float, 3>{data, {limit, limit, 2}, {0, 0, 1}}).code,
+            status_code::invalid_shape);
+  EXPECT_EQ(checks::view("op", "x", make_view(data, {3, 4}, {std::int64_t{1} << 48, 1})).message(),
+            "op: x: axis 0 of extent 3 has stride 281474976710656, which reaches beyond any memory "
+            "(invalid_layout)");
+}
+
+TEST(checks, elements_of_outputs_are_apart) {
+  float data[64];
+  const auto check = [](const auto& view) { return checks::output("op", "y", view); };
+  EXPECT_TRUE(check(make_view(data, 2, 3, 4)));
+  EXPECT_TRUE(check(permuted<1, 0, 2>(make_view(data, 2, 3, 4))));
+  EXPECT_TRUE(check(make_view(data, {2, 3}, {5, 1})));
+  EXPECT_TRUE(check(make_view(data + 12, {3, 4}, {-4, 1})));
+  EXPECT_TRUE(check(make_view(data, {1, 3, 1}, {0, 1, 0})));  // one element an axis: any stride
+  EXPECT_TRUE(check(make_view(data, {0, 3}, {0, 1})));        // no elements at all
+  EXPECT_EQ(check(make_view(data, {2, 3}, {0, 1})).message(),
+            "op: y: elements overlap: axis 0 of extent 2 has stride 0, expected at least 1 "
+            "(invalid_layout)");
+  EXPECT_EQ(check(make_view(data, {4, 2, 3}, {5, 2, 1})).message(),
+            "op: y: elements overlap: axis 1 of extent 2 has stride 2, expected at least 3 "
+            "(invalid_layout)");
+  EXPECT_EQ(check(make_view(data, {4, 2, 3}, {5, 3, 1})).numbers[3], 6);
+  EXPECT_EQ(check(make_view(data + 12, {3, 4}, {-3, 1})).code, status_code::invalid_layout);
+}
+
+TEST(checks, products_are_counted_without_overflow) {
+  constexpr int large = 1 << 30;
+  EXPECT_TRUE(checks::countable("op", "x", "", large, 1));
+  EXPECT_TRUE(checks::countable("op", "x", "", large, large, 0));
+  EXPECT_FALSE(checks::countable("op", "x", "", large, large, large));
+  EXPECT_EQ(checks::countable("op", "x", "{0} times {1}", large, 2).message(),
+            "op: x: 1073741824 times 2 (invalid_shape)");
+  EXPECT_EQ(checks::product(large, large, 0), 0);
+  EXPECT_EQ(checks::product(3, 4, 5), 60);
 }
 
 TEST(checks, all_is_the_first_failure) {

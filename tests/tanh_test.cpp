@@ -29,7 +29,7 @@ TEST_P(tanh_of_packets, are_within_a_few_units_in_the_last_place) {
   }
   x.insert(x.end(), 4, std::numeric_limits<float>::quiet_NaN());
   const int count = static_cast<int>(x.size());
-  const device_buffer<float> device_x(x), device_y(x.size());
+  device_buffer<float> device_x(x), device_y(x.size());
   EXPECT_SUCCESS(run_on_device<64>(tanh_each{device_x.view(count), device_y.view(count)}));
   const auto y = device_y.to_host();
   for (std::size_t i = 0; i + 4 < x.size(); ++i) {

@@ -11,6 +11,9 @@ static_assert(std::is_trivially_copyable_v<tensor_view<float, 4>>);
 static_assert(std::is_convertible_v<tensor_view<float, 2>, tensor_view<const float, 2>>);
 static_assert(!std::is_convertible_v<tensor_view<const float, 2>, tensor_view<float, 2>>);
 static_assert(!std::is_convertible_v<tensor_view<float, 2>, tensor_view<float, 3>>);
+static_assert(!std::is_convertible_v<tensor_view<half, 2>, tensor_view<const float, 2>>);
+static_assert(!std::is_convertible_v<tensor_view<const half, 2>, tensor_view<const float, 2>>);
+static_assert(!std::is_convertible_v<tensor_view<float, 2>, tensor_view<const half, 2>>);
 
 std::vector<int> numbered(int count) {
   std::vector<int> values(static_cast<std::size_t>(count));
@@ -32,6 +35,15 @@ TEST(tensor_view, made_contiguous_has_the_last_axis_fastest) {
   }
   view(1, 2, 3) = -1;
   EXPECT_EQ(values[23], -1);
+}
+
+TEST(tensor_view, made_with_strides) {
+  auto values = numbered(24);
+  const auto view = make_view(values.data(), {2, 3}, {8, 2});
+  static_assert(std::is_same_v<decltype(view), const tensor_view<int, 2>>);
+  EXPECT_EQ(view.extent[0], 2);
+  EXPECT_EQ(view.extent[1], 3);
+  EXPECT_EQ(view(1, 2), 12);
 }
 
 TEST(tensor_view, slice_fixes_the_first_axes) {
@@ -124,7 +136,7 @@ struct store_distances {
 
 TEST_P(tensor_view_on_device, offsets_beyond_two_to_the_31) {
   const auto view = make_view(reinterpret_cast<float*>(std::uintptr_t{1} << 45), 70000, 60000, 128);
-  const device_buffer<long long> distances(4);
+  device_buffer<long long> distances(4);
   EXPECT_SUCCESS(run_on_device<64>(store_distances{view, distances.view(4)}));
   const long long size = 70000ll * 60000 * 128;
   EXPECT_EQ(distances.to_host(), (std::vector<long long>{size - 1, size - 1, size - 1, size}));

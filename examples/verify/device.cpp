@@ -114,7 +114,7 @@ double measure_copy_rate(double budget) {
   from.fill_bytes(0);
   to.fill_bytes(0);
   const auto by_kernel = [&] {
-    const status s = dispatch_wave_size("copy", {}, [&](auto wave) {
+    const status s = dispatch_wave_size<256>("copy", {}, [&](auto wave) {
       return launch(
           "copy",
           copy_rows<block_threads<256, wave>, wave>{to.view(rows, size), from.view(rows, size)},

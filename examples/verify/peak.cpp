@@ -90,7 +90,7 @@ double rate(double budget) {
   const device_properties& device = devices()[static_cast<std::size_t>(current_device())];
   const int blocks = device.num_compute_units * 16;
   const int rounds = num_rounds * (Kernel::wave_size == 1 ? 2 : 1);
-  const device_buffer<float> out(static_cast<std::size_t>(blocks) * Kernel::block_size);
+  device_buffer<float> out(static_cast<std::size_t>(blocks) * Kernel::block_size);
   const double seconds = seconds_per_launch(
       [&] {
         const status s =
@@ -108,7 +108,7 @@ peak_rate measure_peak(const std::string& architecture, double budget) {
   const auto consider = [&](const std::string& instruction, double flops) {
     if (flops > best.flops) best = {instruction, flops};
   };
-  static_cast<void>(dispatch_wave_size("peak", {}, [&](auto wave) {
+  static_cast<void>(dispatch_wave_size<256>("peak", {}, [&](auto wave) {
     consider("multiply-add f32",
              rate<repeat_multiply_adds<block_threads<256, wave>, wave>>(budget));
     return status{};

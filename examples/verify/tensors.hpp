@@ -102,7 +102,7 @@ class guarded_tensor final : public output {
     device_.copy_from_host(memory_);
     rocmforge::stream_ref{}.synchronize();
   }
-  tensor_view<T, Rank> view() const {
+  tensor_view<T, Rank> view() {
     auto result = view_;
     result.data = device_.data() + first_;
     return result;

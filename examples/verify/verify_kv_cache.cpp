@@ -176,7 +176,7 @@ void add_quantized(case_list& list, bool fused, int heads, int dim, int v_dim) {
             return refusal(rocmforge::kv_append(k_pages->view(), v_pages->view(), from_k->view(),
                                                 from_v->view(), where->view()));
           }
-          rocmforge::rope_options options;
+          rocmforge::rope_options options{.layout = rocmforge::rope_layout::interleaved};
           options.attention_factor = 2;
           return refusal(rocmforge::rope_kv_append(q_out->view(), k_pages->view(), v_pages->view(),
                                                    q->view(), from_k->view(), from_v->view(),
@@ -227,9 +227,10 @@ void add_fused(case_list& list, int heads, int kv_heads, int dim, int rotary_dim
     const auto where = make_tensor<int>({tokens}, slots_of(page_size)),
                at = make_tensor<int>({tokens}, positions);
     return trial{[=] {
-                   rocmforge::rope_options options;
-                   options.layout = interleaved ? rocmforge::rope_layout::interleaved
-                                                : rocmforge::rope_layout::half_split;
+                   rocmforge::rope_options options{
+                       .layout = interleaved ? rocmforge::rope_layout::interleaved
+                                             : rocmforge::rope_layout::half_split};
+
                    options.rotary_dim = rotary_dim;
                    return refusal(rocmforge::rope_kv_append(
                        q_out->view(), k_pages->view(), v_pages->view(), from_q->view(),

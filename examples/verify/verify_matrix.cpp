@@ -100,7 +100,7 @@ const registration products("matrix", [](const settings& s, case_list& list) {
   });
   if (!any) list.skipped.push_back("matrix instructions, which " + s.architecture + " has none of");
   // Plain multiply-adds that any device has.
-  static_cast<void>(rocmforge::dispatch_wave_size("matrix", {}, [&](auto wave) {
+  static_cast<void>(rocmforge::dispatch_wave_size<256>("matrix", {}, [&](auto wave) {
     for (const int steps : {1, 3}) {
       add_product<mma::host_tile<float, float, 32, 32, 4, wave>>(list, "host_tile", steps);
       add_product<mma::host_tile<half, float, 16, 16, 16, wave>>(list, "host_tile", steps);

@@ -43,10 +43,10 @@ void add_rope(case_list& list, const rope_case& c, bool interleaved, const layou
                                            factors);
                   });
     return trial{[=] {
-                   rocmforge::rope_options options;
+                   rocmforge::rope_options options{
+                       .layout = interleaved ? rocmforge::rope_layout::interleaved
+                                             : rocmforge::rope_layout::half_split};
                    options.theta = c.theta;
-                   options.layout = interleaved ? rocmforge::rope_layout::interleaved
-                                                : rocmforge::rope_layout::half_split;
                    options.rotary_dim = c.rotary_dim;
                    options.position_scale = c.position_scale;
                    if (c.factors) options.frequency_factors = divisors->view();
@@ -98,9 +98,10 @@ void add_sections(case_list& list, bool interleaved_sections, bool interleaved) 
                         {heads, head_dim, head_dim, interleaved, 10000, 1, 1.25, row_of_pair});
                   });
     return trial{[=] {
-                   rocmforge::rope_options options;
-                   options.layout = interleaved ? rocmforge::rope_layout::interleaved
-                                                : rocmforge::rope_layout::half_split;
+                   rocmforge::rope_options options{
+                       .layout = interleaved ? rocmforge::rope_layout::interleaved
+                                             : rocmforge::rope_layout::half_split};
+
                    options.attention_factor = 1.25f;
                    options.section_order = interleaved_sections
                                                ? rocmforge::rope_sections::interleaved
@@ -149,9 +150,10 @@ void add_qk_norm_rope(case_list& list, int heads, int kv_heads, int head_dim, in
     const auto [k, k_weight, k_out] = make("k_out", kv_heads, 11);
     return trial{
         [=, q = q, q_weight = q_weight, q_out = q_out, k = k, k_weight = k_weight, k_out = k_out] {
-          rocmforge::rope_options options;
-          options.layout = interleaved ? rocmforge::rope_layout::interleaved
-                                       : rocmforge::rope_layout::half_split;
+          rocmforge::rope_options options{.layout = interleaved
+                                                        ? rocmforge::rope_layout::interleaved
+                                                        : rocmforge::rope_layout::half_split};
+
           options.rotary_dim = rotary_dim;
           return refusal(rocmforge::qk_norm_rope(q_out->view(), k_out->view(), q->view(), k->view(),
                                                  q_weight->view(), k_weight->view(), where->view(),
@@ -181,9 +183,10 @@ void add_speed(const settings& s, case_list& list, bool interleaved) {
                            const auto where =
                                std::make_shared<rocmforge::device_buffer<int>>(positions);
                            return [=] {
-                             rocmforge::rope_options options;
-                             options.layout = interleaved ? rocmforge::rope_layout::interleaved
-                                                          : rocmforge::rope_layout::half_split;
+                             rocmforge::rope_options options{
+                                 .layout = interleaved ? rocmforge::rope_layout::interleaved
+                                                       : rocmforge::rope_layout::half_split};
+
                              return refusal(rocmforge::rope(y->view(tokens, heads, head_dim),
                                                             x->view(tokens, heads, head_dim),
                                                             where->view(tokens), options));

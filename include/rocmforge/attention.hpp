@@ -3,15 +3,19 @@
 // soft caps: Gemma 2; sinks: Xiao et al., "Attention Sinks", 2023, learned as in gpt-oss.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
 
+#include "rocmforge/attention/checks.hpp"
 #include "rocmforge/attention/decode.hpp"
+#include "rocmforge/attention/options.hpp"
 #include "rocmforge/attention/problem.hpp"
 #include "rocmforge/attention/scoring.hpp"
 #include "rocmforge/attention/tiled.hpp"
 #include "rocmforge/block/checks.hpp"
+#include "rocmforge/block/rows.hpp"
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/dtype.hpp"
 #include "rocmforge/quant/simple.hpp"
@@ -36,96 +40,36 @@ constexpr int max_decode_queries = 4;
 
 namespace attention_launch {
 
-inline status check_heads(const char* op, int num_heads, int num_kv_heads) {
-  if (num_kv_heads > 0 && num_heads % num_kv_heads == 0) return {};
-  return {status_code::invalid_shape,
-          op,
-          "k",
-          "{0} heads do not share {1} kv heads evenly",
-          {num_heads, num_kv_heads}};
-}
-
-/// The first `count` extents are those of `expected`.
-template <class A, int RankA, class B, int RankB>
-status check_extents(const char* op, const char* argument, const tensor_view<A, RankA>& actual,
-                     const tensor_view<B, RankB>& expected, int count) {
-  for (int axis = 0; axis < count; ++axis) {
-    if (status s = checks::extent(op, argument, axis, actual.extent[axis], expected.extent[axis]);
-        !s)
-      return s;
-  }
-  return {};
-}
-
-/// One lse for each row of `q`.
-template <class T, int Rank>
-status check_lse(const char* op, const tensor_view<float, Rank>& lse,
-                 const tensor_view<T, Rank + 1>& q) {
-  if (lse.data == nullptr) return {};
-  return checks::all(check_extents(op, "lse", lse, q, Rank), checks::view(op, "lse", lse));
-}
-
-/// Extents of keys and values, [.., num_kv_heads, .., row] in elements of the cache's type.
-template <class TCache, int Rank, class T>
-status check_cache(const char* op, const char* k_name, const char* v_name,
-                   const tensor_view<TCache, 4>& k, const tensor_view<TCache, 4>& v,
-                   const tensor_view<const T, Rank>& q, const tensor_view<T, Rank>& out) {
-  constexpr std::int64_t elements = block_traits<std::remove_const_t<TCache>>::elements;
-  return checks::all(checks::view(op, "out", out), checks::view(op, "q", q),
-                     checks::view(op, k_name, k), checks::view(op, v_name, v),
-                     check_extents(op, "q", q, out, Rank - 1),
-                     checks::extent(op, k_name, 3, k.extent[3] * elements, q.extent[Rank - 1]),
-                     check_extents(op, v_name, v, k, 3),
-                     checks::extent(op, v_name, 3, v.extent[3] * elements, out.extent[Rank - 1]));
-}
-
-inline status check_options(const char* op, const attention_options& options, int num_heads,
-                            int head_dim, int v_head_dim) {
-  if (head_dim < 1)
-    return {status_code::invalid_shape, op, "q", "head_dim is {0}, expected 1 or more", {head_dim}};
-  if (v_head_dim < 1)
-    return {
-        status_code::invalid_shape, op, "out", "head_dim is {0}, expected 1 or more", {v_head_dim}};
-  if (!(options.logits_soft_cap >= 0) || !std::isfinite(options.logits_soft_cap))
-    return {
-        status_code::invalid_argument, op, "logits_soft_cap", "must be finite and 0 or above", {}};
-  if (!std::isfinite(scoring_of(options, head_dim).query_scale))
-    return {status_code::invalid_argument, op, "softmax_scale", "must be finite", {}};
-  if (options.sliding_window < 0)
-    return {status_code::invalid_argument,
-            op,
-            "sliding_window",
-            "is {0}, expected 0 or more",
-            {options.sliding_window}};
-  if (options.sink.data == nullptr) return {};
-  return checks::all(checks::view(op, "sink", options.sink),
-                     checks::extent(op, "sink", 0, options.sink.extent[0], num_heads));
-}
-
 template <int BlockSize, class Problem>
 status run(const char* op, const Problem& problem, int batch, int max_q_len, int num_heads,
            int num_kv_heads, int head_dim, int v_head_dim, const attention_options& options,
            stream_ref stream) {
-  if (status s = check_options(op, options, num_heads, head_dim, v_head_dim); !s) return s;
+  if (status s = checks::attention::options(op, options, num_heads, head_dim, v_head_dim); !s)
+    return s;
   const attention_scoring scoring = scoring_of(options, head_dim);
-  const auto tiles = [](int size, int tile) { return (size + tile - 1) / tile; };
+  const int group = num_heads / num_kv_heads;
+  const bool decodes = max_q_len <= max_decode_queries;
+  if (decodes) {
+    status s = checks::countable(
+        op, "q", "{0} heads of a group times {1} queries are more than 2^30", group, max_q_len);
+    if (!s) return s;
+  }
   return dispatch(
       attention_head_dims{}, padded_head_dim(head_dim > v_head_dim ? head_dim : v_head_dim), op,
       head_dim > 256 ? "q" : "v", "head_dim {0} is too large; up to 256 are supported",
       [&](auto padded) {
-        return dispatch_wave_size(op, stream, [&](auto wave) {
+        return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
           constexpr int block_lanes = block_threads<BlockSize, wave>;
-          if (max_q_len <= max_decode_queries) {
+          if (decodes) {
             using kernel = kernels::attention_decode<Problem, padded, block_lanes, wave>;
-            return launch(op, kernel{problem, scoring},
-                          {tiles(num_heads / num_kv_heads * max_q_len, attention_decode_rows),
-                           num_kv_heads, batch},
-                          stream);
+            return launch(
+                op, kernel{problem, scoring},
+                {divide_up(group * max_q_len, attention_decode_rows), num_kv_heads, batch}, stream);
           }
           constexpr attention_config config = attention_config_for(padded, block_lanes, wave);
           using kernel = kernels::attention<Problem, config, block_lanes, wave>;
           return launch(op, kernel{problem, scoring},
-                        {tiles(max_q_len, config.block_q), num_heads, batch}, stream);
+                        {divide_up(max_q_len, config.block_q), num_heads, batch}, stream);
         });
       });
 }
@@ -147,21 +91,24 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
 /// @return invalid_shape if extents disagree, num_heads is no multiple of num_kv_heads or rows of
 ///         blocks are no whole number of them, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for an option out of range, unsupported for a head_dim over 256
-template <class T, class TCache, int BlockSize = default_block_size>
-[[nodiscard]] status attention(tensor_view<T, 4> out, identity_t<tensor_view<const T, 4>> q,
-                               tensor_view<TCache, 4> k, tensor_view<TCache, 4> v,
-                               const attention_options& options = {},
+template <class T, class TCache, int BlockSize = default_block_size, class Q = const T,
+          class V = TCache>
+[[nodiscard]] status attention(tensor_view<T, 4> out, tensor_view<Q, 4> q, tensor_view<TCache, 4> k,
+                               tensor_view<V, 4> v, const attention_options& options = {},
                                tensor_view<float, 3> lse = {}, stream_ref stream = {}) {
+  static_assert(same_elements<Q, T>, "attention: q must have the element type of out");
+  static_assert(same_elements<V, TCache>, "attention: v must have the element type of k");
   constexpr const char* op = "attention";
   using cache_element = std::remove_const_t<TCache>;
   if (status s = checks::all(checks::extent(op, "k", 0, k.extent[0], q.extent[0]),
-                             attention_launch::check_cache(op, "k", "v", k, v, q, out),
-                             attention_launch::check_lse(op, lse, q),
-                             attention_launch::check_heads(op, q.extent[1], k.extent[1]));
+                             checks::attention::cache(op, "k", "v", k, v, q, out),
+                             checks::attention::lse(op, lse, q),
+                             checks::attention::heads(op, q.extent[1], k.extent[1]));
       !s) {
     return s;
   }
-  const attention_problem::contiguous<T, cache_element> problem{out, q, k, v, lse};
+  const attention_problem::contiguous<T, cache_element> problem{
+      out, elements_as<const T>(q), k, elements_as<const cache_element>(v), lse};
   return attention_launch::run<BlockSize>(op, problem, q.extent[0], q.extent[2], q.extent[1],
                                           k.extent[1], q.extent[3], out.extent[3], options, stream);
 }
@@ -177,23 +124,27 @@ template <class T, class TCache, int BlockSize = default_block_size>
 /// @param options  scale, soft cap, mask and sinks
 /// @param lse      [num_tokens, num_heads]  output; or an empty view
 /// @return as `attention`
-template <class T, class TCache, int BlockSize = default_block_size>
-[[nodiscard]] status paged_attention(tensor_view<T, 3> out, identity_t<tensor_view<const T, 3>> q,
-                                     tensor_view<TCache, 4> k_pages, tensor_view<TCache, 4> v_pages,
+template <class T, class TCache, int BlockSize = default_block_size, class Q = const T,
+          class V = TCache>
+[[nodiscard]] status paged_attention(tensor_view<T, 3> out, tensor_view<Q, 3> q,
+                                     tensor_view<TCache, 4> k_pages, tensor_view<V, 4> v_pages,
                                      const paged_batch& batch,
                                      const attention_options& options = {},
                                      tensor_view<float, 2> lse = {}, stream_ref stream = {}) {
+  static_assert(same_elements<Q, T>, "paged_attention: q must have the element type of out");
+  static_assert(same_elements<V, TCache>,
+                "paged_attention: v_pages must have the element type of k_pages");
   constexpr const char* op = "paged_attention";
   using cache_element = std::remove_const_t<TCache>;
   if (status s = checks::all(
-          attention_launch::check_cache(op, "k_pages", "v_pages", k_pages, v_pages, q, out),
+          checks::attention::cache(op, "k_pages", "v_pages", k_pages, v_pages, q, out),
           checks::view(op, "q_begin", batch.q_begin), checks::view(op, "kv_len", batch.kv_len),
           checks::view(op, "page_table", batch.page_table),
           checks::extent(op, "q_begin", 0, batch.q_begin.extent[0],
                          std::int64_t{batch.kv_len.extent[0]} + 1),
           checks::extent(op, "page_table", 0, batch.page_table.extent[0], batch.kv_len.extent[0]),
-          attention_launch::check_lse(op, lse, q),
-          attention_launch::check_heads(op, q.extent[1], k_pages.extent[1]));
+          checks::attention::lse(op, lse, q),
+          checks::attention::heads(op, q.extent[1], k_pages.extent[1]));
       !s) {
     return s;
   }
@@ -210,8 +161,11 @@ template <class T, class TCache, int BlockSize = default_block_size>
             "max_q_len",
             "is {0}, expected 0 or more",
             {batch.max_q_len}};
-  const attention_problem::paged<T, cache_element> problem{out, q, k_pages, v_pages, batch, lse};
-  return attention_launch::run<BlockSize>(op, problem, batch.kv_len.extent[0], batch.max_q_len,
+  const attention_problem::paged<T, cache_element> problem{
+      out, elements_as<const T>(q), k_pages, elements_as<const cache_element>(v_pages), batch, lse};
+  // No sequence has more queries than there are tokens.
+  const int max_q_len = std::min(batch.max_q_len, q.extent[0]);
+  return attention_launch::run<BlockSize>(op, problem, batch.kv_len.extent[0], max_q_len,
                                           q.extent[1], k_pages.extent[1], q.extent[2],
                                           out.extent[2], options, stream);
 }

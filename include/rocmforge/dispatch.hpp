@@ -49,16 +49,31 @@ inline constexpr int block_threads = WaveSize == 1 ? 1 : BlockSize;
 /// Threads of a block where an op's caller does not say: four waves of 64, eight of 32.
 inline constexpr int default_block_size = 256;
 
-/// Calls `f(std::integral_constant<int, W>{})` with the wave size W of the stream's device.
-template <class F>
+/// Calls `f(std::integral_constant<int, W>{})` with the wave size W of the stream's device. `f` is
+/// instantiated for the wave sizes of the platform that a block of `BlockSize` can consist of.
+///
+/// @return what `f` returns, or unsupported on a device with another wave size
+template <int BlockSize, class F>
 status dispatch_wave_size(const char* op, stream_ref stream, F&& f) {
+  static_assert(BlockSize > 0 && BlockSize % 32 == 0 && BlockSize <= 1024,
+                "BlockSize must be a multiple of 32, and at most 1024");
   if (devices().empty())
     return {status_code::no_device, op, "", "there is no device", {}, no_device_reason()};
   return dispatch(
       platform_wave_sizes{}, devices()[static_cast<std::size_t>(stream.device())].wave_size, op,
       "stream",
       "the device has waves of {0} lanes; this platform has kernels for 1 (host), 32 and 64",
-      std::forward<F>(f));
+      [&](auto wave) -> status {
+        if constexpr (BlockSize % wave == 0) {
+          return f(wave);
+        } else {
+          return {status_code::unsupported,
+                  op,
+                  "BlockSize",
+                  "is {0}, no multiple of the {1} lanes in a wave of the device",
+                  {BlockSize, wave}};
+        }
+      });
 }
 
 ROCMFORGE_PLATFORM_NAMESPACE_END

@@ -75,13 +75,14 @@ struct embedding {
 /// @param tokens  [num_tokens]
 /// @return invalid_shape if the extents disagree or hidden_dim is not a whole number of blocks,
 ///         invalid_layout if a last axis is not contiguous
-template <class Type, class T, int BlockSize = default_block_size>
-[[nodiscard]] status embedding(tensor_view<T, 2> y, identity_t<tensor_view<const Type, 2>> table,
-                               identity_t<tensor_view<const int, 1>> tokens,
-                               stream_ref stream = {}) {
+template <class Type, class T, int BlockSize = default_block_size, class Table = const Type>
+[[nodiscard]] status embedding(tensor_view<T, 2> y, tensor_view<Table, 2> table,
+                               tensor_view<const int, 1> tokens, stream_ref stream = {}) {
+  static_assert(same_elements<Table, Type>,
+                "embedding: table must have the element type that the call names");
   constexpr const char* op = "embedding";
   constexpr int elements = block_traits<Type>::elements;
-  if (status s = checks::all(checks::view(op, "y", y), checks::view(op, "table", table),
+  if (status s = checks::all(checks::output(op, "y", y), checks::view(op, "table", table),
                              checks::view(op, "tokens", tokens));
       !s) {
     return s;
@@ -99,10 +100,11 @@ template <class Type, class T, int BlockSize = default_block_size>
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::embedding<Type, T, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(y.extent[1]);
-    return launch(op, kernel{y, table, tokens, rows}, {divide_up(y.extent[0], rows)}, stream);
+    return launch(op, kernel{y, elements_as<const Type>(table), tokens, rows},
+                  {divide_up(y.extent[0], rows)}, stream);
   });
 }
 

@@ -8,22 +8,23 @@
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/gemm/fma.hpp"
 #include "rocmforge/gemm/mma.hpp"
+#include "rocmforge/gemm/options.hpp"
 #include "rocmforge/status.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace checks::gemm {
 
-namespace gemm_detail {
-
-/// A or B: it has memory, and one of its last two axes is contiguous.
+/// A or B: a view as checks::view wants it, but either of the last two axes may be contiguous.
 template <class T>
-status check_operand(const char* op, const char* argument, tensor_view<const T, 3> x) {
-  if (!is_contiguous(x, 2) && is_contiguous(x, 1)) x = permuted<0, 2, 1>(x);
+status operand(const char* op, const char* argument, tensor_view<const T, 3> x) {
+  if (!gemm_detail::is_contiguous(x, 2) && gemm_detail::is_contiguous(x, 1))
+    x = permuted<0, 2, 1>(x);
   return checks::view(op, argument, x);
 }
 
-}  // namespace gemm_detail
+}  // namespace checks::gemm
 
 namespace kernels {
 
@@ -32,12 +33,15 @@ template <class Kernel, class T, class TC, class Epilogue>
 status launch_gemm(const char* op, const tensor_view<TC, 3>& c, const tensor_view<const T, 3>& a,
                    const tensor_view<const T, 3>& b, float alpha, const Epilogue& policy,
                    stream_ref stream) {
-  const std::int64_t blocks =
-      gemm_detail::num_blocks(Kernel::tile, c.extent[0], c.extent[1], c.extent[2]);
-  if (blocks > 2147483647) {
-    return {status_code::invalid_shape, op, "c", "takes {0} blocks, more than 2^31-1", {blocks}};
+  const int tiles_m = divide_up(c.extent[1], Kernel::tile.block_m),
+            tiles_n = divide_up(c.extent[2], Kernel::tile.block_n);
+  if (status s = checks::countable(op, "c", "{0} matrices of {1} x {2} tiles are more than 2^30",
+                                   c.extent[0], tiles_m, tiles_n);
+      !s) {
+    return s;
   }
-  return launch(op, Kernel{c, a, b, alpha, policy}, {static_cast<int>(blocks)}, stream);
+  return launch(op, Kernel{c, a, b, alpha, policy},
+                {checks::product(c.extent[0], tiles_m, tiles_n)}, stream);
 }
 
 }  // namespace kernels
@@ -66,20 +70,6 @@ bool launch_matrix(mma::instruction_list<I...>, status& launched, std::string_vi
 }
 
 }  // namespace gemm_detail
-
-/// How `gemm` multiplies. Halves and bfloat16s can be multiplied by matrix instructions where the
-/// device has them; the sums are then in another order, and so differ in the last bits.
-enum class gemm_method {
-  automatic,           // by matrix instructions where there are any for the type
-  multiply_add,        // one by one, on any device
-  matrix_instructions  // or not at all: `unsupported` where there are none
-};
-
-/// Options of `gemm`.
-struct gemm_options {
-  float alpha = 1;
-  gemm_method method = gemm_method::automatic;
-};
 
 /// The matrix instruction that `gemm` uses for elements of T on this device, for people; nullptr if
 /// there is none and it multiplies and adds one by one.
@@ -116,8 +106,8 @@ template <class TC, class TA, class TB, class Epilogue = epilogue::none,
   static_assert(std::is_same_v<T, std::remove_const_t<TB>>, "gemm: A and B have the same type");
   static_assert(floating_dtype<T> && floating_dtype<TC>,
                 "gemm: elements are float, half or bfloat16");
-  if (status s = checks::all(checks::view(op, "c", c), gemm_detail::check_operand<T>(op, "a", a),
-                             gemm_detail::check_operand<T>(op, "b", b),
+  if (status s = checks::all(checks::output(op, "c", c), checks::gemm::operand<T>(op, "a", a),
+                             checks::gemm::operand<T>(op, "b", b),
                              checks::extent(op, "a", 0, a.extent[0], c.extent[0]),
                              checks::extent(op, "a", 1, a.extent[1], c.extent[1]),
                              checks::extent(op, "b", 0, b.extent[0], c.extent[0]),
@@ -127,7 +117,7 @@ template <class TC, class TA, class TB, class Epilogue = epilogue::none,
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     constexpr int block_lanes = block_threads<BlockSize, wave>;
     if (options.method != gemm_method::multiply_add) {
       status launched;

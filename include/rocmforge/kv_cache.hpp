@@ -23,6 +23,33 @@ template <class T>
 concept cache_element = floating_dtype<T> || std::is_same_v<T, q8_0> || std::is_same_v<T, q4_0>;
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace checks::kv_cache {
+
+/// Checks of the cache and of what is appended to it.
+template <class TCache, class VCache, class K, class V>
+status append(const char* op, tensor_view<TCache, 4> k_pages, tensor_view<VCache, 4> v_pages,
+              tensor_view<K, 3> k, tensor_view<V, 3> v, tensor_view<const int, 1> slots) {
+  constexpr std::int64_t elements = block_traits<TCache>::elements;
+  return checks::all(checks::output(op, "k_pages", k_pages), checks::output(op, "v_pages", v_pages),
+                     checks::view(op, "k", k), checks::view(op, "v", v),
+                     checks::view(op, "slots", slots),
+                     checks::extent(op, "v_pages", 0, v_pages.extent[0], k_pages.extent[0]),
+                     checks::extent(op, "v_pages", 1, v_pages.extent[1], k_pages.extent[1]),
+                     checks::extent(op, "v_pages", 2, v_pages.extent[2], k_pages.extent[2]),
+                     checks::extent(op, "k", 1, k.extent[1], k_pages.extent[1]),
+                     checks::extent(op, "k", 2, k.extent[2], k_pages.extent[3] * elements),
+                     checks::extent(op, "v", 0, v.extent[0], k.extent[0]),
+                     checks::extent(op, "v", 1, v.extent[1], k_pages.extent[1]),
+                     checks::extent(op, "v", 2, v.extent[2], v_pages.extent[3] * elements),
+                     checks::extent(op, "slots", 0, slots.extent[0], k.extent[0]),
+                     checks::countable(op, "k", "{0} heads of {1} elements are more than 2^30",
+                                       k.extent[1], k.extent[2]),
+                     checks::countable(op, "v", "{0} heads of {1} elements are more than 2^30",
+                                       v.extent[1], v.extent[2]));
+}
+
+}  // namespace checks::kv_cache
+
 namespace kernels {
 
 /// Writes the heads of a token, [num_kv_heads, head_dim], to row `row` of a page, [num_kv_heads,
@@ -160,26 +187,6 @@ struct rope_kv_append {
   }
 };
 
-/// Checks of the cache and of what is appended to it.
-template <cache_element TCache, class T>
-status check_append(const char* op, tensor_view<TCache, 4> k_pages, tensor_view<TCache, 4> v_pages,
-                    tensor_view<const T, 3> k, tensor_view<const T, 3> v,
-                    tensor_view<const int, 1> slots) {
-  constexpr std::int64_t elements = block_traits<TCache>::elements;
-  return checks::all(checks::view(op, "k_pages", k_pages), checks::view(op, "v_pages", v_pages),
-                     checks::view(op, "k", k), checks::view(op, "v", v),
-                     checks::view(op, "slots", slots),
-                     checks::extent(op, "v_pages", 0, v_pages.extent[0], k_pages.extent[0]),
-                     checks::extent(op, "v_pages", 1, v_pages.extent[1], k_pages.extent[1]),
-                     checks::extent(op, "v_pages", 2, v_pages.extent[2], k_pages.extent[2]),
-                     checks::extent(op, "k", 1, k.extent[1], k_pages.extent[1]),
-                     checks::extent(op, "k", 2, k.extent[2], k_pages.extent[3] * elements),
-                     checks::extent(op, "v", 0, v.extent[0], k.extent[0]),
-                     checks::extent(op, "v", 1, v.extent[1], k_pages.extent[1]),
-                     checks::extent(op, "v", 2, v.extent[2], v_pages.extent[3] * elements),
-                     checks::extent(op, "slots", 0, slots.extent[0], k.extent[0]));
-}
-
 }  // namespace kernels
 
 /// Appends the keys and values of new tokens to a paged cache: token t goes to page
@@ -202,21 +209,27 @@ status check_append(const char* op, tensor_view<TCache, 4> k_pages, tensor_view<
 /// @param v        [num_tokens, num_kv_heads, v_head_dim]
 /// @param slots    [num_tokens]  each at most once
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
-template <cache_element TCache, class T, int BlockSize = default_block_size>
-[[nodiscard]] status kv_append(tensor_view<TCache, 4> k_pages,
-                               identity_t<tensor_view<TCache, 4>> v_pages, tensor_view<T, 3> k,
-                               identity_t<tensor_view<const T, 3>> v,
-                               identity_t<tensor_view<const int, 1>> slots,
-                               stream_ref stream = {}) {
+template <class TCache, class T, int BlockSize = default_block_size, class VCache = TCache,
+          class V = const T>
+[[nodiscard]] status kv_append(tensor_view<TCache, 4> k_pages, tensor_view<VCache, 4> v_pages,
+                               tensor_view<T, 3> k, tensor_view<V, 3> v,
+                               tensor_view<const int, 1> slots, stream_ref stream = {}) {
+  static_assert(cache_element<TCache>,
+                "kv_append: a cache is of float, half, bfloat16, q8_0 or q4_0");
+  static_assert(same_elements<VCache, TCache>,
+                "kv_append: v_pages must have the element type of k_pages");
+  static_assert(same_elements<V, T>, "kv_append: v must have the element type of k");
   constexpr const char* op = "kv_append";
   using element = std::remove_const_t<T>;
-  status s = kernels::check_append<TCache, element>(op, k_pages, v_pages, k, v, slots);
+  status s = checks::kv_cache::append(op, k_pages, v_pages, k, v, slots);
   if (!s || k_pages.extent[2] == 0) return s;
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::kv_append<TCache, element, block_threads<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>(k.size() / (k.extent[0] > 0 ? k.extent[0] : 1));
-    return launch(op, kernel{k_pages, v_pages, k, v, slots, tokens},
-                  {divide_up(k.extent[0], tokens)}, stream);
+    return launch(
+        op,
+        kernel{k_pages, elements_as<TCache>(v_pages), k, elements_as<const T>(v), slots, tokens},
+        {divide_up(k.extent[0], tokens)}, stream);
   });
 }
 
@@ -238,25 +251,30 @@ template <cache_element TCache, class T, int BlockSize = default_block_size>
 /// @param options    as rope's
 /// @return what rope or kv_append returns; unsupported for a quantized cache with a head_dim above
 ///         2048
-template <cache_element TCache, class T, int BlockSize = default_block_size>
+template <class TCache, class T, int BlockSize = default_block_size, class VCache = TCache,
+          class Q = const T, class K = const T, class V = const T>
 [[nodiscard]] status rope_kv_append(tensor_view<T, 3> q_out, tensor_view<TCache, 4> k_pages,
-                                    identity_t<tensor_view<TCache, 4>> v_pages,
-                                    identity_t<tensor_view<const T, 3>> q,
-                                    identity_t<tensor_view<const T, 3>> k,
-                                    identity_t<tensor_view<const T, 3>> v,
+                                    tensor_view<VCache, 4> v_pages, tensor_view<Q, 3> q,
+                                    tensor_view<K, 3> k, tensor_view<V, 3> v,
                                     const rope_positions& positions,
-                                    identity_t<tensor_view<const int, 1>> slots,
-                                    const rope_options& options = {}, stream_ref stream = {}) {
+                                    tensor_view<const int, 1> slots, const rope_options& options,
+                                    stream_ref stream = {}) {
+  static_assert(cache_element<TCache>,
+                "rope_kv_append: a cache is of float, half, bfloat16, q8_0 or q4_0");
+  static_assert(same_elements<VCache, TCache>,
+                "rope_kv_append: v_pages must have the element type of k_pages");
+  static_assert(same_elements<Q, T>, "rope_kv_append: q must have the element type of q_out");
+  static_assert(same_elements<K, T>, "rope_kv_append: k must have the element type of q_out");
+  static_assert(same_elements<V, T>, "rope_kv_append: v must have the element type of q_out");
   constexpr const char* op = "rope_kv_append";
   using any_kernel = kernels::rope_kv_append<TCache, T, 1, 1>;
   const int num_tokens = q.extent[0], head_dim = q.extent[2];
-  if (status s =
-          checks::all(checks::view(op, "q_out", q_out), checks::view(op, "q", q),
-                      checks::same_extents(op, "q_out", q_out, q),
-                      checks::extent(op, "k", 0, k.extent[0], num_tokens),
-                      checks::extent(op, "k", 2, k.extent[2], head_dim),
-                      kernels::check_append<TCache, T>(op, k_pages, v_pages, k, v, slots),
-                      rope_checks::options_fit(op, positions, options, num_tokens, head_dim));
+  if (status s = checks::all(checks::output(op, "q_out", q_out), checks::view(op, "q", q),
+                             checks::same_extents(op, "q_out", q_out, q),
+                             checks::extent(op, "k", 0, k.extent[0], num_tokens),
+                             checks::extent(op, "k", 2, k.extent[2], head_dim),
+                             checks::kv_cache::append(op, k_pages, v_pages, k, v, slots),
+                             checks::rope::options(op, positions, options, num_tokens, head_dim));
       !s) {
     return s;
   }
@@ -268,14 +286,19 @@ template <cache_element TCache, class T, int BlockSize = default_block_size>
             {head_dim, any_kernel::staged_elements}};
   }
   if (num_tokens == 0) return {};
+  if (head_dim == 0)  // there is nothing to rotate
+    return kv_append<TCache, const T, BlockSize>(k_pages, elements_as<TCache>(v_pages),
+                                                 elements_as<const T>(k), elements_as<const T>(v),
+                                                 slots, stream);
   if (k_pages.extent[2] == 0)  // there is no room for any token
-    return rope<T, BlockSize>(q_out, q, positions, options, stream);
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+    return rope<T, BlockSize>(q_out, elements_as<const T>(q), positions, options, stream);
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::rope_kv_append<TCache, T, block_threads<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>((q.size() + k.size() + v.size()) / num_tokens);
     return launch(op,
-                  kernel{q_out, k_pages, v_pages, q, k, v, slots,
-                         rope_checks::angles(positions, options, head_dim), tokens},
+                  kernel{q_out, k_pages, elements_as<TCache>(v_pages), elements_as<const T>(q),
+                         elements_as<const T>(k), elements_as<const T>(v), slots,
+                         rope_angles_of(positions, options, head_dim), tokens},
                   {divide_up(num_tokens, tokens)}, stream);
   });
 }

@@ -29,37 +29,38 @@ constexpr int max_matvec_tokens(int wave_size) {
 /// @param weight   [out_dim, in_dim / block_traits<Type>::elements]
 /// @param bias     [out_dim], or an empty view for none
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
-template <class T, class Type, int BlockSize = default_block_size>
-[[nodiscard]] status linear(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
-                            tensor_view<const Type, 2> weight,
+template <class T, class Type, int BlockSize = default_block_size, class X = const T>
+[[nodiscard]] status linear(tensor_view<T, 2> y, tensor_view<X, 2> x, tensor_view<Type, 2> weight,
                             tensor_view<const float, 1> bias = {}, stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "linear: x must have the element type of y");
   constexpr const char* op = "linear";
+  using weight_type = std::remove_const_t<Type>;
   if (status s = checks::all(
-          checks::view(op, "y", y), checks::view(op, "x", x), checks::view(op, "weight", weight),
+          checks::output(op, "y", y), checks::view(op, "x", x), checks::view(op, "weight", weight),
           checks::view(op, "bias", bias), checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
           checks::extent(op, "weight", 0, weight.extent[0], y.extent[1]),
           checks::extent(op, "x", 1, x.extent[1],
-                         std::int64_t{weight.extent[1]} * block_traits<Type>::elements),
+                         std::int64_t{weight.extent[1]} * block_traits<weight_type>::elements),
           bias.data == nullptr ? status{}
                                : checks::extent(op, "bias", 0, bias.extent[0], y.extent[1]));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     constexpr int block_lanes = block_threads<BlockSize, wave>;
     const int num_tokens = y.extent[0], out_dim = y.extent[1];
     if (num_tokens == 1) {
-      using kernel = kernels::matvec<T, Type, 1, block_lanes, wave>;
-      return launch(op, kernel{y, x, weight, bias}, {divide_up(out_dim, kernel::rows_per_block)},
-                    stream);
+      using kernel = kernels::matvec<T, weight_type, 1, block_lanes, wave>;
+      return launch(op, kernel{y, elements_as<const T>(x), weight, bias},
+                    {divide_up(out_dim, kernel::rows_per_block)}, stream);
     }
     if (num_tokens <= max_matvec_tokens(wave)) {
-      using kernel = kernels::matvec<T, Type, 4, block_lanes, wave>;
-      return launch(op, kernel{y, x, weight, bias},
+      using kernel = kernels::matvec<T, weight_type, 4, block_lanes, wave>;
+      return launch(op, kernel{y, elements_as<const T>(x), weight, bias},
                     {divide_up(out_dim, kernel::rows_per_block), divide_up(num_tokens, 4)}, stream);
     }
-    using kernel = kernels::linear<T, Type, block_lanes, wave>;
-    return launch(op, kernel{y, x, weight, bias},
+    using kernel = kernels::linear<T, weight_type, block_lanes, wave>;
+    return launch(op, kernel{y, elements_as<const T>(x), weight, bias},
                   {divide_up(out_dim, kernel::tile.block_rows),
                    divide_up(num_tokens, kernel::tile.block_tokens)},
                   stream);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "rocmforge/attention/mask.hpp"
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/block/packets.hpp"
 #include "rocmforge/block/rows.hpp"
@@ -16,28 +17,10 @@
 
 namespace rocmforge {
 
-/// Which keys a query sees. The queries of a sequence are the last of its positions: query i of
-/// q_len stands at position kv_len - q_len + i, so that the last query sees the last key.
-struct attention_mask {
-  bool causal = true;      // none after its own position
-  int sliding_window = 0;  // only keys after position - sliding_window; 0: however far back
-
-  /// The first key that query `row` sees; all from here to `end` are seen.
-  ROCMFORGE_HOST_DEVICE constexpr int begin(int row, int q_len, int kv_len) const {
-    const int first = kv_len - q_len + row - sliding_window + 1;
-    return sliding_window == 0 || first < 0 ? 0 : first;
-  }
-  /// One more than the last key that query `row` sees.
-  ROCMFORGE_HOST_DEVICE constexpr int end(int row, int q_len, int kv_len) const {
-    const int count = causal ? kv_len - q_len + row + 1 : kv_len;
-    return count < 0 ? 0 : count < kv_len ? count : kv_len;
-  }
-};
-
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// What kernels::map_scores does to a packet of the scores of neighboring keys, which lies at `at`
-/// after element `first` of its row.
+/// Operations of kernels::map_scores on a packet of scores of neighboring keys. The packet is at
+/// position `at` counted from element `first` of the row.
 namespace score_ops {
 
 struct scale {
@@ -118,7 +101,12 @@ struct map_scores {
 template <int BlockSize, class T, class Op>
 status launch_map_scores(const char* name, const tensor_view<T, 4>& y,
                          const tensor_view<const T, 4>& x, const Op& op, stream_ref stream) {
-  return dispatch_wave_size(name, stream, [&](auto wave) {
+  if (status s = checks::countable(name, "y", "{0} x {1} heads are more than 2^30", y.extent[0],
+                                   y.extent[1]);
+      !s) {
+    return s;
+  }
+  return dispatch_wave_size<BlockSize>(name, stream, [&](auto wave) {
     using kernel = map_scores<Op, T, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(y.extent[3]);
     return launch(name, kernel{y, x, op, rows},
@@ -137,18 +125,20 @@ status launch_map_scores(const char* name, const tensor_view<T, 4>& y,
 /// @param factor  finite
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a factor that is not finite
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status scale_scores(tensor_view<T, 4> y, identity_t<tensor_view<const T, 4>> x,
-                                  float factor, stream_ref stream = {}) {
+template <class T, int BlockSize = default_block_size, class X = const T>
+[[nodiscard]] status scale_scores(tensor_view<T, 4> y, tensor_view<X, 4> x, float factor,
+                                  stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "scale_scores: x must have the element type of y");
   constexpr const char* op = "scale_scores";
-  if (status s = checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
+  if (status s = checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
                              checks::same_extents(op, "x", x, y));
       !s) {
     return s;
   }
   if (!std::isfinite(factor))
     return {status_code::invalid_argument, op, "factor", "must be finite", {}};
-  return kernels::launch_map_scores<BlockSize, T>(op, y, x, score_ops::scale{factor}, stream);
+  return kernels::launch_map_scores<BlockSize, T>(op, y, elements_as<const T>(x),
+                                                  score_ops::scale{factor}, stream);
 }
 
 /// y = x + mask, with -infinity where a key is hidden. One mask for several sequences or heads is a
@@ -158,31 +148,21 @@ template <class T, int BlockSize = default_block_size>
 /// @param x     [batch, num_heads, q_len, kv_len]
 /// @param mask  [batch, num_heads, q_len, kv_len]
 /// @return as scale_scores
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status add_mask(tensor_view<T, 4> y, identity_t<tensor_view<const T, 4>> x,
-                              identity_t<tensor_view<const T, 4>> mask, stream_ref stream = {}) {
+template <class T, int BlockSize = default_block_size, class X = const T, class Mask = const T>
+[[nodiscard]] status add_mask(tensor_view<T, 4> y, tensor_view<X, 4> x, tensor_view<Mask, 4> mask,
+                              stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "add_mask: x must have the element type of y");
+  static_assert(same_elements<Mask, T>, "add_mask: mask must have the element type of y");
   constexpr const char* op = "add_mask";
-  if (status s = checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
+  if (status s = checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
                              checks::view(op, "mask", mask), checks::same_extents(op, "x", x, y),
                              checks::same_extents(op, "mask", mask, y));
       !s) {
     return s;
   }
-  return kernels::launch_map_scores<BlockSize, T>(op, y, x, score_ops::add<T>{mask}, stream);
+  return kernels::launch_map_scores<BlockSize, T>(
+      op, y, elements_as<const T>(x), score_ops::add<T>{elements_as<const T>(mask)}, stream);
 }
-
-namespace score_ops {
-
-inline status check_mask(const char* op, const attention_mask& mask) {
-  if (mask.sliding_window >= 0) return {};
-  return {status_code::invalid_argument,
-          op,
-          "sliding_window",
-          "is {0}, expected 0 or more",
-          {mask.sliding_window}};
-}
-
-}  // namespace score_ops
 
 /// Scores with -infinity in place of those of keys that the query does not see.
 ///
@@ -190,18 +170,20 @@ inline status check_mask(const char* op, const attention_mask& mask) {
 /// @param x     [batch, num_heads, q_len, kv_len]
 /// @param mask  which keys are seen
 /// @return as scale_scores; invalid_argument for a negative window
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status mask_scores(tensor_view<T, 4> y, identity_t<tensor_view<const T, 4>> x,
+template <class T, int BlockSize = default_block_size, class X = const T>
+[[nodiscard]] status mask_scores(tensor_view<T, 4> y, tensor_view<X, 4> x,
                                  const attention_mask& mask = {}, stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "mask_scores: x must have the element type of y");
   constexpr const char* op = "mask_scores";
-  if (status s = checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
-                             checks::same_extents(op, "x", x, y), score_ops::check_mask(op, mask));
+  if (status s = checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
+                             checks::same_extents(op, "x", x, y), checks::mask(op, mask));
       !s) {
     return s;
   }
   const int kv_len = y.extent[3];
   return kernels::launch_map_scores<BlockSize, T>(
-      op, y, x, score_ops::hide<true>{mask, kv_len - y.extent[2], kv_len}, stream);
+      op, y, elements_as<const T>(x), score_ops::hide<true>{mask, kv_len - y.extent[2], kv_len},
+      stream);
 }
 
 /// A mask to add to scores: 0 where query i, which stands at `position + i`, sees the key, else
@@ -217,8 +199,7 @@ template <class T, int BlockSize = default_block_size>
 [[nodiscard]] status causal_mask(tensor_view<T, 2> y, int position, const attention_mask& mask = {},
                                  stream_ref stream = {}) {
   constexpr const char* op = "causal_mask";
-  if (status s = checks::all(checks::view(op, "y", y), score_ops::check_mask(op, mask)); !s)
-    return s;
+  if (status s = checks::all(checks::output(op, "y", y), checks::mask(op, mask)); !s) return s;
   constexpr int limit = 1 << 30;
   if (position <= -limit || position >= limit) {
     return {status_code::invalid_argument,

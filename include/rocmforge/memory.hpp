@@ -2,7 +2,10 @@
 // event, graph and stream_ref themselves are the platform's: platform/*/runtime.hpp.)
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <string>
@@ -84,17 +87,23 @@ class device_buffer {
     if (data_ != nullptr) platform_memory::deallocate(data_, size_ * sizeof(T));
   }
 
-  [[nodiscard]] T* data() const { return data_; }
+  /// A const buffer gives pointers and views to read through.
+  [[nodiscard]] T* data() { return data_; }
+  [[nodiscard]] const T* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t size_bytes() const { return size_ * sizeof(T); }
 
   /// A contiguous view of the first elements. @throws error if the extents ask for more than there
-  /// are
+  /// are, or one of them is no int of 0 or more
   template <class... Extent>
-  [[nodiscard]] tensor_view<T, sizeof...(Extent)> view(Extent... extent) const {
-    const auto result = make_view(data_, extent...);
-    require(static_cast<std::size_t>(result.size()), "view");
-    return result;
+  [[nodiscard]] tensor_view<T, sizeof...(Extent)> view(Extent... extent) {
+    require_view({static_cast<std::int64_t>(extent)...});
+    return make_view(data_, extent...);
+  }
+  template <class... Extent>
+  [[nodiscard]] tensor_view<const T, sizeof...(Extent)> view(Extent... extent) const {
+    require_view({static_cast<std::int64_t>(extent)...});
+    return make_view(data(), extent...);
   }
 
   /// Copies `values` to elements `first`, `first` + 1, ... @throws error if they do not fit
@@ -122,7 +131,18 @@ class device_buffer {
   }
 
  private:
-  void require(std::size_t size, const char* what) const { require_range(0, size, what); }
+  void require_view(std::initializer_list<std::int64_t> extents) const {
+    std::size_t count = std::find(extents.begin(), extents.end(), 0) == extents.end() ? 1 : 0;
+    for (const std::int64_t extent : extents) {
+      if (extent < 0 || extent > std::numeric_limits<int>::max())
+        throw error("device_buffer: view with an extent of " + std::to_string(extent) +
+                    ", expected 0 to 2^31 - 1");
+      if (count != 0 && static_cast<std::size_t>(extent) > size_ / count)
+        throw error("device_buffer: view of more elements than the " + std::to_string(size_) +
+                    " that the buffer has");
+      count *= static_cast<std::size_t>(extent);
+    }
+  }
   void require_range(std::size_t first, std::size_t count, const char* what) const {
     if (first <= size_ && count <= size_ - first) return;
     throw error(std::string("device_buffer: ") + what + " of " + std::to_string(count) +
@@ -162,10 +182,12 @@ class pinned_buffer {
     if (data_ != nullptr) platform_memory::deallocate_pinned(data_);
   }
 
-  [[nodiscard]] T* data() const { return data_; }
+  [[nodiscard]] T* data() { return data_; }
+  [[nodiscard]] const T* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] T& operator[](std::size_t i) const { return data_[i]; }
-  operator std::span<T>() const { return {data_, size_}; }
+  [[nodiscard]] T& operator[](std::size_t i) { return data_[i]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const { return data_[i]; }
+  operator std::span<T>() { return {data_, size_}; }
   operator std::span<const T>() const { return {data_, size_}; }
 
  private:

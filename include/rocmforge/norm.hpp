@@ -23,6 +23,56 @@ struct rms_norm_options {
 };
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace checks::norm {
+
+inline status epsilon(const char* op, float value) {
+  if (value >= 0) return {};
+  return {status_code::invalid_argument, op, "epsilon", "must be 0 or more", {}};
+}
+
+inline status options(const char* op, const rms_norm_options& o) {
+  if (!std::isfinite(o.weight_offset))
+    return {status_code::invalid_argument, op, "weight_offset", "must be finite", {}};
+  return epsilon(op, o.epsilon);
+}
+
+/// Checks of what all norms have.
+template <class T>
+status views(const char* op, tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
+             identity_t<tensor_view<const T, 1>> weight) {
+  if (status s =
+          checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
+                      checks::view(op, "weight", weight), checks::same_extents(op, "x", x, y));
+      !s) {
+    return s;
+  }
+  if (weight.extent[0] == 0) return {};
+  return checks::extent(op, "weight", 0, weight.extent[0], x.extent[1]);
+}
+
+/// Those of the sum of a fused addition.
+template <class T>
+status sum(const char* op, tensor_view<T, 2> y, identity_t<tensor_view<T, 2>> sum,
+           identity_t<tensor_view<const T, 2>> residual) {
+  if (status s = checks::all(checks::output(op, "sum", sum), checks::view(op, "residual", residual),
+                             checks::same_extents(op, "sum", sum, y),
+                             checks::same_extents(op, "residual", residual, y));
+      !s) {
+    return s;
+  }
+  if (y.data == sum.data && y.size() != 0)
+    return {status_code::invalid_argument, op, "y", "must not be sum itself", {}};
+  return {};
+}
+
+template <class T>
+status bias(const char* op, tensor_view<T, 1> bias, int hidden_dim) {
+  if (status s = checks::view(op, "bias", bias); !s || bias.extent[0] == 0) return s;
+  return checks::extent(op, "bias", 0, bias.extent[0], hidden_dim);
+}
+
+}  // namespace checks::norm
+
 namespace kernels {
 
 /// Row `row` of x, or of x + residual, which the first read leaves in `sum`.
@@ -181,52 +231,6 @@ struct layer_norm {
   }
 };
 
-inline status check_epsilon(const char* op, float epsilon) {
-  if (epsilon >= 0) return {};
-  return {status_code::invalid_argument, op, "epsilon", "must be 0 or more", {}};
-}
-
-inline status check_norm_options(const char* op, const rms_norm_options& options) {
-  if (!std::isfinite(options.weight_offset))
-    return {status_code::invalid_argument, op, "weight_offset", "must be finite", {}};
-  return check_epsilon(op, options.epsilon);
-}
-
-/// Checks of what all norms have.
-template <class T>
-status check_norm(const char* op, tensor_view<T, 2> y, tensor_view<const T, 2> x,
-                  tensor_view<const T, 1> weight) {
-  if (status s =
-          checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
-                      checks::view(op, "weight", weight), checks::same_extents(op, "x", x, y));
-      !s) {
-    return s;
-  }
-  if (weight.extent[0] == 0) return {};
-  return checks::extent(op, "weight", 0, weight.extent[0], x.extent[1]);
-}
-
-/// Those of the sum of a fused addition.
-template <class T>
-status check_sum(const char* op, tensor_view<T, 2> y, tensor_view<T, 2> sum,
-                 tensor_view<const T, 2> residual) {
-  if (status s = checks::all(checks::view(op, "sum", sum), checks::view(op, "residual", residual),
-                             checks::same_extents(op, "sum", sum, y),
-                             checks::same_extents(op, "residual", residual, y));
-      !s) {
-    return s;
-  }
-  if (y.data == sum.data && y.size() != 0)
-    return {status_code::invalid_argument, op, "y", "must not be sum itself", {}};
-  return {};
-}
-
-template <class T>
-status check_bias(const char* op, tensor_view<const T, 1> bias, int hidden_dim) {
-  if (status s = checks::view(op, "bias", bias); !s || bias.extent[0] == 0) return s;
-  return checks::extent(op, "bias", 0, bias.extent[0], hidden_dim);
-}
-
 }  // namespace kernels
 
 /// Divides each row of `x` by its root mean square, then multiplies by `weight`. A row of zeros
@@ -238,29 +242,42 @@ status check_bias(const char* op, tensor_view<const T, 1> bias, int hidden_dim) 
 /// @param options  see rms_norm_options
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon or a weight_offset that is not finite
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status rms_norm(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
-                              identity_t<tensor_view<const T, 1>> weight,
-                              const rms_norm_options& options, stream_ref stream = {}) {
+template <class T, int BlockSize = default_block_size, class X = const T, class Weight = const T>
+[[nodiscard]] status rms_norm(tensor_view<T, 2> y, tensor_view<X, 2> x,
+                              tensor_view<Weight, 1> weight, const rms_norm_options& options,
+                              stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "rms_norm: x must have the element type of y");
+  static_assert(same_elements<Weight, T>, "rms_norm: weight must have the element type of y");
   constexpr const char* op = "rms_norm";
-  if (status s = checks::all(kernels::check_norm(op, y, x, weight),
-                             kernels::check_norm_options(op, options));
+  if (status s = checks::all(
+          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const T>(weight)),
+          checks::norm::options(op, options));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::rms_norm<T, block_threads<BlockSize, wave>, wave>;
-    return launch(op, kernel{y, x, weight, {options.epsilon}, options.weight_offset, {}, {}},
+    return launch(op,
+                  kernel{y,
+                         elements_as<const T>(x),
+                         elements_as<const T>(weight),
+                         {options.epsilon},
+                         options.weight_offset,
+                         {},
+                         {}},
                   {x.extent[0]}, stream);
   });
 }
 
 /// The same with an epsilon alone.
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status rms_norm(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
-                              identity_t<tensor_view<const T, 1>> weight, float epsilon = 1e-5f,
+template <class T, int BlockSize = default_block_size, class X = const T, class Weight = const T>
+[[nodiscard]] status rms_norm(tensor_view<T, 2> y, tensor_view<X, 2> x,
+                              tensor_view<Weight, 1> weight, float epsilon = 1e-5f,
                               stream_ref stream = {}) {
-  return rms_norm<T, BlockSize>(y, x, weight, rms_norm_options{epsilon, 0}, stream);
+  static_assert(same_elements<X, T>, "rms_norm: x must have the element type of y");
+  static_assert(same_elements<Weight, T>, "rms_norm: weight must have the element type of y");
+  return rms_norm<T, BlockSize>(y, elements_as<const T>(x), elements_as<const T>(weight),
+                                rms_norm_options{epsilon, 0}, stream);
 }
 
 /// The two steps between the halves of a transformer layer in one: sum = x + residual, y =
@@ -276,35 +293,52 @@ template <class T, int BlockSize = default_block_size>
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon, a weight_offset that is not finite, or if `y`
 ///         is `sum`
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status add_rms_norm(tensor_view<T, 2> y, identity_t<tensor_view<T, 2>> sum,
-                                  identity_t<tensor_view<const T, 2>> x,
-                                  identity_t<tensor_view<const T, 2>> residual,
-                                  identity_t<tensor_view<const T, 1>> weight,
+template <class T, int BlockSize = default_block_size, class Sum = T, class X = const T,
+          class Residual = const T, class Weight = const T>
+[[nodiscard]] status add_rms_norm(tensor_view<T, 2> y, tensor_view<Sum, 2> sum, tensor_view<X, 2> x,
+                                  tensor_view<Residual, 2> residual, tensor_view<Weight, 1> weight,
                                   const rms_norm_options& options, stream_ref stream = {}) {
+  static_assert(same_elements<Sum, T>, "add_rms_norm: sum must have the element type of y");
+  static_assert(same_elements<X, T>, "add_rms_norm: x must have the element type of y");
+  static_assert(same_elements<Residual, T>,
+                "add_rms_norm: residual must have the element type of y");
+  static_assert(same_elements<Weight, T>, "add_rms_norm: weight must have the element type of y");
   constexpr const char* op = "add_rms_norm";
-  if (status s = checks::all(kernels::check_norm(op, y, x, weight),
-                             kernels::check_norm_options(op, options),
-                             kernels::check_sum(op, y, sum, residual));
+  if (status s = checks::all(
+          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const T>(weight)),
+          checks::norm::options(op, options),
+          checks::norm::sum(op, y, elements_as<T>(sum), elements_as<const T>(residual)));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::rms_norm<T, block_threads<BlockSize, wave>, wave, true>;
-    return launch(op, kernel{y, x, weight, {options.epsilon}, options.weight_offset, sum, residual},
+    return launch(op,
+                  kernel{y,
+                         elements_as<const T>(x),
+                         elements_as<const T>(weight),
+                         {options.epsilon},
+                         options.weight_offset,
+                         elements_as<T>(sum),
+                         elements_as<const T>(residual)},
                   {x.extent[0]}, stream);
   });
 }
 
 /// The same with an epsilon alone.
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status add_rms_norm(tensor_view<T, 2> y, identity_t<tensor_view<T, 2>> sum,
-                                  identity_t<tensor_view<const T, 2>> x,
-                                  identity_t<tensor_view<const T, 2>> residual,
-                                  identity_t<tensor_view<const T, 1>> weight, float epsilon = 1e-5f,
-                                  stream_ref stream = {}) {
-  return add_rms_norm<T, BlockSize>(y, sum, x, residual, weight, rms_norm_options{epsilon, 0},
-                                    stream);
+template <class T, int BlockSize = default_block_size, class Sum = T, class X = const T,
+          class Residual = const T, class Weight = const T>
+[[nodiscard]] status add_rms_norm(tensor_view<T, 2> y, tensor_view<Sum, 2> sum, tensor_view<X, 2> x,
+                                  tensor_view<Residual, 2> residual, tensor_view<Weight, 1> weight,
+                                  float epsilon = 1e-5f, stream_ref stream = {}) {
+  static_assert(same_elements<Sum, T>, "add_rms_norm: sum must have the element type of y");
+  static_assert(same_elements<X, T>, "add_rms_norm: x must have the element type of y");
+  static_assert(same_elements<Residual, T>,
+                "add_rms_norm: residual must have the element type of y");
+  static_assert(same_elements<Weight, T>, "add_rms_norm: weight must have the element type of y");
+  return add_rms_norm<T, BlockSize>(y, elements_as<T>(sum), elements_as<const T>(x),
+                                    elements_as<const T>(residual), elements_as<const T>(weight),
+                                    rms_norm_options{epsilon, 0}, stream);
 }
 
 /// Takes its mean from each row of `x`, divides by the standard deviation, then multiplies by
@@ -318,21 +352,33 @@ template <class T, int BlockSize = default_block_size>
 /// @param epsilon  added to the variance; 0 or more
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status layer_norm(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
-                                identity_t<tensor_view<const T, 1>> weight,
-                                identity_t<tensor_view<const T, 1>> bias = {},
+template <class T, int BlockSize = default_block_size, class X = const T, class Weight = const T,
+          class Bias = const T>
+[[nodiscard]] status layer_norm(tensor_view<T, 2> y, tensor_view<X, 2> x,
+                                tensor_view<Weight, 1> weight, tensor_view<Bias, 1> bias = {},
                                 float epsilon = 1e-5f, stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "layer_norm: x must have the element type of y");
+  static_assert(same_elements<Weight, T>, "layer_norm: weight must have the element type of y");
+  static_assert(same_elements<Bias, T>, "layer_norm: bias must have the element type of y");
   constexpr const char* op = "layer_norm";
-  if (status s =
-          checks::all(kernels::check_norm(op, y, x, weight), kernels::check_epsilon(op, epsilon),
-                      kernels::check_bias(op, bias, x.extent[1]));
+  if (status s = checks::all(
+          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const T>(weight)),
+          checks::norm::epsilon(op, epsilon),
+          checks::norm::bias(op, elements_as<const T>(bias), x.extent[1]));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::layer_norm<T, block_threads<BlockSize, wave>, wave>;
-    return launch(op, kernel{y, x, weight, bias, epsilon, {}, {}}, {x.extent[0]}, stream);
+    return launch(op,
+                  kernel{y,
+                         elements_as<const T>(x),
+                         elements_as<const T>(weight),
+                         elements_as<const T>(bias),
+                         epsilon,
+                         {},
+                         {}},
+                  {x.extent[0]}, stream);
   });
 }
 
@@ -348,23 +394,34 @@ template <class T, int BlockSize = default_block_size>
 /// @param epsilon   added to the variance; 0 or more
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon or if `y` is `sum`
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status add_layer_norm(tensor_view<T, 2> y, identity_t<tensor_view<T, 2>> sum,
-                                    identity_t<tensor_view<const T, 2>> x,
-                                    identity_t<tensor_view<const T, 2>> residual,
-                                    identity_t<tensor_view<const T, 1>> weight,
-                                    identity_t<tensor_view<const T, 1>> bias = {},
+template <class T, int BlockSize = default_block_size, class Sum = T, class X = const T,
+          class Residual = const T, class Weight = const T, class Bias = const T>
+[[nodiscard]] status add_layer_norm(tensor_view<T, 2> y, tensor_view<Sum, 2> sum,
+                                    tensor_view<X, 2> x, tensor_view<Residual, 2> residual,
+                                    tensor_view<Weight, 1> weight, tensor_view<Bias, 1> bias = {},
                                     float epsilon = 1e-5f, stream_ref stream = {}) {
+  static_assert(same_elements<Sum, T>, "add_layer_norm: sum must have the element type of y");
+  static_assert(same_elements<X, T>, "add_layer_norm: x must have the element type of y");
+  static_assert(same_elements<Residual, T>,
+                "add_layer_norm: residual must have the element type of y");
+  static_assert(same_elements<Weight, T>, "add_layer_norm: weight must have the element type of y");
+  static_assert(same_elements<Bias, T>, "add_layer_norm: bias must have the element type of y");
   constexpr const char* op = "add_layer_norm";
   if (status s = checks::all(
-          kernels::check_norm(op, y, x, weight), kernels::check_epsilon(op, epsilon),
-          kernels::check_bias(op, bias, x.extent[1]), kernels::check_sum(op, y, sum, residual));
+          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const T>(weight)),
+          checks::norm::epsilon(op, epsilon),
+          checks::norm::bias(op, elements_as<const T>(bias), x.extent[1]),
+          checks::norm::sum(op, y, elements_as<T>(sum), elements_as<const T>(residual)));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::layer_norm<T, block_threads<BlockSize, wave>, wave, true>;
-    return launch(op, kernel{y, x, weight, bias, epsilon, sum, residual}, {x.extent[0]}, stream);
+    return launch(
+        op,
+        kernel{y, elements_as<const T>(x), elements_as<const T>(weight), elements_as<const T>(bias),
+               epsilon, elements_as<T>(sum), elements_as<const T>(residual)},
+        {x.extent[0]}, stream);
   });
 }
 
@@ -376,17 +433,19 @@ template <class T, int BlockSize = default_block_size>
 /// @param epsilon  the least length that a row is divided by; 0 or more
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status l2_norm(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
-                             float epsilon = 1e-6f, stream_ref stream = {}) {
+template <class T, int BlockSize = default_block_size, class X = const T>
+[[nodiscard]] status l2_norm(tensor_view<T, 2> y, tensor_view<X, 2> x, float epsilon = 1e-6f,
+                             stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "l2_norm: x must have the element type of y");
   constexpr const char* op = "l2_norm";
-  if (status s =
-          checks::all(kernels::check_norm(op, y, x, {}), kernels::check_epsilon(op, epsilon));
+  if (status s = checks::all(checks::norm::views(op, y, elements_as<const T>(x), {}),
+                             checks::norm::epsilon(op, epsilon));
       !s)
     return s;
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::l2_norm<T, block_threads<BlockSize, wave>, wave>;
-    return launch(op, kernel{y, x, {}, {epsilon}, 0, {}, {}}, {x.extent[0]}, stream);
+    return launch(op, kernel{y, elements_as<const T>(x), {}, {epsilon}, 0, {}, {}}, {x.extent[0]},
+                  stream);
   });
 }
 

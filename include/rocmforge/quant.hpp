@@ -178,22 +178,23 @@ struct quantize {
 /// @param y      [num_rows, row_size]  output
 /// @param x      [num_rows, row_size / block_traits<Type>::elements]
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
-template <class Type, class T, int BlockSize = default_block_size>
-[[nodiscard]] status dequantize(tensor_view<T, 2> y, identity_t<tensor_view<const Type, 2>> x,
-                                stream_ref stream = {}) {
+template <class Type, class T, int BlockSize = default_block_size, class X = const Type>
+[[nodiscard]] status dequantize(tensor_view<T, 2> y, tensor_view<X, 2> x, stream_ref stream = {}) {
+  static_assert(same_elements<X, Type>,
+                "dequantize: x must have the element type that the call names");
   constexpr const char* op = "dequantize";
   if (status s =
-          checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
+          checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
                       checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
                       checks::extent(op, "y", 1, y.extent[1],
                                      std::int64_t{x.extent[1]} * block_traits<Type>::elements));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::dequantize<Type, T, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(y.extent[1]);
-    return launch(op, kernel{y, x, rows},
+    return launch(op, kernel{y, elements_as<const Type>(x), rows},
                   {divide_up(y.extent[0], rows), divide_up(y.extent[1], kernel::columns)}, stream);
   });
 }
@@ -210,23 +211,24 @@ template <class Type, class T, int BlockSize = default_block_size>
 /// @param x      [num_rows, row_size]
 /// @return invalid_shape if the extents disagree or there are too many blocks for one launch,
 ///         invalid_layout if a last axis is not contiguous
-template <class Type, class T, int BlockSize = default_block_size>
-[[nodiscard]] status quantize(identity_t<tensor_view<Type, 2>> y, tensor_view<T, 2> x,
-                              stream_ref stream = {}) {
+template <class Type, class T, int BlockSize = default_block_size, class Y = Type>
+[[nodiscard]] status quantize(tensor_view<Y, 2> y, tensor_view<T, 2> x, stream_ref stream = {}) {
+  static_assert(same_elements<Y, Type>,
+                "quantize: y must have the element type that the call names");
   constexpr const char* op = "quantize";
   if (status s =
-          checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
+          checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
                       checks::extent(op, "x", 0, x.extent[0], y.extent[0]),
                       checks::extent(op, "x", 1, x.extent[1],
                                      std::int64_t{y.extent[1]} * block_traits<Type>::elements));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) -> status {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) -> status {
     using kernel =
         kernels::quantize<Type, std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     constexpr std::int64_t together = kernel::num_slots * kernel::num_turns;
-    const std::int64_t launches = (y.size() + together - 1) / together;
+    const std::int64_t launches = divide_up(y.size(), together);
     if (launches > 2147483647) {
       return {status_code::invalid_shape,
               op,
@@ -234,7 +236,7 @@ template <class Type, class T, int BlockSize = default_block_size>
               "there are {0} blocks, expected at most {1} for one launch",
               {y.size(), 2147483647 * together}};
     }
-    return launch(op, kernel{y, x}, {static_cast<int>(launches)}, stream);
+    return launch(op, kernel{elements_as<Type>(y), x}, {static_cast<int>(launches)}, stream);
   });
 }
 

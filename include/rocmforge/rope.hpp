@@ -11,6 +11,7 @@
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/dtype.hpp"
 #include "rocmforge/norm.hpp"
+#include "rocmforge/rope/options.hpp"
 #include "rocmforge/rope/rotation.hpp"
 #include "rocmforge/rope/scaling.hpp"
 #include "rocmforge/status.hpp"
@@ -183,23 +184,25 @@ struct qk_norm_rope {
 ///         position_scale that is not finite and above 0, for an attention_factor that is not
 ///         finite, and for sections that have not all pairs between them, unsupported for a
 ///         rotary_dim above 512
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status rope(tensor_view<T, 3> y, identity_t<tensor_view<const T, 3>> x,
-                          const rope_positions& positions, const rope_options& options = {},
-                          stream_ref stream = {}) {
+template <class T, int BlockSize = default_block_size, class X = const T>
+[[nodiscard]] status rope(tensor_view<T, 3> y, tensor_view<X, 3> x, const rope_positions& positions,
+                          const rope_options& options, stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "rope: x must have the element type of y");
   constexpr const char* op = "rope";
   if (status s = checks::all(
-          checks::view(op, "y", y), checks::view(op, "x", x), checks::same_extents(op, "x", x, y),
-          rope_checks::options_fit(op, positions, options, y.extent[0], y.extent[2]));
+          checks::output(op, "y", y), checks::view(op, "x", x), checks::same_extents(op, "x", x, y),
+          checks::rope::options(op, positions, options, y.extent[0], y.extent[2]));
       !s) {
     return s;
   }
   if (y.size() == 0) return {};
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::rope<T, block_threads<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>(y.size() / y.extent[0]);
-    return launch(op, kernel{y, x, rope_checks::angles(positions, options, y.extent[2]), tokens},
-                  {divide_up(y.extent[0], tokens)}, stream);
+    return launch(
+        op,
+        kernel{y, elements_as<const T>(x), rope_angles_of(positions, options, y.extent[2]), tokens},
+        {divide_up(y.extent[0], tokens)}, stream);
   });
 }
 
@@ -218,43 +221,51 @@ template <class T, int BlockSize = default_block_size>
 /// @param options    as rope's
 /// @param norm       see rms_norm_options
 /// @return as rope, and invalid_argument for what rms_norm refuses
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status qk_norm_rope(tensor_view<T, 3> q_out, identity_t<tensor_view<T, 3>> k_out,
-                                  identity_t<tensor_view<const T, 3>> q,
-                                  identity_t<tensor_view<const T, 3>> k,
-                                  identity_t<tensor_view<const T, 1>> q_weight,
-                                  identity_t<tensor_view<const T, 1>> k_weight,
-                                  const rope_positions& positions, const rope_options& options = {},
-                                  const rms_norm_options& norm = {}, stream_ref stream = {}) {
+template <class T, int BlockSize = default_block_size, class KOut = T, class Q = const T,
+          class K = const T, class QWeight = const T, class KWeight = const T>
+[[nodiscard]] status qk_norm_rope(tensor_view<T, 3> q_out, tensor_view<KOut, 3> k_out,
+                                  tensor_view<Q, 3> q, tensor_view<K, 3> k,
+                                  tensor_view<QWeight, 1> q_weight,
+                                  tensor_view<KWeight, 1> k_weight, const rope_positions& positions,
+                                  const rope_options& options, const rms_norm_options& norm = {},
+                                  stream_ref stream = {}) {
+  static_assert(same_elements<KOut, T>, "qk_norm_rope: k_out must have the element type of q_out");
+  static_assert(same_elements<Q, T>, "qk_norm_rope: q must have the element type of q_out");
+  static_assert(same_elements<K, T>, "qk_norm_rope: k must have the element type of q_out");
+  static_assert(same_elements<QWeight, T>,
+                "qk_norm_rope: q_weight must have the element type of q_out");
+  static_assert(same_elements<KWeight, T>,
+                "qk_norm_rope: k_weight must have the element type of q_out");
   constexpr const char* op = "qk_norm_rope";
   const int num_tokens = q.extent[0], head_dim = q.extent[2];
-  if (status s = checks::all(
-          checks::view(op, "q_out", q_out), checks::view(op, "k_out", k_out),
-          checks::view(op, "q", q), checks::view(op, "k", k),
-          checks::view(op, "q_weight", q_weight), checks::view(op, "k_weight", k_weight),
-          checks::same_extents(op, "q_out", q_out, q),
-          checks::extent(op, "k", 0, k.extent[0], num_tokens),
-          checks::extent(op, "k", 2, k.extent[2], head_dim),
-          checks::same_extents(op, "k_out", k_out, k),
-          checks::extent(op, "q_weight", 0, q_weight.extent[0], head_dim),
-          checks::extent(op, "k_weight", 0, k_weight.extent[0], head_dim),
-          kernels::check_norm_options(op, norm),
-          rope_checks::options_fit(op, positions, options, num_tokens, head_dim));
+  if (status s = checks::all(checks::output(op, "q_out", q_out), checks::output(op, "k_out", k_out),
+                             checks::view(op, "q", q), checks::view(op, "k", k),
+                             checks::view(op, "q_weight", q_weight),
+                             checks::view(op, "k_weight", k_weight),
+                             checks::same_extents(op, "q_out", q_out, q),
+                             checks::extent(op, "k", 0, k.extent[0], num_tokens),
+                             checks::extent(op, "k", 2, k.extent[2], head_dim),
+                             checks::same_extents(op, "k_out", k_out, k),
+                             checks::extent(op, "q_weight", 0, q_weight.extent[0], head_dim),
+                             checks::extent(op, "k_weight", 0, k_weight.extent[0], head_dim),
+                             checks::norm::options(op, norm),
+                             checks::rope::options(op, positions, options, num_tokens, head_dim));
       !s) {
     return s;
   }
   if (q.size() + k.size() == 0) return {};
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::qk_norm_rope<T, block_threads<BlockSize, wave>, wave>;
     const int tokens = rows_per_block<wave>((q.size() + k.size()) / num_tokens);
-    return launch(op,
-                  kernel{{q_out, q, q_weight},
-                         {k_out, k, k_weight},
-                         norm.epsilon,
-                         norm.weight_offset,
-                         rope_checks::angles(positions, options, head_dim),
-                         tokens},
-                  {divide_up(num_tokens, tokens)}, stream);
+    return launch(
+        op,
+        kernel{{q_out, elements_as<const T>(q), elements_as<const T>(q_weight)},
+               {elements_as<T>(k_out), elements_as<const T>(k), elements_as<const T>(k_weight)},
+               norm.epsilon,
+               norm.weight_offset,
+               rope_angles_of(positions, options, head_dim),
+               tokens},
+        {divide_up(num_tokens, tokens)}, stream);
   });
 }
 

@@ -14,30 +14,28 @@
 #include "rocmforge/sampling/adjust.hpp"
 #include "rocmforge/sampling/argmax.hpp"
 #include "rocmforge/sampling/candidates.hpp"
+#include "rocmforge/sampling/options.hpp"
 #include "rocmforge/sampling/top_k.hpp"
 #include "rocmforge/status.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
 
-/// What may be drawn, in the order in which it applies. The defaults are llama.cpp's.
-struct sampling_options {
-  int top_k = 40;             ///< the k likeliest; 0 or less: all
-  float top_p = 0.95f;        ///< of them the fewest that have this probability together; 1: all
-  float min_p = 0.05f;        ///< of them those that are so likely, compared with the first; 0: all
-  float temperature = 0.80f;  ///< divides the logits that are left; 0: the first of the likeliest
-};
-
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
-namespace sampling_launch {
+namespace checks::sampling {
 
 template <class T>
-status check_vocabulary(const char* op, const tensor_view<T, 2>& logits) {
+status not_empty(const char* op, const tensor_view<T, 2>& logits) {
+  if (logits.extent[1] != 0) return {};
+  constexpr const char* sentence = "extent 1 is 0, expected the size of a vocabulary";
+  return {status_code::invalid_shape, op, "logits", sentence, {}};
+}
+
+/// A vocabulary whose probabilities can be added up in whole numbers.
+template <class T>
+status vocabulary(const char* op, const tensor_view<T, 2>& logits) {
+  if (status s = not_empty(op, logits); !s) return s;
   const int size = logits.extent[1];
-  if (size == 0) {
-    constexpr const char* sentence = "extent 1 is 0, expected the size of a vocabulary";
-    return {status_code::invalid_shape, op, "logits", sentence, {}};
-  }
   if (size > fixed_point::max_weights) {
     constexpr const char* sentence = "a vocabulary of {0} is larger than {1}";
     return {status_code::unsupported, op, "logits", sentence, {size, fixed_point::max_weights}};
@@ -45,17 +43,31 @@ status check_vocabulary(const char* op, const tensor_view<T, 2>& logits) {
   return {};
 }
 
-inline status check_options(const char* op, const sampling_options& options) {
+inline status options(const char* op, const sampling_options& o) {
   const auto refused = [&](const char* argument, const char* sentence) {
     return status{status_code::invalid_argument, op, argument, sentence, {}};
   };
-  if (!(options.top_p >= 0 && options.top_p <= 1)) return refused("top_p", "must be from 0 to 1");
-  if (!(options.min_p >= 0 && options.min_p <= 1)) return refused("min_p", "must be from 0 to 1");
-  if (!(options.temperature >= 0) || !std::isfinite(options.temperature))
+  if (!(o.top_p >= 0 && o.top_p <= 1)) return refused("top_p", "must be from 0 to 1");
+  if (!(o.min_p >= 0 && o.min_p <= 1)) return refused("min_p", "must be from 0 to 1");
+  if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
     return refused("temperature", "must be finite and 0 or more");
   return {};
 }
 
+inline status penalties(const char* op, const penalty_options& o) {
+  const auto refused = [&](const char* argument, const char* sentence) {
+    return status{status_code::invalid_argument, op, argument, sentence, {}};
+  };
+  if (!(o.repeat > 0) || !std::isfinite(o.repeat))
+    return refused("repeat", "must be finite and above 0");
+  if (!std::isfinite(o.frequency)) return refused("frequency", "must be finite");
+  if (!std::isfinite(o.presence)) return refused("presence", "must be finite");
+  return {};
+}
+
+}  // namespace checks::sampling
+
+/// The options in the form that the kernels take. They must be in range.
 inline candidate_rules rules_of(const sampling_options& options) {
   const bool greedy = options.temperature == 0;
   const float temperature = greedy ? 1.0f : options.temperature;
@@ -70,8 +82,6 @@ inline candidate_rules rules_of(const sampling_options& options) {
   return rules;
 }
 
-}  // namespace sampling_launch
-
 /// The most likely token of each row: the index of the largest logit, the lowest of equal ones. NaN
 /// never wins; a row of nothing but NaN gives 0.
 ///
@@ -83,19 +93,17 @@ inline candidate_rules rules_of(const sampling_options& options) {
 /// @return invalid_shape if the extents disagree or the vocabulary is empty,
 ///         invalid_layout if a last axis is not contiguous
 template <class T, int BlockSize = 1024>
-[[nodiscard]] status argmax(identity_t<tensor_view<int, 1>> tokens, tensor_view<T, 2> logits,
+[[nodiscard]] status argmax(tensor_view<int, 1> tokens, tensor_view<T, 2> logits,
                             stream_ref stream = {}) {
   constexpr const char* op = "argmax";
-  if (status s = checks::all(checks::view(op, "tokens", tokens), checks::view(op, "logits", logits),
-                             checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]));
+  if (status s =
+          checks::all(checks::output(op, "tokens", tokens), checks::view(op, "logits", logits),
+                      checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
+                      checks::sampling::not_empty(op, logits));
       !s) {
     return s;
   }
-  if (logits.extent[1] == 0) {
-    constexpr const char* sentence = "extent 1 is 0, expected the size of a vocabulary";
-    return {status_code::invalid_shape, op, "logits", sentence, {}};
-  }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::argmax<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{tokens, logits}, {logits.extent[0]}, stream);
   });
@@ -113,19 +121,19 @@ template <class T, int BlockSize = 1024>
 /// @return invalid_shape if the extents disagree or the vocabulary is empty, unsupported if it has
 ///         more than 2^23 tokens, invalid_layout if a last axis is not contiguous
 template <class T, int BlockSize = 1024>
-[[nodiscard]] status top_k(identity_t<tensor_view<float, 2>> values,
-                           identity_t<tensor_view<int, 2>> tokens, tensor_view<T, 2> logits,
-                           stream_ref stream = {}) {
+[[nodiscard]] status top_k(tensor_view<float, 2> values, tensor_view<int, 2> tokens,
+                           tensor_view<T, 2> logits, stream_ref stream = {}) {
   constexpr const char* op = "top_k";
-  if (status s = checks::all(checks::view(op, "values", values), checks::view(op, "tokens", tokens),
-                             checks::view(op, "logits", logits),
-                             checks::extent(op, "values", 0, values.extent[0], logits.extent[0]),
-                             checks::same_extents(op, "tokens", tokens, values),
-                             sampling_launch::check_vocabulary(op, logits));
+  if (status s =
+          checks::all(checks::output(op, "values", values), checks::output(op, "tokens", tokens),
+                      checks::view(op, "logits", logits),
+                      checks::extent(op, "values", 0, values.extent[0], logits.extent[0]),
+                      checks::same_extents(op, "tokens", tokens, values),
+                      checks::sampling::vocabulary(op, logits));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::top_k<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{values, tokens, logits},
                   {logits.extent[0], divide_up(tokens.extent[1], kernel::block_ranks)}, stream);
@@ -141,22 +149,23 @@ template <class T, int BlockSize = 1024>
 /// @param filtered  [num_rows, vocab_size]  output; may be `logits` itself
 /// @param logits    [num_rows, vocab_size]
 /// @return as `sample`
-template <class T, int BlockSize = 1024>
-[[nodiscard]] status filter_logits(tensor_view<T, 2> filtered,
-                                   identity_t<tensor_view<const T, 2>> logits,
+template <class T, int BlockSize = 1024, class Logits = const T>
+[[nodiscard]] status filter_logits(tensor_view<T, 2> filtered, tensor_view<Logits, 2> logits,
                                    const sampling_options& options = {}, stream_ref stream = {}) {
+  static_assert(same_elements<Logits, T>,
+                "filter_logits: logits must have the element type of filtered");
   constexpr const char* op = "filter_logits";
   if (status s =
-          checks::all(checks::view(op, "filtered", filtered), checks::view(op, "logits", logits),
+          checks::all(checks::output(op, "filtered", filtered), checks::view(op, "logits", logits),
                       checks::same_extents(op, "filtered", filtered, logits),
-                      sampling_launch::check_vocabulary(op, logits),
-                      sampling_launch::check_options(op, options));
+                      checks::sampling::vocabulary(op, elements_as<const T>(logits)),
+                      checks::sampling::options(op, options));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::filter_logits<T, block_threads<BlockSize, wave>, wave>;
-    return launch(op, kernel{filtered, logits, sampling_launch::rules_of(options)},
+    return launch(op, kernel{filtered, elements_as<const T>(logits), rules_of(options)},
                   {logits.extent[0]}, stream);
   });
 }
@@ -185,24 +194,23 @@ template <class T, int BlockSize = 1024>
 ///         more than 2^23 tokens, invalid_layout if a last axis is not contiguous, invalid_argument
 ///         for an option out of range
 template <class T, int BlockSize = 1024>
-[[nodiscard]] status sample(identity_t<tensor_view<int, 1>> tokens, tensor_view<T, 2> logits,
-                            identity_t<tensor_view<const draw_counter, 1>> counters,
+[[nodiscard]] status sample(tensor_view<int, 1> tokens, tensor_view<T, 2> logits,
+                            tensor_view<const draw_counter, 1> counters,
                             const sampling_options& options = {}, stream_ref stream = {}) {
   constexpr const char* op = "sample";
-  if (status s =
-          checks::all(checks::view(op, "tokens", tokens), checks::view(op, "logits", logits),
-                      checks::view(op, "counters", counters),
-                      checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
-                      checks::extent(op, "counters", 0, counters.extent[0], logits.extent[0]),
-                      sampling_launch::check_vocabulary(op, logits),
-                      sampling_launch::check_options(op, options));
+  if (status s = checks::all(
+          checks::output(op, "tokens", tokens), checks::view(op, "logits", logits),
+          checks::view(op, "counters", counters),
+          checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
+          checks::extent(op, "counters", 0, counters.extent[0], logits.extent[0]),
+          checks::sampling::vocabulary(op, logits), checks::sampling::options(op, options));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::sample<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
-    return launch(op, kernel{tokens, logits, counters, sampling_launch::rules_of(options)},
-                  {logits.extent[0]}, stream);
+    return launch(op, kernel{tokens, logits, counters, rules_of(options)}, {logits.extent[0]},
+                  stream);
   });
 }
 
@@ -217,24 +225,17 @@ template <class T, int BlockSize = 1024>
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument if `repeat` is not above 0 or an option is not finite
 template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status apply_penalties(tensor_view<T, 2> logits,
-                                     identity_t<tensor_view<const int, 2>> history,
+[[nodiscard]] status apply_penalties(tensor_view<T, 2> logits, tensor_view<const int, 2> history,
                                      const penalty_options& options, stream_ref stream = {}) {
   constexpr const char* op = "apply_penalties";
   if (status s =
-          checks::all(checks::view(op, "logits", logits), checks::view(op, "history", history),
-                      checks::extent(op, "history", 0, history.extent[0], logits.extent[0]));
+          checks::all(checks::output(op, "logits", logits), checks::view(op, "history", history),
+                      checks::extent(op, "history", 0, history.extent[0], logits.extent[0]),
+                      checks::sampling::penalties(op, options));
       !s) {
     return s;
   }
-  const auto refused = [&](const char* argument, const char* sentence) {
-    return status{status_code::invalid_argument, op, argument, sentence, {}};
-  };
-  if (!(options.repeat > 0) || !std::isfinite(options.repeat))
-    return refused("repeat", "must be finite and above 0");
-  if (!std::isfinite(options.frequency)) return refused("frequency", "must be finite");
-  if (!std::isfinite(options.presence)) return refused("presence", "must be finite");
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::apply_penalties<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{logits, history, options}, {logits.extent[0]}, stream);
   });
@@ -250,19 +251,17 @@ template <class T, int BlockSize = default_block_size>
 /// @param biases  [num_rows, num_biases]
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
 template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status add_logit_bias(tensor_view<T, 2> logits,
-                                    identity_t<tensor_view<const int, 2>> tokens,
-                                    identity_t<tensor_view<const float, 2>> biases,
-                                    stream_ref stream = {}) {
+[[nodiscard]] status add_logit_bias(tensor_view<T, 2> logits, tensor_view<const int, 2> tokens,
+                                    tensor_view<const float, 2> biases, stream_ref stream = {}) {
   constexpr const char* op = "add_logit_bias";
-  if (status s = checks::all(checks::view(op, "logits", logits), checks::view(op, "tokens", tokens),
-                             checks::view(op, "biases", biases),
+  if (status s = checks::all(checks::output(op, "logits", logits),
+                             checks::view(op, "tokens", tokens), checks::view(op, "biases", biases),
                              checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
                              checks::same_extents(op, "biases", biases, tokens));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::add_logit_bias<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{logits, tokens, biases}, {logits.extent[0]}, stream);
   });
@@ -280,20 +279,18 @@ template <class T, int BlockSize = default_block_size>
 /// @return invalid_shape if the extents disagree or the vocabulary is empty, unsupported if it has
 ///         more than 2^23 tokens, invalid_layout if a last axis is not contiguous
 template <class T, int BlockSize = 1024>
-[[nodiscard]] status log_probabilities(identity_t<tensor_view<float, 2>> log_p,
-                                       tensor_view<T, 2> logits,
-                                       identity_t<tensor_view<const int, 2>> tokens,
-                                       stream_ref stream = {}) {
+[[nodiscard]] status log_probabilities(tensor_view<float, 2> log_p, tensor_view<T, 2> logits,
+                                       tensor_view<const int, 2> tokens, stream_ref stream = {}) {
   constexpr const char* op = "log_probabilities";
-  if (status s = checks::all(checks::view(op, "log_p", log_p), checks::view(op, "logits", logits),
+  if (status s = checks::all(checks::output(op, "log_p", log_p), checks::view(op, "logits", logits),
                              checks::view(op, "tokens", tokens),
                              checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
                              checks::same_extents(op, "log_p", log_p, tokens),
-                             sampling_launch::check_vocabulary(op, logits));
+                             checks::sampling::vocabulary(op, logits));
       !s) {
     return s;
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel =
         kernels::log_probabilities<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{log_p, logits, tokens}, {logits.extent[0]}, stream);

@@ -164,11 +164,12 @@ struct softmax {
 /// @param scale  finite and above 0
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a scale out of range
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status softmax(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
-                             float scale = 1.0f, stream_ref stream = {}) {
+template <class T, int BlockSize = default_block_size, class X = const T>
+[[nodiscard]] status softmax(tensor_view<T, 2> y, tensor_view<X, 2> x, float scale = 1.0f,
+                             stream_ref stream = {}) {
+  static_assert(same_elements<X, T>, "softmax: x must have the element type of y");
   constexpr const char* op = "softmax";
-  if (status s = checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
+  if (status s = checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
                              checks::same_extents(op, "x", x, y));
       !s) {
     return s;
@@ -176,10 +177,11 @@ template <class T, int BlockSize = default_block_size>
   if (!(scale > 0) || !std::isfinite(scale)) {
     return {status_code::invalid_argument, op, "scale", "must be finite and above 0", {}};
   }
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::softmax<softmax_rows<T>, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(x.extent[1]);
-    return launch(op, kernel{{y, x, scale * log2_e}, rows}, {divide_up(x.extent[0], rows)}, stream);
+    return launch(op, kernel{{y, elements_as<const T>(x), scale * log2_e}, rows},
+                  {divide_up(x.extent[0], rows)}, stream);
   });
 }
 

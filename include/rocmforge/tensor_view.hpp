@@ -34,15 +34,16 @@ struct tensor_view {
     return data[offset];
   }
 
+  /// Number of elements. (Unsigned while it multiplies: an extent of 0 may follow large ones.)
   ROCMFORGE_HOST_DEVICE constexpr std::int64_t size() const {
-    std::int64_t product = 1;
-    for (int axis = 0; axis < Rank; ++axis) product *= extent[axis];
-    return product;
+    std::uint64_t product = 1;
+    for (int axis = 0; axis < Rank; ++axis) product *= static_cast<std::uint64_t>(extent[axis]);
+    return static_cast<std::int64_t>(product);
   }
 
-  /// A view to read through converts from a view to write through.
-  template <class U = T>
-  requires(!std::is_const_v<U>) ROCMFORGE_HOST_DEVICE constexpr
+  /// A view to write through converts to a view to read through, of the same element type.
+  template <class U>
+  requires(std::is_same_v<U, T> && !std::is_const_v<T>) ROCMFORGE_HOST_DEVICE constexpr
   operator tensor_view<const U, Rank>() const {
     tensor_view<const U, Rank> view;
     view.data = data;
@@ -62,10 +63,27 @@ template <class T, class... Extent>
 ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, sizeof...(Extent)> make_view(T* data,
                                                                             Extent... extent) {
   tensor_view<T, sizeof...(Extent)> view{data, {static_cast<int>(extent)...}, {}};
-  std::int64_t stride = 1;
+  std::uint64_t stride = 1;  // unsigned: where it overflows there is no such tensor to be had
   for (int axis = static_cast<int>(sizeof...(Extent)) - 1; axis >= 0; --axis) {
-    view.stride[axis] = stride;
-    stride *= view.extent[axis];
+    view.stride[axis] = static_cast<std::int64_t>(stride);
+    stride *= static_cast<std::uint64_t>(view.extent[axis]);
+  }
+  return view;
+}
+
+/// A view with strides: `make_view(data, {rows, columns}, {row_stride, 1})`.
+///
+/// @param data    element at index 0 of each axis
+/// @param extent  elements along each axis
+/// @param stride  elements from one index of an axis to the next
+template <class T, int Rank>
+ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, Rank> make_view(T* data, const int (&extent)[Rank],
+                                                               const std::int64_t (&stride)[Rank]) {
+  tensor_view<T, Rank> view;
+  view.data = data;
+  for (int axis = 0; axis < Rank; ++axis) {
+    view.extent[axis] = extent[axis];
+    view.stride[axis] = stride[axis];
   }
   return view;
 }
@@ -121,6 +139,23 @@ ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, Rank> sub_view(tensor_view<T, Ran
   view.data += begin * view.stride[Axis];
   view.extent[Axis] = end - begin;
   return view;
+}
+
+/// Whether views of A and of B have elements of the same type; either may be const.
+template <class A, class B>
+inline constexpr bool same_elements =
+    std::is_same_v<std::remove_const_t<A>, std::remove_const_t<B>>;
+
+/// The view as one with elements of T. Launchers assert the element type before, with a sentence
+/// that names the argument; a view that does not convert becomes an empty one here, so that the
+/// sentence is the only error.
+template <class T, class U, int Rank>
+ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, Rank> elements_as(const tensor_view<U, Rank>& view) {
+  if constexpr (std::is_convertible_v<tensor_view<U, Rank>, tensor_view<T, Rank>>) {
+    return view;
+  } else {
+    return {};
+  }
 }
 
 /// Keeps a parameter out of template argument deduction, so that a view to write through can be

@@ -27,13 +27,14 @@ void compile_rows() {
   compile(l2_norm(rows, rows));
   compile(layer_norm(rows, rows, {}));
   compile(log_probabilities({}, rows, {}));
-  compile(qk_norm_rope(heads, heads, heads, heads, {}, {}, {}));
+  compile(
+      qk_norm_rope(heads, heads, heads, heads, {}, {}, {}, {.layout = rope_layout::interleaved}));
   compile(quick_gelu(rows, rows));
   compile(reglu(rows, rows, rows));
   compile(relu(rows, rows));
   compile(relu_squared(rows, rows));
   compile(rms_norm(rows, rows, {}));
-  compile(rope(heads, heads, {}));
+  compile(rope(heads, heads, {}, {.layout = rope_layout::interleaved}));
   compile(sample({}, rows, {}));
   compile(silu(rows, rows));
   compile(softmax(rows, rows));
@@ -49,7 +50,8 @@ void compile_rows() {
   const auto append = [&]<class TCache>(TCache) {
     const tensor_view<TCache, 4> pages{};
     compile(kv_append(pages, pages, heads, heads, {}));
-    compile(rope_kv_append(heads, pages, pages, heads, heads, heads, {}, {}));
+    compile(rope_kv_append(heads, pages, pages, heads, heads, heads, {}, {},
+                           {.layout = rope_layout::interleaved}));
   };
   for_each_dtype(append);
   append(q8_0{});

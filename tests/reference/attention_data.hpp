@@ -177,17 +177,17 @@ class paged_sequences {
 
   int max_q_len = 0;
 
-  tensor_view<T, 3> out() const { return out_.view(num_tokens_, num_heads_, head_dim_); }
-  tensor_view<T, 3> q() const { return q_.view(num_tokens_, num_heads_, head_dim_); }
-  tensor_view<TCache, 4> k_pages() const {
+  tensor_view<T, 3> out() { return out_.view(num_tokens_, num_heads_, head_dim_); }
+  tensor_view<T, 3> q() { return q_.view(num_tokens_, num_heads_, head_dim_); }
+  tensor_view<TCache, 4> k_pages() {
     return k_pages_.view(num_pages_, num_kv_heads_, page_size_,
                          head_dim_ / block_traits<TCache>::elements);
   }
-  tensor_view<TCache, 4> v_pages() const {
+  tensor_view<TCache, 4> v_pages() {
     return v_pages_.view(num_pages_, num_kv_heads_, page_size_,
                          head_dim_ / block_traits<TCache>::elements);
   }
-  tensor_view<float, 2> lse() const { return lse_.view(num_tokens_, num_heads_); }
+  tensor_view<float, 2> lse() { return lse_.view(num_tokens_, num_heads_); }
   paged_batch batch() const {
     const int count = int(sequences_.size());
     return {q_begin_.view(count + 1), kv_len_.view(count), page_table_.view(count, max_pages_),
@@ -288,7 +288,7 @@ inline void expect_lse(const float* actual, const std::vector<double>& expected,
 template <int HeadDim, int BlockSize, class Problem>
 status run_vector(const Problem& problem, int num_heads, int num_kv_heads, int head_dim, int q_len,
                   int batch, const attention_options& options = {}) {
-  return dispatch_wave_size("attention_decode", {}, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>("attention_decode", {}, [&](auto wave) {
     using kernel =
         kernels::attention_decode<Problem, HeadDim, block_threads<BlockSize, wave>, wave>;
     const int rows = num_heads / num_kv_heads * q_len;
@@ -302,7 +302,7 @@ status run_vector(const Problem& problem, int num_heads, int num_kv_heads, int h
 template <attention_config Config, int BlockSize, class Problem>
 status run_tiled(const Problem& problem, int num_heads, int head_dim, int q_len, int batch,
                  const attention_options& options = {}) {
-  return dispatch_wave_size("attention", {}, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>("attention", {}, [&](auto wave) {
     using kernel = kernels::attention<Problem, Config, block_threads<BlockSize, wave>, wave>;
     return launch("attention", kernel{problem, scoring_of(options, head_dim)},
                   {(q_len + Config.block_q - 1) / Config.block_q, num_heads, batch}, {});

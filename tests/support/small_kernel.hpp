@@ -20,7 +20,7 @@ struct small_kernel {
 
 template <int BlockSize, class Body>
 status run_on_device(const Body& body, grid_size grid = {}, stream_ref stream = {}) {
-  return dispatch_wave_size("run_on_device", stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>("run_on_device", stream, [&](auto wave) {
     return launch("run_on_device", small_kernel<Body, block_threads<BlockSize, wave>, wave>{body},
                   grid, stream);
   });

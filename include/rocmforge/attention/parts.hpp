@@ -231,12 +231,17 @@ namespace attention_launch {
 
 template <int BlockSize, class Operands>
 status run_product(const char* op, const Operands& operands, stream_ref stream) {
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) -> status {
     using kernel = kernels::attention_product<Operands, block_threads<BlockSize, wave>, wave>;
     const auto& out = operands.out;
-    return launch(op, kernel{operands},
-                  {divide_up(out.extent[2], kernel::tile) * divide_up(out.extent[3], kernel::tile),
-                   out.extent[1], out.extent[0]},
+    const int row_tiles = divide_up(out.extent[2], kernel::tile),
+              column_tiles = divide_up(out.extent[3], kernel::tile);
+    if (status s = checks::countable(op, "", "{0} x {1} tiles of the output are more than 2^30",
+                                     row_tiles, column_tiles);
+        !s) {
+      return s;
+    }
+    return launch(op, kernel{operands}, {row_tiles * column_tiles, out.extent[1], out.extent[0]},
                   stream);
   });
 }
@@ -256,15 +261,14 @@ template <class T, class TCache, int BlockSize = default_block_size>
                                       tensor_view<TCache, 4> k, float softmax_scale = 0,
                                       stream_ref stream = {}) {
   constexpr const char* op = "attention_scores";
-  if (status s = checks::all(checks::view(op, "scores", scores), checks::view(op, "q", q),
-                             checks::view(op, "k", k),
-                             attention_launch::check_extents(op, "q", q, scores, 3),
+  if (status s = checks::all(checks::output(op, "scores", scores), checks::view(op, "q", q),
+                             checks::view(op, "k", k), checks::first_extents(op, "q", q, scores, 3),
                              checks::extent(op, "k", 0, k.extent[0], q.extent[0]),
                              checks::extent(op, "k", 2, k.extent[2], scores.extent[3]),
                              checks::extent(op, "k", 3, k.extent[3], q.extent[3]),
-                             attention_launch::check_heads(op, q.extent[1], k.extent[1]),
-                             attention_launch::check_options(op, {.softmax_scale = softmax_scale},
-                                                             q.extent[1], q.extent[3], 1));
+                             checks::attention::heads(op, q.extent[1], k.extent[1]),
+                             checks::attention::options(op, {.softmax_scale = softmax_scale},
+                                                        q.extent[1], q.extent[3], 1));
       !s) {
     return s;
   }
@@ -279,44 +283,44 @@ template <class T, class TCache, int BlockSize = default_block_size>
 /// zeros.
 ///
 /// @param weights  [batch, num_heads, q_len, kv_len]  output; may be `scores` itself
-/// @param scores   [batch, num_heads, q_len, kv_len]  of fewer than 2^31 queries and heads together
+/// @param scores   [batch, num_heads, q_len, kv_len]  of at most 2^30 rows
 /// @param options  as of `attention`, but that a softmax_scale of 0 stands for 1: attention_scores
 ///                 has scaled already
 /// @param mask     [batch, num_heads, q_len, kv_len]  added to the scores, with stride 0 where it
 /// is
 ///                 the same for all; or an empty view
 /// @return as `attention`
-template <class T, int BlockSize = default_block_size>
-[[nodiscard]] status attention_softmax(tensor_view<T, 4> weights,
-                                       identity_t<tensor_view<const T, 4>> scores,
+template <class T, int BlockSize = default_block_size, class Scores = const T>
+[[nodiscard]] status attention_softmax(tensor_view<T, 4> weights, tensor_view<Scores, 4> scores,
                                        const attention_options& options = {},
                                        tensor_view<const float, 4> mask = {},
                                        stream_ref stream = {}) {
+  static_assert(same_elements<Scores, T>,
+                "attention_softmax: scores must have the element type of weights");
   constexpr const char* op = "attention_softmax";
   if (status s = checks::all(
-          checks::view(op, "weights", weights), checks::view(op, "scores", scores),
+          checks::output(op, "weights", weights), checks::view(op, "scores", scores),
           checks::same_extents(op, "scores", scores, weights),
           mask.data != nullptr ? checks::all(checks::same_extents(op, "mask", mask, scores),
                                              checks::view(op, "mask", mask))
                                : status{},
-          attention_launch::check_options(op, options, scores.extent[1], 1, 1));
+          checks::attention::options(op, options, scores.extent[1], 1, 1));
       !s) {
     return s;
   }
-  const std::int64_t num_rows =
-      std::int64_t{scores.extent[0]} * scores.extent[1] * scores.extent[2];
-  if (num_rows > std::numeric_limits<int>::max())
-    return {status_code::invalid_shape,
-            op,
-            "scores",
-            "has {0} rows, expected fewer than 2^31",
-            {num_rows}};
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  if (status s = checks::countable(op, "scores", "{0} x {1} x {2} rows are more than 2^30",
+                                   scores.extent[0], scores.extent[1], scores.extent[2]);
+      !s) {
+    return s;
+  }
+  const int num_rows = checks::product(scores.extent[0], scores.extent[1], scores.extent[2]);
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel =
         kernels::softmax<attention_softmax_rows<T>, block_threads<BlockSize, wave>, wave>;
     const int rows = rows_per_block<wave>(scores.extent[3]);
-    return launch(op, kernel{{weights, scores, scoring_of(options, 1), mask}, rows},
-                  {divide_up(static_cast<int>(num_rows), rows)}, stream);
+    return launch(
+        op, kernel{{weights, elements_as<const T>(scores), scoring_of(options, 1), mask}, rows},
+        {divide_up(num_rows, rows)}, stream);
   });
 }
 
@@ -331,13 +335,13 @@ template <class T, class TCache, int BlockSize = default_block_size>
                                             tensor_view<const float, 4> weights,
                                             tensor_view<TCache, 4> v, stream_ref stream = {}) {
   constexpr const char* op = "attention_weighted_sum";
-  if (status s = checks::all(checks::view(op, "out", out), checks::view(op, "weights", weights),
+  if (status s = checks::all(checks::output(op, "out", out), checks::view(op, "weights", weights),
                              checks::view(op, "v", v),
-                             attention_launch::check_extents(op, "weights", weights, out, 3),
+                             checks::first_extents(op, "weights", weights, out, 3),
                              checks::extent(op, "v", 0, v.extent[0], out.extent[0]),
                              checks::extent(op, "v", 2, v.extent[2], weights.extent[3]),
                              checks::extent(op, "v", 3, v.extent[3], out.extent[3]),
-                             attention_launch::check_heads(op, out.extent[1], v.extent[1]));
+                             checks::attention::heads(op, out.extent[1], v.extent[1]));
       !s) {
     return s;
   }

@@ -2,33 +2,11 @@
 // kernel sees rows only.
 #pragma once
 
+#include "rocmforge/attention/options.hpp"
 #include "rocmforge/platform/macros.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
-
-/// Options of `attention` and `paged_attention`.
-struct attention_options {
-  float softmax_scale = 0;  // 0: 1 / sqrt(head_dim)
-  bool causal = true;       // query i of q_len, at position kv_len - q_len + i, sees no later key
-  float logits_soft_cap =
-      0;                   // above 0: a score s becomes logits_soft_cap * tanh(s / logits_soft_cap)
-  int sliding_window = 0;  // above 0: only keys after position - sliding_window are seen
-  /// [num_heads] or empty, in device memory: one more score of each head, of a key with no value,
-  /// that joins the sum of its softmax and `lse`.
-  tensor_view<const float, 1> sink = {};
-};
-
-/// The sequences of one step, side by side: their queries follow each other in one [num_tokens,
-/// ...] tensor, and their keys and values lie in pages. All arrays are in device memory.
-struct paged_batch {
-  tensor_view<const int, 1>
-      q_begin;  // [batch + 1]  first token of each sequence, then the number of tokens
-  tensor_view<const int, 1> kv_len;  // [batch]  keys of each sequence, those of this step included
-  tensor_view<const int, 2>
-      page_table;     // [batch, max_pages]  page p holds keys p * page_size and on
-  int max_q_len = 0;  // the longest sequence's queries; sizes the launch
-};
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace attention_problem {

@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "rocmforge/attention/problem.hpp"
+#include "rocmforge/attention/mask.hpp"
+#include "rocmforge/attention/options.hpp"
 #include "rocmforge/block/tanh.hpp"
-#include "rocmforge/mask.hpp"
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/tensor_view.hpp"
 

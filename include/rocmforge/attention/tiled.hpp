@@ -31,6 +31,9 @@ constexpr attention_config attention_config_for(int head_dim, int block_size, in
   // A block of fewer lanes gets fewer queries: four for each 16 lanes are what their registers
   // hold.
   if (config.block_q > block_size / 4) config.block_q = block_size / 4;
+  // Each of the rows of 16 lanes gets as many queries as the others.
+  const int rows = block_size / 16;
+  if (config.block_q > rows) config.block_q -= config.block_q % rows;
   return config;
 }
 

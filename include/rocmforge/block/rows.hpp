@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "rocmforge/block/packets.hpp"
 #include "rocmforge/platform/platform.hpp"
@@ -28,8 +29,9 @@ constexpr int columns_per_block() {
   return WaveSize == 1 ? 16384 : BlockSize * PacketElements;
 }
 
-/// Number of parts of `part` elements in `whole`.
-ROCMFORGE_HOST_DEVICE constexpr int divide_up(int whole, int part) {
+/// Number of parts of `part` elements in `whole`, the last of which may be smaller.
+template <class Int>
+ROCMFORGE_HOST_DEVICE constexpr Int divide_up(Int whole, std::type_identity_t<Int> part) {
   return whole / part + (whole % part != 0);
 }
 

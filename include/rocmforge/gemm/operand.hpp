@@ -5,18 +5,11 @@
 #include <cstdint>
 
 #include "rocmforge/block/rows.hpp"
+#include "rocmforge/gemm/options.hpp"
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
-
-/// Shape of the work of one block: `block_m` x `block_n` elements of C, `block_k` products of each
-/// at a time; and the part of it that one lane has in registers, or one wave where it multiplies
-/// with matrix instructions.
-struct gemm_tile {
-  int block_m, block_n, block_k;
-  int m, n;
-};
 
 /// The same matrix `batch` times over, without a copy: a batch axis of stride 0.
 template <class T>
@@ -101,10 +94,6 @@ struct staged_place {
 struct block_place {
   int batch, first_row, first_column;
 };
-
-inline std::int64_t num_blocks(const gemm_tile& tile, int batch, int m, int n) {
-  return std::int64_t{batch} * divide_up(m, tile.block_m) * divide_up(n, tile.block_n);
-}
 
 /// Blocks go down the tiles of a column eight rows at a time, so that those which run at the same
 /// time share tiles of A and of B in the caches.

@@ -71,11 +71,11 @@ class paged_cache {
 
   /// [num_pages, num_kv_heads, page_size, head_dim]. `T` must be the cache's type.
   template <class T>
-  [[nodiscard]] tensor_view<T, 4> keys(int layer) const {
+  [[nodiscard]] tensor_view<T, 4> keys(int layer) {
     return pages<T>(2 * layer);
   }
   template <class T>
-  [[nodiscard]] tensor_view<T, 4> values(int layer) const {
+  [[nodiscard]] tensor_view<T, 4> values(int layer) {
     return pages<T>(2 * layer + 1);
   }
 
@@ -93,7 +93,7 @@ class paged_cache {
            static_cast<std::size_t>(bytes_of(options_.type));
   }
   template <class T>
-  [[nodiscard]] tensor_view<T, 4> pages(int buffer) const {
+  [[nodiscard]] tensor_view<T, 4> pages(int buffer) {
     if (dtype_of<T> != options_.type)
       throw error(std::string("paged_cache: asked for pages of another type than ") +
                   name_of(options_.type));

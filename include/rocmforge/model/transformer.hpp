@@ -235,9 +235,9 @@ class transformer {
     float attention_factor = config_.rope_attention_factor;
     if (config_.yarn_factor != 0)
       attention_factor *= static_cast<float>(yarn_attention_factor(config_.yarn_factor));
-    return {.theta = config_.rope_theta,
-            .layout = config_.architecture.rope_half_split ? rope_layout::half_split
+    return {.layout = config_.architecture.rope_half_split ? rope_layout::half_split
                                                            : rope_layout::interleaved,
+            .theta = config_.rope_theta,
             .rotary_dim = config_.rotary_dim,
             .position_scale = config_.position_scale,
             .frequency_factors = factors.size() == 0 ? tensor_view<const float, 1>{}
@@ -254,8 +254,7 @@ class transformer {
   }
 
   template <class TCache>
-  void run(const paged_cache& cache, const inputs& in, int num_tokens, int num_rows,
-           stream_ref stream) {
+  void run(paged_cache& cache, const inputs& in, int num_tokens, int num_rows, stream_ref stream) {
     const model_config& c = config_;
     const layer_activations a{residual_.view(num_tokens, c.hidden_dim),
                               normed_.view(num_tokens, c.hidden_dim),
@@ -280,7 +279,7 @@ class transformer {
     }
     const auto wanted =
         last_.view(num_rows, c.hidden_dim);  // the rows whose logits are asked for, gathered
-    check(embedding<float>(wanted, a.normed, in.rows, stream));
+    check(embedding<float>(wanted, tensor_view<const float, 2>(a.normed), in.rows, stream));
     const auto logits = logits_.view(num_rows, c.vocab_size);
     check(weights_.output_or_embedding().multiply(logits, wanted, stream));
     if (c.logits_soft_cap != 0) check(soft_cap(logits, logits, c.logits_soft_cap, stream));

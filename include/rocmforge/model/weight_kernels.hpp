@@ -12,7 +12,7 @@
 #include "rocmforge/quant.hpp"
 
 #define ROCMFORGE_WEIGHT_KERNELS(keyword, Type)                                      \
-  keyword template rocmforge::status rocmforge::linear<float, Type>(                 \
+  keyword template rocmforge::status rocmforge::linear<float, const Type>(           \
       rocmforge::tensor_view<float, 2>, rocmforge::tensor_view<const float, 2>,      \
       rocmforge::tensor_view<const Type, 2>, rocmforge::tensor_view<const float, 1>, \
       rocmforge::stream_ref);                                                        \

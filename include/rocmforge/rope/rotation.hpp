@@ -1,5 +1,5 @@
-// What the kernels that rotate have in common: options, positions, the table of a token's cosines
-// and sines, and the access to pairs.
+// Shared by the kernels that rotate: the table of cosines and sines of a token, and loads and
+// stores of pairs in either layout.
 #pragma once
 
 #include <cmath>
@@ -10,59 +10,11 @@
 #include "rocmforge/block/rows.hpp"
 #include "rocmforge/block/sincos.hpp"
 #include "rocmforge/platform/packet_pairs.hpp"
+#include "rocmforge/rope/options.hpp"
 #include "rocmforge/status.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
-
-/// Which elements of a head are a pair.
-enum class rope_layout {
-  interleaved,  // 2i and 2i + 1
-  half_split    // i and i + rotary_dim / 2
-};
-
-/// Which pairs take their position from which row of `positions`, where there are several.
-enum class rope_sections {
-  consecutive,  // the first sections[0] pairs from row 0, the next sections[1] from row 1, ...
-  interleaved   // of rows 0, 1, 2 in turn: pair i from row i % 3, as long as i < 3 * sections[i %
-                // 3], and the rest from row 0
-};
-
-struct rope_options {
-  float theta = 10000;  // above 0
-  rope_layout layout = rope_layout::interleaved;
-  int rotary_dim = 0;        // elements of a head that are rotated, the first ones; 0: head_dim
-  float position_scale = 1;  // positions are multiplied by it; they need not stay whole
-  /// [rotary_dim / 2] on the device, divides the angle of each pair; or empty
-  tensor_view<const float, 1> frequency_factors = {};
-  float attention_factor = 1;  // cosines and sines are multiplied by it; finite
-  int sections[4] = {};        // pairs that each row of positions has, where there are several
-  rope_sections section_order = rope_sections::consecutive;
-};
-
-/// The positions of tokens on the device, in tokens: whole or fractional numbers, [num_tokens], or
-/// [num_sections, num_tokens] for tokens that have a time, a height and a width (M-RoPE).
-struct rope_positions {
-  tensor_view<const int, 2> whole = {};
-  tensor_view<const float, 2> fractional = {};
-
-  rope_positions() = default;
-  rope_positions(const tensor_view<const int, 2>& positions) : whole(positions) {}
-  rope_positions(const tensor_view<int, 2>& positions) : whole(positions) {}
-  rope_positions(const tensor_view<const float, 2>& positions) : fractional(positions) {}
-  rope_positions(const tensor_view<float, 2>& positions) : fractional(positions) {}
-  template <class T>
-  rope_positions(const tensor_view<T, 1>& p)
-      : rope_positions(tensor_view<T, 2>{p.data, {1, p.extent[0]}, {0, p.stride[0]}}) {}
-
-  [[nodiscard]] bool is_whole() const { return fractional.data == nullptr; }
-  [[nodiscard]] int num_sections() const {
-    return is_whole() ? whole.extent[0] : fractional.extent[0];
-  }
-  [[nodiscard]] int num_tokens() const {
-    return is_whole() ? whole.extent[1] : fractional.extent[1];
-  }
-};
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
@@ -187,16 +139,34 @@ struct rope_angles {
   }
 };
 
-// ---- checks of the launchers ----
+// ---- for the launchers ----
 
-namespace rope_checks {
-
-inline int rotary_dim(const rope_options& options, int head_dim) {
+/// Elements of a head that are rotated.
+inline int rotary_dim_of(const rope_options& options, int head_dim) {
   return options.rotary_dim != 0 ? options.rotary_dim : head_dim;
 }
 
+/// The options in the form that the kernels take. checks::rope::options must accept them.
+inline rope_angles rope_angles_of(const rope_positions& positions, const rope_options& options,
+                                  int head_dim) {
+  const int rotated = rotary_dim_of(options, head_dim);
+  rope_angles result{positions,
+                     options.frequency_factors,
+                     options.layout,
+                     options.section_order,
+                     {},
+                     rotated / 2,
+                     options.attention_factor,
+                     options.position_scale,
+                     std::pow(static_cast<double>(options.theta), -2.0 / rotated)};
+  for (int i = 0; i < 4; ++i) result.sections[i] = options.sections[i];
+  return result;
+}
+
+namespace checks::rope {
+
 /// Rows of positions: one, or as many as there are sections, which have all pairs between them.
-inline status sections(const char* op, const rope_positions& positions, const rope_options& options,
+inline status sections(const char* op, const rope_positions& positions, const rope_options& o,
                        int num_pairs) {
   const int num_sections = positions.num_sections();
   if (num_sections == 1 || positions.num_tokens() == 0) return {};
@@ -209,14 +179,14 @@ inline status sections(const char* op, const rope_positions& positions, const ro
   }
   std::int64_t pairs = 0;
   for (int i = 0; i < 4; ++i) {
-    if (options.sections[i] < 0 || (i >= num_sections && options.sections[i] != 0)) {
+    if (o.sections[i] < 0 || (i >= num_sections && o.sections[i] != 0)) {
       return {status_code::invalid_argument,
               op,
               "sections",
               "section {0} has {1} pairs; there are {2} rows of positions",
-              {i, options.sections[i], num_sections}};
+              {i, o.sections[i], num_sections}};
     }
-    pairs += options.sections[i];
+    pairs += o.sections[i];
   }
   if (pairs != num_pairs) {
     return {status_code::invalid_argument,
@@ -225,7 +195,7 @@ inline status sections(const char* op, const rope_positions& positions, const ro
             "have {0} pairs, a head has {1}",
             {pairs, num_pairs}};
   }
-  if (options.section_order == rope_sections::interleaved && num_sections != 3) {
+  if (o.section_order == rope_sections::interleaved && num_sections != 3) {
     return {status_code::invalid_argument,
             op,
             "sections",
@@ -235,11 +205,11 @@ inline status sections(const char* op, const rope_positions& positions, const ro
   return {};
 }
 
-/// All that does not depend on what is rotated.
-inline status options_fit(const char* op, const rope_positions& positions,
-                          const rope_options& options, int num_tokens, int head_dim) {
-  const tensor_view<const float, 1>& factors = options.frequency_factors;
-  const int rotated = rotary_dim(options, head_dim);
+/// Positions and options; the views that are rotated are checked by the launchers.
+inline status options(const char* op, const rope_positions& positions, const rope_options& o,
+                      int num_tokens, int head_dim) {
+  const tensor_view<const float, 1>& factors = o.frequency_factors;
+  const int rotated = rotary_dim_of(o, head_dim);
   if (status s =
           checks::all(positions.is_whole() ? checks::view(op, "positions", positions.whole)
                                            : checks::view(op, "positions", positions.fractional),
@@ -260,11 +230,11 @@ inline status options_fit(const char* op, const rope_positions& positions,
     status s = checks::extent(op, "frequency_factors", 0, factors.extent[0], rotated / 2);
     if (!s) return s;
   }
-  if (!(options.theta > 0) || !std::isfinite(options.theta))
+  if (!(o.theta > 0) || !std::isfinite(o.theta))
     return {status_code::invalid_argument, op, "theta", "must be finite and above 0", {}};
-  if (!(options.position_scale > 0) || !std::isfinite(options.position_scale))
+  if (!(o.position_scale > 0) || !std::isfinite(o.position_scale))
     return {status_code::invalid_argument, op, "position_scale", "must be finite and above 0", {}};
-  if (!std::isfinite(options.attention_factor))
+  if (!std::isfinite(o.attention_factor))
     return {status_code::invalid_argument, op, "attention_factor", "must be finite", {}};
   if (rotated / 2 > rope_table::max_pairs) {
     return {status_code::unsupported,
@@ -273,27 +243,10 @@ inline status options_fit(const char* op, const rope_positions& positions,
             "is {0}; there are kernels for up to {1}",
             {rotated, 2 * rope_table::max_pairs}};
   }
-  return sections(op, positions, options, rotated / 2);
+  return sections(op, positions, o, rotated / 2);
 }
 
-/// What the kernels take, of options that fit.
-inline rope_angles angles(const rope_positions& positions, const rope_options& options,
-                          int head_dim) {
-  const int rotated = rotary_dim(options, head_dim);
-  rope_angles result{positions,
-                     options.frequency_factors,
-                     options.layout,
-                     options.section_order,
-                     {},
-                     rotated / 2,
-                     options.attention_factor,
-                     options.position_scale,
-                     std::pow(static_cast<double>(options.theta), -2.0 / rotated)};
-  for (int i = 0; i < 4; ++i) result.sections[i] = options.sections[i];
-  return result;
-}
-
-}  // namespace rope_checks
+}  // namespace checks::rope
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

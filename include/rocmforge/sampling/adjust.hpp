@@ -6,17 +6,11 @@
 
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/sampling/fixed_point.hpp"
+#include "rocmforge/sampling/options.hpp"
 #include "rocmforge/sampling/row_search.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
-
-/// Neutral unless set.
-struct penalty_options {
-  float repeat = 1;     ///< of a token that occurs: divides a logit above 0, multiplies any other
-  float frequency = 0;  ///< taken off for each occurrence
-  float presence = 0;   ///< taken off once
-};
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {

@@ -8,7 +8,7 @@
 int main() {
   const rocmforge::device_buffer<float> x(std::vector<float>{3, 4, 0, 0, 6, 8, 0, 0});
   const rocmforge::device_buffer<float> weight(std::vector<float>{1, 1, 1, 1});
-  const rocmforge::device_buffer<float> y(8);
+  rocmforge::device_buffer<float> y(8);
   if (const auto s = rocmforge::rms_norm(y.view(2, 4), x.view(2, 4), weight.view(4), 0.0f); !s) {
     std::fprintf(stderr, "%s\n", s.message().c_str());
     return 1;

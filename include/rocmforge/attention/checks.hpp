@@ -1,0 +1,71 @@
+// What the launchers of attention refuse.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#include "rocmforge/attention/mask.hpp"
+#include "rocmforge/attention/options.hpp"
+#include "rocmforge/attention/scoring.hpp"
+#include "rocmforge/block/checks.hpp"
+#include "rocmforge/quant/block.hpp"
+#include "rocmforge/status.hpp"
+#include "rocmforge/tensor_view.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace checks::attention {
+
+inline status heads(const char* op, int num_heads, int num_kv_heads) {
+  if (num_kv_heads > 0 && num_heads % num_kv_heads == 0) return {};
+  return {status_code::invalid_shape,
+          op,
+          "k",
+          "{0} heads do not share {1} kv heads evenly",
+          {num_heads, num_kv_heads}};
+}
+
+/// One lse for each row of `q`.
+template <class T, int Rank>
+status lse(const char* op, const tensor_view<float, Rank>& view,
+           const tensor_view<T, Rank + 1>& q) {
+  if (view.data == nullptr) return {};
+  return checks::all(first_extents(op, "lse", view, q, Rank), output(op, "lse", view));
+}
+
+/// Extents of keys and values, [.., num_kv_heads, .., row] in elements of the cache's type.
+template <class K, class V, class Q, class T, int Rank>
+status cache(const char* op, const char* k_name, const char* v_name, const tensor_view<K, 4>& k,
+             const tensor_view<V, 4>& v, const tensor_view<Q, Rank>& q,
+             const tensor_view<T, Rank>& out) {
+  constexpr std::int64_t elements = block_traits<std::remove_const_t<K>>::elements;
+  return checks::all(checks::output(op, "out", out), checks::view(op, "q", q),
+                     checks::view(op, k_name, k), checks::view(op, v_name, v),
+                     first_extents(op, "q", q, out, Rank - 1),
+                     checks::extent(op, k_name, 3, k.extent[3] * elements, q.extent[Rank - 1]),
+                     first_extents(op, v_name, v, k, 3),
+                     checks::extent(op, v_name, 3, v.extent[3] * elements, out.extent[Rank - 1]));
+}
+
+inline status options(const char* op, const attention_options& o, int num_heads, int head_dim,
+                      int v_head_dim) {
+  if (head_dim < 1)
+    return {status_code::invalid_shape, op, "q", "head_dim is {0}, expected 1 or more", {head_dim}};
+  if (v_head_dim < 1)
+    return {
+        status_code::invalid_shape, op, "out", "head_dim is {0}, expected 1 or more", {v_head_dim}};
+  if (!(o.logits_soft_cap >= 0) || !std::isfinite(o.logits_soft_cap))
+    return {
+        status_code::invalid_argument, op, "logits_soft_cap", "must be finite and 0 or above", {}};
+  if (!std::isfinite(scoring_of(o, head_dim).query_scale))
+    return {status_code::invalid_argument, op, "softmax_scale", "must be finite", {}};
+  if (status s = checks::mask(op, {o.causal, o.sliding_window}); !s) return s;
+  if (o.sink.data == nullptr) return {};
+  return checks::all(checks::view(op, "sink", o.sink),
+                     checks::extent(op, "sink", 0, o.sink.extent[0], num_heads));
+}
+
+}  // namespace checks::attention
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Compiles calls with views of the wrong type, and looks whether an error says what is wrong.
+
+    misuse_views_test.py COMPILER FLAGS...
+
+Each case is a call that compiles with `right` in it, and with `wrong` instead does not. Where the launcher names the argument that is the
+only error; a vendor's half or a constant output in a kernel is more than one.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COMPILER = [sys.argv.pop(1) for _ in range(len(sys.argv) - 1)]
+
+PROGRAM = """
+#include <rocmforge/rocmforge.hpp>
+#include <rocmforge/platform/view_of.hpp>
+using namespace rocmforge;
+struct foreign_half { unsigned short bits[1]; };
+void call() {
+  tensor_view<float, 1> f1; tensor_view<float, 2> f2; tensor_view<float, 3> f3; tensor_view<float, 4> f4;
+  tensor_view<const float, 2> c2; tensor_view<const float, 4> c4;
+  tensor_view<f16, 1> h1; tensor_view<f16, 2> h2; tensor_view<f16, 3> h3; tensor_view<f16, 4> h4;
+  tensor_view<int, 1> i1; tensor_view<foreign_half, 2> o2; foreign_half* o; float* f;
+  const device_buffer<float> constant(1); device_buffer<float> variable(1);
+  static_cast<void>(CALL);
+}
+"""
+
+# name: (call, right, wrong, the error)
+CASES = {
+    "norm of another type": ("rms_norm(f2, @, f1)", "c2", "h2", "rms_norm: x must have the element type of y"),
+    "norm's weight": ("rms_norm(f2, f2, @)", "f1", "h1", "rms_norm: weight must have the element type of y"),
+    "sum of another type": ("add_rms_norm(f2, @, c2, c2, f1)", "f2", "h2", "add_rms_norm: sum must have the element type of y"),
+    "constant output": ("softmax(@, f2)", "f2", "c2", "this view is an output: its elements must not be const"),
+    "softmax": ("softmax(f2, @)", "c2", "h2", "softmax: x must have the element type of y"),
+    "activation": ("swiglu(f2, f2, @)", "c2", "h2", "swiglu: up must have the element type of y"),
+    "queries": ("attention(f4, @, f4, f4)", "c4", "h4", "attention: q must have the element type of out"),
+    "values": ("attention(f4, f4, f4, @)", "c4", "h4", "attention: v must have the element type of k"),
+    "values of a page": ("paged_attention(f3, f3, f4, @, {})", "c4", "h4",
+                         "paged_attention: v_pages must have the element type of k_pages"),
+    "rotation": ("rope(f3, @, i1, {.layout = rope_layout::interleaved})", "f3", "h3", "rope: x must have the element type of y"),
+    "rotation without a layout": ("rope(f3, f3, i1, {@.theta = 1})", ".layout = rope_layout::interleaved, ", "",
+                                  "required_rope_layout"),
+    "appended values": ("kv_append(f4, f4, f3, @, i1)", "f3", "h3", "kv_append: v must have the element type of k"),
+    "cache of integers": ("kv_append(@, f4, f3, f3, i1)", "f4", "(tensor_view<int, 4>{})",
+                          "kv_append: a cache is of float, half, bfloat16, q8_0 or q4_0"),
+    "linear": ("linear(f2, @, f2)", "c2", "h2", "linear: x must have the element type of y"),
+    "look-up": ("embedding<float>(f2, @, i1)", "c2", "h2", "embedding: table must have the element type that the call names"),
+    "another library's half": ("softmax(f2, @)", "f2", "o2", "softmax: x must have the element type of y"),
+    "another library's half everywhere": ("softmax(@)", "f2, f2", "o2, o2", "make it a view of rocmforge's with view_of"),
+    "view_of an unknown type": ("view_of(@, 1)", "f", "o", "view_of: elements are float, half, bfloat16, or"),
+    "output in a constant buffer": ("relu(@.view(1, 1), f2)", "variable", "constant",
+                                    "this view is an output: its elements must not be const"),
+    "block of 100": ("(relu<float, @>(f2, f2))", "96", "100", "BlockSize must be a multiple of 32, and at most 1024"),
+    "block of 2048": ("(relu<float, @>(f2, f2))", "1024", "2048", "BlockSize must be a multiple of 32, and at most 1024"),
+}
+
+
+def compile_call(call):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "program.cpp")
+        path.write_text(PROGRAM.replace("CALL", call))
+        command = [*COMPILER, "-std=c++20", "-fsyntax-only", "-I", ROOT / "include", path]
+        done = subprocess.run(command, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+class Misuses(unittest.TestCase):
+    def check(self, call, right, wrong, sentence):
+        status, messages = compile_call(call.replace("@", wrong))
+        self.assertNotEqual(status, 0, f"the misuse compiles: {call}, {wrong}")
+        errors = [line for line in messages.splitlines() if re.search(r"\berror: ", line)]
+        self.assertTrue(any(sentence in line for line in errors), messages[:4000])
+        if sentence.startswith(call[:call.index("(")] + ": "):  # named by the launcher: nothing follows from it
+            self.assertEqual(len(errors), 1, messages[:4000])
+
+    def test_right_calls_compile(self):
+        calls = ", ".join(call.replace("@", right) for call, right, _, _ in CASES.values())
+        status, messages = compile_call(f"({calls})")
+        self.assertEqual(status, 0, messages[:4000])
+
+
+def add_test(name, case):
+    setattr(Misuses, "test_" + re.sub(r"\W", "_", name), lambda self: self.check(*case))
+
+
+for case_name, a_case in CASES.items():
+    add_test(case_name, a_case)
+
+if __name__ == "__main__":
+    unittest.main()
