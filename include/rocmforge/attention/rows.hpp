@@ -25,25 +25,17 @@ inline constexpr int row_packet = WaveSize == 1 ? packet_size<float, 1> : 8;
 template <floating_dtype T, int WaveSize>
 inline constexpr int row_packet<T, WaveSize> = packet_size<T, WaveSize>;
 
-/// Elements `first` to `first` + N of a row of `head_dim`; those beyond its end are 0.
+/// Elements `first` to `first` + N of a row of `head_dim`; those beyond its end are 0. N divides
+/// `first`, and 16 if the row is quantized.
 template <int N, class T>
 ROCMFORGE_DEVICE packet<float, N> load(const T* row, int first, int head_dim) {
-  if (first + N <= head_dim) return load_packet<N>(row + first);
-  return load_packet<N>(row + first, head_dim - first);
-}
-/// The same for a quantized row. N divides `first` and 16.
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> load(const q8_0* row, int first, int head_dim) {
-  if (first >= head_dim) return packet<float, N>(0.0f);
-  const q8_0& block = row[first / 32];
-  return signed_to_float(load_field<N>(block, block.qs + first % 32)) * broadcast<N>(block.d);
-}
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> load(const q4_0* row, int first, int head_dim) {
-  if (first >= head_dim) return packet<float, N>(0.0f);
-  const q4_0& block = row[first / 32];
-  return scaled_bits<4>(load_field<N>(block, block.qs + first % 16), first % 32 < 16 ? 0 : 4, 8,
-                        broadcast<N>(block.d));
+  if constexpr (floating_dtype<T>) {
+    if (first + N <= head_dim) return load_packet<N>(row + first);
+    return load_packet<N>(row + first, head_dim - first);
+  } else {
+    if (first >= head_dim) return packet<float, N>(0.0f);
+    return block_traits<T>::template load<N>(row, first);
+  }
 }
 template <int N, class T>
 ROCMFORGE_DEVICE void store(T* row, int first, int head_dim, const packet<float, N>& value) {
