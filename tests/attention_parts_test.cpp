@@ -254,7 +254,6 @@ TEST_P(attention_parts, refuse_what_does_not_fit) {
   device_buffer<float> buffer(std::vector<float>(4096, 1.0f));
   const auto q = buffer.view(2, 4, 3, 16), k = buffer.view(2, 2, 5, 16);
   const auto scores = buffer.view(2, 4, 3, 5);
-  const auto infinity = std::numeric_limits<float>::infinity();
   EXPECT_REFUSED(attention_scores(scores, buffer.view(2, 4, 2, 16), k), status_code::invalid_shape,
                  "q");
   EXPECT_REFUSED(attention_scores(scores, q, buffer.view(1, 2, 5, 16)), status_code::invalid_shape,
