@@ -62,9 +62,9 @@ struct sequence {
 
   [[nodiscard]] outcome attention(const mask_case& mask, bool decode, bool paged) const {
     const attention_options options{.causal = mask.causal, .sliding_window = mask.window};
-    const device_buffer<T> device_q(q), out(q.size());
-    const device_buffer<TCache> device_k(k), device_v(v);
-    const device_buffer<float> lse(std::size_t(num_heads * q_len));
+    device_buffer<T> device_q(q), out(q.size());
+    device_buffer<TCache> device_k(k), device_v(v);
+    device_buffer<float> lse(std::size_t(num_heads * q_len));
     const auto run = [&](const auto& problem) {
       if (decode) {
         EXPECT_SUCCESS(
@@ -77,7 +77,7 @@ struct sequence {
       const device_buffer<int> q_begin(std::vector{0, q_len}), length(std::vector{kv_len}),
           pages(std::vector{0, 1, 2, 3, 4});
       const paged_batch batch{q_begin.view(2), length.view(1), pages.view(1, num_pages), q_len};
-      const auto tokens = [&](const auto& buffer) {
+      const auto tokens = [&](auto& buffer) {
         return permuted<1, 0, 2>(buffer.view(num_heads, q_len, head_dim));
       };
       run(attention_problem::paged<T, TCache>{tokens(out), tokens(device_q),

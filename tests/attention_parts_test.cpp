@@ -173,7 +173,7 @@ TEST_P(attention_parts, keys_that_are_not_seen_have_no_influence) {
              v = random_values<float>(k.size(), 3);
         std::fill_n(k.begin() + key * head_dim, head_dim, value);
         std::fill_n(v.begin() + key * head_dim, head_dim, value);
-        const device_buffer<float> device_q(q), device_k(k), device_v(v), out(q.size()),
+        device_buffer<float> device_q(q), device_k(k), device_v(v), out(q.size()),
             scores(std::size_t(q_len * kv_len));
         const auto scores_view = scores.view(1, 1, q_len, kv_len);
         EXPECT_SUCCESS(attention_scores(scores_view, device_q.view(1, 1, q_len, head_dim),
@@ -208,7 +208,7 @@ TEST_P(attention_parts, softmax_hides_any_score_under_a_mask) {
   std::vector<float> mask(kv_len, 0.0f);
   for (const int key : {0, 5, 33, 66}) mask[std::size_t(key)] = -infinity;
   const auto result = [&] {
-    const device_buffer<float> device_scores(scores), device_mask(mask), weights(scores.size());
+    device_buffer<float> device_scores(scores), device_mask(mask), weights(scores.size());
     EXPECT_SUCCESS(attention_softmax(weights.view(1, 1, 1, kv_len),
                                      device_scores.view(1, 1, 1, kv_len), {.causal = false},
                                      device_mask.view(1, 1, 1, kv_len)));

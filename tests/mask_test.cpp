@@ -102,7 +102,7 @@ TEST_P(masks, hide_scores_that_are_no_numbers) {
     mask[7] = T(0.5f);
     x[8] = mask[9] = T(std::numeric_limits<float>::quiet_NaN());
     mask[8] = T(0.0f);
-    const device_buffer<T> device_x(x), device_mask(mask), y(x.size());
+    device_buffer<T> device_x(x), device_mask(mask), y(x.size());
     EXPECT_SUCCESS(add_mask(y.view(1, 1, 1, kv_len), device_x.view(1, 1, 1, kv_len),
                             device_mask.view(1, 1, 1, kv_len)));
     const auto actual = y.to_host();

@@ -146,8 +146,7 @@ void check_float_weights() {
                bias = random_values<float>(std::size_t(hidden), 33);
     std::vector<T> sum(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) sum[i] = T(float(x[i]) + float(residual[i]));
-    const device_buffer<T> device_x(x), device_residual(residual), y(x.size()),
-        device_sum(x.size());
+    device_buffer<T> device_x(x), device_residual(residual), y(x.size()), device_sum(x.size());
     const device_buffer<float> device_weight(weight), device_bias(bias);
     const auto y_view = y.view(rows, hidden), x_view = device_x.view(rows, hidden),
                residual_view = device_residual.view(rows, hidden),
