@@ -1,6 +1,10 @@
 // Attention in parts: each against plain loops, and their chain against the fused kernels.
 #include <rocmforge/attention/parts.hpp>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "reference/attention_data.hpp"
 
 namespace rocmforge::testing {
@@ -156,6 +160,69 @@ TEST_P(attention_parts, softmax_adds_a_mask_of_any_shape) {
   expect_close(weights.to_host(), expected, 5e-6, 1.0);
 }
 
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+// As zeros in place of the key and its value, to the bit, for the queries that do not see it.
+TEST_P(attention_parts, keys_that_are_not_seen_have_no_influence) {
+  const int q_len = 9, kv_len = 75, head_dim = 48;
+  const auto q = random_values<float>(std::size_t(q_len * head_dim), 1);
+  for (const int window : {0, 20}) {
+    for (const int key : {0, 50, 54, 70, 74}) {
+      const auto result = [&](float value) {
+        auto k = random_values<float>(std::size_t(kv_len * head_dim), 2),
+             v = random_values<float>(k.size(), 3);
+        std::fill_n(k.begin() + key * head_dim, head_dim, value);
+        std::fill_n(v.begin() + key * head_dim, head_dim, value);
+        device_buffer<float> device_q(q), device_k(k), device_v(v), out(q.size()),
+            scores(std::size_t(q_len * kv_len));
+        const auto scores_view = scores.view(1, 1, q_len, kv_len);
+        EXPECT_SUCCESS(attention_scores(scores_view, device_q.view(1, 1, q_len, head_dim),
+                                        device_k.view(1, 1, kv_len, head_dim)));
+        EXPECT_SUCCESS(attention_softmax(scores_view, scores_view, {.sliding_window = window}));
+        EXPECT_SUCCESS(attention_weighted_sum(out.view(1, 1, q_len, head_dim), scores_view,
+                                              device_v.view(1, 1, kv_len, head_dim)));
+        return out.to_host();
+      };
+      const auto expected = result(0);
+      for (const float value : {not_a_number<float>, infinity, -infinity}) {
+        SCOPED_TRACE("window " + std::to_string(window) + ", key " + std::to_string(key) +
+                     " holds " + std::to_string(value));
+        const auto actual = result(value);
+        for (int i = 0; i < q_len * head_dim; ++i) {
+          const int position = kv_len - q_len + i / head_dim;
+          const bool seen = key <= position && (window == 0 || key > position - window);
+          if (seen) {
+            EXPECT_FALSE(std::isfinite(actual[std::size_t(i)])) << i;
+          } else {
+            EXPECT_EQ(actual[std::size_t(i)], expected[std::size_t(i)]) << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(attention_parts, softmax_hides_any_score_under_a_mask) {
+  const int kv_len = 67;
+  auto scores = random_values<float>(kv_len, 1, -4, 4);
+  std::vector<float> mask(kv_len, 0.0f);
+  for (const int key : {0, 5, 33, 66}) mask[std::size_t(key)] = -infinity;
+  const auto result = [&] {
+    device_buffer<float> device_scores(scores), device_mask(mask), weights(scores.size());
+    EXPECT_SUCCESS(attention_softmax(weights.view(1, 1, 1, kv_len),
+                                     device_scores.view(1, 1, 1, kv_len), {.causal = false},
+                                     device_mask.view(1, 1, 1, kv_len)));
+    return weights.to_host();
+  };
+  const auto expected = result();
+  scores[0] = scores[33] = not_a_number<float>;
+  scores[5] = infinity;
+  scores[66] = -infinity;
+  EXPECT_EQ(result(), expected);
+  mask[0] = 0;
+  EXPECT_TRUE(std::isnan(result()[1]));
+}
+
 template <class T>
 void check_types() {
   const int num_heads = 4, num_kv_heads = 2, q_len = 9, kv_len = 40, head_dim = 48;
@@ -187,7 +254,6 @@ TEST_P(attention_parts, refuse_what_does_not_fit) {
   device_buffer<float> buffer(std::vector<float>(4096, 1.0f));
   const auto q = buffer.view(2, 4, 3, 16), k = buffer.view(2, 2, 5, 16);
   const auto scores = buffer.view(2, 4, 3, 5);
-  const auto infinity = std::numeric_limits<float>::infinity();
   EXPECT_REFUSED(attention_scores(scores, buffer.view(2, 4, 2, 16), k), status_code::invalid_shape,
                  "q");
   EXPECT_REFUSED(attention_scores(scores, q, buffer.view(1, 2, 5, 16)), status_code::invalid_shape,

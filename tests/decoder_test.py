@@ -103,9 +103,10 @@ LETTERS = byte_ids("abcdefgijkmnopqrstuvwxyz ABCDEFGHIJ.,!")  # no merge among t
 BYTES = range(3, 259)
 
 
-def model(says=LETTERS, context=CONTEXT, architecture="llama", damaged=False, **options):
+def model(says=LETTERS, context=CONTEXT, architecture="llama", damaged=False, key_scale=0.3, **options):
     """A model that says only some tokens when it is greedy, and with none ends every text at once: the logits of all others
-    are 0, and the first id ends a text. `damaged`: the logits of the last two are NaN."""
+    are 0, and the first id ends a text. `damaged`: the logits of the last two are NaN. `key_scale`: size of the weights of
+    the second layer's keys."""
     hidden, ffn, kv, layers, words = 64, 128, 32, 2, 261
     source = random.Random(5)
 
@@ -126,7 +127,8 @@ def model(says=LETTERS, context=CONTEXT, architecture="llama", damaged=False, **
         for name, shape in {"attn_q": (hidden, hidden), "attn_k": (kv, hidden), "attn_v": (kv, hidden),
                             "attn_output": (hidden, hidden), "ffn_gate": (ffn, hidden), "ffn_up": (ffn, hidden),
                             "ffn_down": (hidden, ffn)}.items():
-            tensors[f"blk.{layer}.{name}.weight"] = weights(*shape)
+            scale = key_scale if (layer, name) == (1, "attn_k") else 0.3
+            tensors[f"blk.{layer}.{name}.weight"] = weights(*shape, scale)
         for name in "attn_norm", "ffn_norm":
             tensors[f"blk.{layer}.{name}.weight"] = ones()
     metadata = {
@@ -279,6 +281,14 @@ class BadInput(DecoderTest):
         for temperature in "0", "0.8":
             self.refused(["--model", path, "--temperature", temperature, "hello"], "NaN", "expected")
             self.refused(["--model", path, "--json", "--logits", "3", "hello"], "logits", "expected a finite number")
+
+    def test_keys_too_large_for_the_cache(self):
+        path = self.write("large.gguf", model(key_scale=1e5))
+        for arguments in [], ["--temperature", "0"], ["--json", "--logits", "3"]:
+            self.refused(["--model", path, "--cache-type", "f16", *arguments, "hello"], "keys of layer 1", "65504", "f16",
+                         "--cache-type f32 or bf16")
+        for larger in "f32", "bf16":
+            self.assertEqual(run("--model", path, "--cache-type", larger, "-n", "2", "hello").status, 0)
 
     def test_no_template(self):
         path = self.write("plain.gguf", model(template=None))

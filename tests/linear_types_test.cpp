@@ -44,6 +44,13 @@ TEST_P(linear_types, bfloat16_with_bfloat16_agrees_with_double) {
   check_linear_shapes<bfloat16, bfloat16>();
 }
 
+TEST_P(linear_types, x_and_y_may_be_of_different_types) {
+  check_linear_shapes<float, half, half>();
+  check_linear_shapes<half, q8_0, float>();
+  check_linear_shapes<float, q4_0, bfloat16>();
+  check_linear_shapes<bfloat16, bfloat16, float>();
+}
+
 TEST_P(linear_types, blocks_of_64_give_the_same_bits) {
   for (const int num_tokens : {1, 4, 40}) {
     const linear_problem p{.num_tokens = num_tokens, .out_dim = 70, .in_dim = 100};

@@ -92,6 +92,33 @@ TEST_P(masks, are_added_to_scores) {
   });
 }
 
+TEST_P(masks, hide_scores_that_are_no_numbers) {
+  for_each_dtype([]<class T>(T) {
+    const int kv_len = 67;
+    std::vector<T> x(kv_len, T(1.0f)), mask(kv_len, T(-infinity));
+    x[3] = T(std::numeric_limits<float>::quiet_NaN());
+    x[34] = T(infinity);
+    x[66] = T(-infinity);
+    mask[7] = T(0.5f);
+    x[8] = mask[9] = T(std::numeric_limits<float>::quiet_NaN());
+    mask[8] = T(0.0f);
+    device_buffer<T> device_x(x), device_mask(mask), y(x.size());
+    EXPECT_SUCCESS(add_mask(y.view(1, 1, 1, kv_len), device_x.view(1, 1, 1, kv_len),
+                            device_mask.view(1, 1, 1, kv_len)));
+    const auto actual = y.to_host();
+    for (int key = 0; key < kv_len; ++key) {
+      const float score = float(actual[std::size_t(key)]);
+      if (key == 7) {
+        EXPECT_EQ(score, 1.5f);
+      } else if (key == 8 || key == 9) {
+        EXPECT_TRUE(std::isnan(score)) << key;
+      } else {
+        EXPECT_EQ(score, -infinity) << key;
+      }
+    }
+  });
+}
+
 TEST_P(masks, and_scales_are_exact_and_may_be_in_place) {
   for_each_dtype([]<class T>(T) {
     for (const int kv_len : row_sizes) {

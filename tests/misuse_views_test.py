@@ -50,7 +50,7 @@ CASES = {
     "appended values": ("kv_append(f4, f4, f3, @, i1)", "f3", "h3", "kv_append: v must have the element type of k"),
     "cache of integers": ("kv_append(@, f4, f3, f3, i1)", "f4", "(tensor_view<int, 4>{})",
                           "kv_append: a cache is of float, half, bfloat16, q8_0 or q4_0"),
-    "linear": ("linear(f2, @, f2)", "c2", "h2", "linear: x must have the element type of y"),
+    "linear": ("linear(f2, @, f2)", "h2", "o2", "linear: x must be of float, half or bfloat16"),
     "look-up": ("embedding<float>(f2, @, i1)", "c2", "h2", "embedding: table must have the element type that the call names"),
     "another library's half": ("softmax(f2, @)", "f2", "o2", "softmax: x must have the element type of y"),
     "another library's half everywhere": ("softmax(@)", "f2, f2", "o2, o2", "make it a view of rocmforge's with view_of"),

@@ -252,6 +252,32 @@ TEST_P(whole_model, cache_types_cost_their_rounding) {
   }
 }
 
+// f16 ends at 65504; float and bfloat16 hold these keys and values.
+TEST_P(whole_model, what_f16_cannot_hold_is_named) {
+  const auto tokens = random_tokens(19, 5);
+  const auto overflow = [&](dtype cache_type, const std::string& name, double size) {
+    runner run(
+        tiny_model(
+            {.size_of = [&](const std::string& matrix) { return matrix == name ? size : 1; }}),
+        cache_type);
+    cached_sequence text = run.sequence();
+    const auto logits = run.in_chunks(text, tokens, 18);
+    const bool finite = std::isfinite(logits.front());
+    const std::string why = text.overflow();
+    EXPECT_EQ(finite, cache_type != dtype::f16 && std::isfinite(size)) << why;
+    return why;
+  };
+  EXPECT_NE(overflow(dtype::f16, "blk.1.attn_k", 1e6).find("keys of layer 1 are larger than 65504"),
+            std::string::npos);
+  EXPECT_NE(overflow(dtype::f16, "blk.0.attn_v", 1e6).find("values of layer 0 are larger than"),
+            std::string::npos);
+  for (const dtype larger : {dtype::f32, dtype::bf16})
+    EXPECT_EQ(overflow(larger, "blk.1.attn_k", 1e6), "");
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(overflow(dtype::f16, "blk.0.ffn_up", nan), "");
+  EXPECT_EQ(overflow(dtype::f16, "blk.0.attn_k", nan), "");
+}
+
 TEST_P(whole_model, two_runs_give_the_same_bits) {
   const tiny_model tiny({.type_of = mixed()});
   const auto tokens = random_tokens(37, 8);

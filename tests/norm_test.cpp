@@ -134,6 +134,51 @@ TEST_P(norm, layer_norm_agrees_with_double) {
   });
 }
 
+// GGUF files store the weights of norms as floats, whatever the rows are of.
+template <class T>
+void check_float_weights() {
+  for (const int hidden : {1, 33, 64, 257, 1025, 2048}) {
+    SCOPED_TRACE(hidden);
+    const int rows = 2;
+    const auto x = random_values<T>(std::size_t(rows * hidden), 30, -3, 5),
+               residual = random_values<T>(x.size(), 31);
+    const auto weight = random_values<float>(std::size_t(hidden), 32),
+               bias = random_values<float>(std::size_t(hidden), 33);
+    std::vector<T> sum(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) sum[i] = T(float(x[i]) + float(residual[i]));
+    device_buffer<T> device_x(x), device_residual(residual), y(x.size()), device_sum(x.size());
+    const device_buffer<float> device_weight(weight), device_bias(bias);
+    const auto y_view = y.view(rows, hidden), x_view = device_x.view(rows, hidden),
+               residual_view = device_residual.view(rows, hidden),
+               sum_view = device_sum.view(rows, hidden);
+    const auto weight_view = device_weight.view(hidden), bias_view = device_bias.view(hidden);
+    const auto expect_rms = [&](const status& launched, const std::vector<T>& of) {
+      EXPECT_SUCCESS(launched);
+      expect_close(y.to_host(),
+                   reference::rms_norm(to_double(of), to_double(weight), rows, hidden, 1e-5),
+                   rounding<T> + 4e-6);
+    };
+    const auto expect_layer = [&](const status& launched, const std::vector<T>& of) {
+      EXPECT_SUCCESS(launched);
+      expect_close(y.to_host(),
+                   reference::layer_norm(to_double(of), to_double(weight), to_double(bias), rows,
+                                         hidden, 1e-5f),
+                   rounding<T> + 4e-6, 1.0);
+    };
+    expect_rms(rms_norm(y_view, x_view, weight_view), x);
+    expect_rms(add_rms_norm(y_view, sum_view, x_view, residual_view, weight_view), sum);
+    expect_layer(layer_norm(y_view, x_view, weight_view, bias_view), x);
+    expect_layer(add_layer_norm(y_view, sum_view, x_view, residual_view, weight_view, bias_view),
+                 sum);
+  }
+}
+TEST_P(norm, rows_of_half_take_weights_of_float) {
+  check_float_weights<half>();
+}
+TEST_P(norm, rows_of_bfloat16_take_weights_of_float) {
+  check_float_weights<bfloat16>();
+}
+
 // Of a mean of 10^4 and a variance of 1/12, E(x^2) - E(x)^2 in float would leave nothing, and the
 // mean itself is off by more than 1e-4.
 TEST_P(norm, layer_norm_of_rows_far_from_zero_keeps_its_digits) {

@@ -1,8 +1,11 @@
 // Pages of keys and values: what sequences hold, give back, and are refused.
 #include <rocmforge/model/paged_cache.hpp>
 
+#include <limits>
 #include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "support/gguf_fixture.hpp"
 #include "support/kernel_test.hpp"
@@ -37,7 +40,7 @@ TEST_P(paged_cache_test, is_as_large_as_its_options_say) {
 }
 
 TEST_P(paged_cache_test, has_memory_of_its_own_for_each_layer_and_both_kinds) {
-  const paged_cache cache(small);
+  paged_cache cache(small);
   std::set<const float*> starts;
   for (int layer = 0; layer < 2; ++layer) {
     for (const auto& pages : {cache.keys<float>(layer), cache.values<float>(layer)}) {
@@ -50,6 +53,50 @@ TEST_P(paged_cache_test, has_memory_of_its_own_for_each_layer_and_both_kinds) {
           "asked for pages of another type than f32");
   refusal([&] { static_cast<void>(cache.values<bfloat16>(1)); },
           "asked for pages of another type than f32");
+}
+
+TEST_P(paged_cache_test, names_the_first_layer_that_f16_cannot_hold) {
+  auto options = small;
+  options.type = dtype::f16;
+  paged_cache cache(options);
+  const auto write = [](const half* at, const std::vector<half>& values) {
+    platform_memory::upload(const_cast<half*>(at), values.data(), values.size() * sizeof(half), {});
+    stream_ref{}.synchronize();
+  };
+  const auto clear = [&] {
+    for (int layer = 0; layer < 2; ++layer) {
+      for (const auto& pages : {cache.keys<half>(layer), cache.values<half>(layer)})
+        write(pages.data, std::vector<half>(std::size_t(pages.size()), half(1.0f)));
+    }
+  };
+  cached_sequence other(cache, 20), text(cache, 20);
+  other.grow(1);
+  text.grow(10);
+  const auto set = [&](const tensor_view<half, 4>& pages, int slot, float value) {
+    write(&pages(slot / 8, 2, slot % 8, 3), {half(value)});
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  clear();
+  set(cache.keys<half>(0), text.slot(9), 65504);
+  EXPECT_EQ(text.overflow(), "");
+  set(cache.values<half>(1), text.slot(9), -65520);
+  EXPECT_EQ(text.overflow(),
+            "the key-value cache: some values of layer 1 are larger than 65504, the largest number "
+            "of its type f16");
+  set(cache.keys<half>(0), text.slot(0), 1e6f);
+  EXPECT_NE(text.overflow().find("some keys of layer 0 are"), std::string::npos);
+  set(cache.values<half>(0), text.slot(3), nan);  // came from elsewhere
+  EXPECT_EQ(text.overflow(), "");
+  EXPECT_EQ(other.overflow(), "");
+  clear();
+  set(cache.keys<half>(0), text.slot(9) + 1, 1e6f);  // no token's
+  set(cache.keys<half>(0), other.slot(0), 1e6f);
+  EXPECT_EQ(text.overflow(), "");
+  EXPECT_NE(other.overflow(), "");
+  paged_cache floats(small);
+  cached_sequence unread(floats, 20);
+  unread.grow(1);
+  EXPECT_EQ(unread.overflow(), "");
 }
 
 TEST_P(paged_cache_test, refuses_options_out_of_range) {

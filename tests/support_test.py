@@ -33,7 +33,7 @@ class Headers(unittest.TestCase):
 
     def test_parameters(self):
         parameters = support.parameters_of()
-        self.assertEqual(parameters["scaled_norm"], ["Scale", "T", "BlockSize", "WaveSize", "AddResidual"])
+        self.assertEqual(parameters["scaled_norm"], ["Scale", "T", "BlockSize", "WaveSize", "AddResidual", "TWeight"])
         self.assertEqual(parameters["paged"], ["T", "TCache"])
 
 

@@ -37,8 +37,8 @@ class engine {
   /// Forgets all tokens from `length` on.
   virtual void truncate(int length) = 0;
   /// Appends `tokens` (at least one) and copies logits to the host: of the last token (vocab_size
-  /// floats), or of each (tokens.size() rows). Throws rocmforge::error when the context is full or
-  /// a token is out of range.
+  /// floats), or of each (tokens.size() rows). Throws rocmforge::error when the context is full, a
+  /// token is out of range, or logits are NaN because keys or values exceed the cache's type.
   virtual void append(std::span<const int> tokens, logits_of which, std::span<float> logits) = 0;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <rocmforge/model.hpp>
 #include <rocmforge/model/weight_kernels.hpp>
@@ -66,12 +67,25 @@ class platform_engine final : public engine {
         const std::size_t count = static_cast<std::size_t>(rows.extent[0]) * vocabulary;
         platform_memory::download(logits.data(), rows.data, count * sizeof(float), {});
         stream_ref{}.synchronize();
+        check_cache(logits.first(count));
         logits = logits.subspan(count);
       }
     }
   }
 
  private:
+  /// Throws rocmforge::error where logits are NaN because the cache's type is too small.
+  void check_cache(std::span<const float> logits) const {
+    // Infinite keys or values make every logit of a token NaN.
+    const auto vocabulary = static_cast<std::size_t>(vocab_size());
+    for (std::size_t i = 0; i < logits.size(); i += vocabulary) {
+      if (!std::isnan(logits[i])) continue;
+      const std::string why = sequence_.overflow();
+      if (!why.empty()) throw error(why + ": take --cache-type f32 or bf16");
+      return;
+    }
+  }
+
   std::string card_;
   transformer model_;
   paged_cache cache_;

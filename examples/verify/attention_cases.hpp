@@ -1,7 +1,9 @@
 // Attention on plain tensors and on pages, for one pair of element types.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
+#include <limits>
 #include <rocmforge/attention.hpp>
 
 #include "reference/attention.hpp"
@@ -26,6 +28,7 @@ struct attention_case {
   float soft_cap = 0;
   int window = 0;
   bool sinks = false;
+  int infinite_key = -1;  // a key whose value is infinite
 
   [[nodiscard]] int out_dim() const { return v_head_dim != 0 ? v_head_dim : head_dim; }
 };
@@ -78,7 +81,15 @@ void add_attention(case_list& list, const attention_case& c) {
     const auto keys = [=](unsigned seed) {
       return cache_values<TCache>(k_count, seed, c.magnitude);
     };
-    const auto values = [=](unsigned seed) { return cache_values<TCache>(v_count, seed); };
+    const auto values = [=](unsigned seed) {
+      auto rows = cache_values<TCache>(v_count, seed);
+      if constexpr (!reference::is_quantized<TCache>) {
+        for (int head = 0; head < c.num_kv_heads && c.infinite_key >= 0; ++head)
+          std::fill_n(rows.begin() + (head * c.kv_len + c.infinite_key) * c.out_dim(), c.out_dim(),
+                      TCache(std::numeric_limits<float>::infinity()));
+      }
+      return rows;
+    };
     k->fill(placed(at, 2, keys));
     v->fill(placed(at, 3, values));
     const auto sink_values = random_values<float>(c.sinks ? std::size_t(c.num_heads) : 0, 4, -2, 2);
@@ -123,7 +134,8 @@ void add_attention(case_list& list, const attention_case& c) {
            (c.v_head_dim != 0 ? ", v_head_dim " + std::to_string(c.v_head_dim) : "") +
            (c.soft_cap != 0 ? ", soft cap" : "") +
            (c.window != 0 ? ", window " + std::to_string(c.window) : "") +
-           (c.sinks ? ", sinks" : ""),
+           (c.sinks ? ", sinks" : "") +
+           (c.infinite_key >= 0 ? ", infinite value " + std::to_string(c.infinite_key) : ""),
        true, prepare});
 }
 
@@ -331,6 +343,20 @@ void add_attentions(const settings& s, case_list& list) {
        .soft_cap = 2,
        .window = 17,
        .sinks = true},
+      // A value that only some of the queries see.
+      {.q_len = 3,
+       .kv_len = 33,
+       .num_heads = 2,
+       .num_kv_heads = 1,
+       .head_dim = 32,
+       .infinite_key = 31},
+      {.q_len = 40,
+       .kv_len = 150,
+       .num_heads = 2,
+       .num_kv_heads = 1,
+       .head_dim = 32,
+       .window = 30,
+       .infinite_key = 120},
   };
   if (!s.quick) {
     const attention_case more[] = {{1, 31, 9, 3, 64},

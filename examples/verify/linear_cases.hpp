@@ -14,12 +14,13 @@ inline const char* linear_name(int num_tokens, int wave_size) {
   return num_tokens <= rocmforge::max_matvec_tokens(wave_size) ? "linear few tokens" : "linear";
 }
 
-template <class T, class Type>
+template <class T, class Type, class TX = T>
 std::string linear_types() {
-  return type_name<T> + "*" + weight_name<Type>;
+  return type_name<TX> + "*" + weight_name<Type> +
+         (std::is_same_v<T, TX> ? "" : " to " + type_name<T>);
 }
 
-template <class T, class Type>
+template <class T, class Type, class TX = T>
 void add_linear(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim,
                 bool biased, int gap) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
@@ -28,7 +29,8 @@ void add_linear(const settings& s, case_list& list, int num_tokens, int out_dim,
     const auto weights = reference::random_weights<Type>(std::size_t(out_dim * in_dim), 2);
     const auto biases = random_values<float>(biased ? std::size_t(out_dim) : 0, 3);
     const int all = at.copies * num_tokens;
-    const auto x = make_tensor<T>({all, in_dim}, placed_values<T>(at, count, 1), layout{gap, gap});
+    const auto x =
+        make_tensor<TX>({all, in_dim}, placed_values<TX>(at, count, 1), layout{gap, gap});
     const auto weight = make_tensor<Type>({out_dim, in_dim / elements}, weights, layout{gap, gap});
     const auto bias = make_tensor<float>({int(biases.size())}, biases);
     // Sums of products in floats, whose error grows with their number, and one rounding to T.
@@ -36,7 +38,7 @@ void add_linear(const settings& s, case_list& list, int num_tokens, int out_dim,
     const auto y =
         expecting(make_tensor<T>({all, out_dim}, for_output({gap, gap})), "y", at.slot * num_tokens,
                   (at.slot + 1) * num_tokens, {rounding<T> + sum_error, 1.0}, [=] {
-                    return reference::linear(to_double(random_values<T>(count, 1)),
+                    return reference::linear(to_double(random_values<TX>(count, 1)),
                                              reference::decode(weights), to_double(biases),
                                              num_tokens, out_dim, in_dim);
                   });
@@ -51,7 +53,7 @@ void add_linear(const settings& s, case_list& list, int num_tokens, int out_dim,
   // Between the two kernels bits may differ: only where one of them serves both batches.
   const bool has_slots = num_tokens > rocmforge::max_matvec_tokens(s.wave_size);
   list.tests.push_back(
-      {linear_name(num_tokens, s.wave_size), linear_types<T, Type>(),
+      {linear_name(num_tokens, s.wave_size), linear_types<T, Type, TX>(),
        shape_text(
            {{"tokens", num_tokens}, {"out_dim", out_dim}, {"in_dim", in_dim}, {"gap", gap}}) +
            (biased ? ", bias" : ""),

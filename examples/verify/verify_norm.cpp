@@ -9,7 +9,7 @@ namespace {
 
 namespace reference = rocmforge::testing::reference;
 
-template <class T>
+template <class T, class TWeight = T>
 void add_rms_norm(case_list& list, int rows, int hidden, float epsilon, double magnitude,
                   const layout& how, bool in_place) {
   const auto prepare = [=](const placement& at) {
@@ -17,9 +17,9 @@ void add_rms_norm(case_list& list, int rows, int hidden, float epsilon, double m
     const auto values = [=](unsigned seed) {
       return random_values<T>(count, seed, -3 * magnitude, 5 * magnitude);
     };
-    const auto weights = random_values<T>(std::size_t(hidden), 2);
+    const auto weights = random_values<TWeight>(std::size_t(hidden), 2);
     const auto x = make_tensor<T>({at.copies * rows, hidden}, placed(at, 1, values), how);
-    const auto weight = make_tensor<T>({hidden}, weights, {.offset = how.offset});
+    const auto weight = make_tensor<TWeight>({hidden}, weights, {.offset = how.offset});
     const auto y =
         expecting(in_place ? x : make_tensor<T>({at.copies * rows, hidden}, for_output(how)), "y",
                   at.slot * rows, (at.slot + 1) * rows, {rounding<T> + 4e-6, 1e-3}, [=] {
@@ -32,7 +32,8 @@ void add_rms_norm(case_list& list, int rows, int hidden, float epsilon, double m
   };
   list.tests.push_back({"rms_norm", type_name<T>,
                         shape_text({{"rows", rows}, {"hidden_dim", hidden}, {"gap", how.gap}}) +
-                            (in_place ? ", in place" : "") + (magnitude < 1 ? ", tiny rows" : ""),
+                            (in_place ? ", in place" : "") + (magnitude < 1 ? ", tiny rows" : "") +
+                            (std::is_same_v<T, TWeight> ? "" : ", weight of float"),
                         true, prepare});
 }
 
@@ -180,6 +181,10 @@ const registration norm("norm", [](const settings& s, case_list& list) {
     add_rms_norm<T>(list, 2, 100, 1e-2f, 0.02, {}, false);
     add_speed<T>(s, list);
   });
+  for (const int hidden : {33, 1024}) {
+    add_rms_norm<half, float>(list, 3, hidden, 1e-5f, 1, {1, 0}, false);
+    add_rms_norm<bfloat16, float>(list, 3, hidden, 1e-5f, 1, {1, 0}, false);
+  }
   add_other_norm<float>(list, other_norm::layer_norm, 2, 257, 10000, {});
   add_other_norm<float>(list, other_norm::layer_norm, 2, 8200, 10000, {});
 });

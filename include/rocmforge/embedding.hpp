@@ -1,4 +1,4 @@
-// Embedding lookup: row t of y is the row of the table that token t names, decoded to floats.
+// Embedding lookup: row t of y is row tokens[t] of the table, decoded to floats.
 #pragma once
 
 #include <limits>
@@ -15,7 +15,7 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
 
-/// One block per token (on the host, for several), one weight_pair of the row a lane.
+/// One block per token (on the host, one for several tokens); each lane decodes one weight_pair.
 template <class Type, class T, int BlockSize, int WaveSize>
 struct embedding {
   static_assert(BlockSize % WaveSize == 0, "embedding: BlockSize must be a multiple of WaveSize");
@@ -65,8 +65,8 @@ struct embedding {
 /// Looks up the rows of `table` that `tokens` name. `Type` is the table's storage: float, half,
 /// bfloat16 or a quantized block of quant.hpp.
 ///
-/// What `tokens` holds cannot be refused, because it is read on the device: a token outside the
-/// vocabulary gives a row of NaN, so that it cannot pass unnoticed.
+/// The launcher cannot check the tokens, which are in device memory: a token outside the vocabulary
+/// gives a row of NaN, so that the mistake is noticed.
 ///
 /// Asynchronous on `stream`; allocates nothing.
 ///

@@ -7,6 +7,7 @@
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/gemm/fma.hpp"
+#include "rocmforge/gemm/fma_host.hpp"
 #include "rocmforge/gemm/mma.hpp"
 #include "rocmforge/gemm/options.hpp"
 #include "rocmforge/status.hpp"
@@ -71,8 +72,8 @@ bool launch_matrix(mma::instruction_list<I...>, status& launched, std::string_vi
 
 }  // namespace gemm_detail
 
-/// The matrix instruction that `gemm` uses for elements of T on this device, for people; nullptr if
-/// there is none and it multiplies and adds one by one.
+/// The matrix instruction that `gemm` uses for elements of T on this device, for logs; nullptr if
+/// there is none and `gemm` uses multiply-adds.
 template <class T>
 const char* gemm_instruction(const device_properties& device) {
   const char* name = nullptr;

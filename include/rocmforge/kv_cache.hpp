@@ -1,6 +1,6 @@
-// Appending to a cache of keys and values, [num_pages, num_kv_heads, page_size, head_dim], alone or
-// with the rotation of queries and keys. Kwon et al., "Efficient Memory Management for Large
-// Language Model Serving with PagedAttention", 2023. A contiguous cache has one page a sequence.
+// Appending to a cache of keys and values, [num_pages, num_kv_heads, page_size, head_dim], also
+// fused with the rotation of queries and keys. Kwon et al., "Efficient Memory Management for Large
+// Language Model Serving with PagedAttention", 2023. A contiguous cache has one page per sequence.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace rocmforge {
 
-/// What a cache may consist of: numbers, or blocks of 32 along head_dim.
+/// Element types of a cache: numbers, or blocks of 32 along head_dim.
 template <class T>
 concept cache_element = floating_dtype<T> || std::is_same_v<T, q8_0> || std::is_same_v<T, q4_0>;
 
@@ -53,7 +53,7 @@ status append(const char* op, tensor_view<TCache, 4> k_pages, tensor_view<VCache
 namespace kernels {
 
 /// Writes the heads of a token, [num_kv_heads, head_dim], to row `row` of a page, [num_kv_heads,
-/// page_size, head_dim]. Of a quantized page a lane encodes a block at a time.
+/// page_size, head_dim]. Each lane of a quantized page encodes one block at a time.
 template <cache_element TCache, class T, int BlockSize, int WaveSize>
 ROCMFORGE_DEVICE void append_heads(block_context<BlockSize, WaveSize> block,
                                    tensor_view<TCache, 3> page, tensor_view<const T, 2> token,
@@ -82,7 +82,8 @@ ROCMFORGE_DEVICE void append_heads(block_context<BlockSize, WaveSize> block,
   }
 }
 
-/// One block per token (on the host, for several), which works on several heads at once.
+/// One block per token (on the host, one for several tokens), which processes several heads at
+/// once.
 template <class TCache, class T, int BlockSize, int WaveSize>
 struct kv_append {
   static_assert(BlockSize % WaveSize == 0, "kv_append: BlockSize must be a multiple of WaveSize");
@@ -109,9 +110,10 @@ struct kv_append {
   }
 };
 
-/// One block per token (on the host, for several): the table of its cosines and sines, then the
-/// rotated queries, the rotated keys and the values, each to its place. Keys for a quantized cache
-/// are rotated into shared memory, because a block of 32 has its pairs in several lanes.
+/// One block per token (on the host, one for several tokens). It computes the table of the token's
+/// cosines and sines, then writes the rotated queries, the rotated keys and the values. Keys for a
+/// quantized cache are rotated into shared memory first, because the elements of a block of 32 are
+/// in several lanes.
 template <class TCache, class T, int BlockSize, int WaveSize>
 struct rope_kv_append {
   static_assert(BlockSize % WaveSize == 0,
@@ -158,7 +160,8 @@ struct rope_kv_append {
   }
 
  private:
-  /// The keys of a token, rotated; quantized ones come by way of shared memory, some heads at once.
+  /// Rotates and appends the keys of a token; for a quantized cache through shared memory, a few
+  /// heads at a time.
   ROCMFORGE_DEVICE void append_rotated(block_context<BlockSize, WaveSize> block,
                                        shared_storage& shared, int token, int slot) const {
     if constexpr (!quantized) {
@@ -197,8 +200,8 @@ struct rope_kv_append {
 /// A contiguous cache, [batch, num_kv_heads, max_seq_len, head_dim], is one of `batch` pages:
 /// position p of sequence s is slot s * max_seq_len + p.
 ///
-/// What `slots` holds cannot be refused, because it is read on the device: a negative slot says
-/// that its token is not to be kept, and one beyond the last page is not written either.
+/// The launcher cannot check the slots, which are in device memory: a token with a negative slot is
+/// not kept, and one beyond the last page is not written either.
 ///
 /// Asynchronous on `stream`; allocates nothing.
 ///

@@ -6,6 +6,7 @@
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/linear/matvec.hpp"
+#include "rocmforge/linear/matvec_host.hpp"
 #include "rocmforge/linear/tiled.hpp"
 #include "rocmforge/quant.hpp"
 #include "rocmforge/status.hpp"
@@ -14,8 +15,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Up to this many tokens the weights are multiplied as they are read (kernels::matvec), above they
-/// are decoded into a panel first (kernels::linear).
+/// Up to this many tokens kernels::matvec multiplies weights as it reads them; above that
+/// kernels::linear decodes them into a panel first.
 constexpr int max_matvec_tokens(int wave_size) {
   return wave_size == 1 ? 4 : 8;
 }
@@ -24,15 +25,17 @@ constexpr int max_matvec_tokens(int wave_size) {
 /// Asynchronous on `stream`; allocates nothing.
 ///
 /// @tparam Type    how W is stored: float, half, bfloat16 or any block format of quant.hpp
-/// @param y        [num_tokens, out_dim]  output
-/// @param x        [num_tokens, in_dim]
+/// @param y        [num_tokens, out_dim]  output of float, half or bfloat16
+/// @param x        [num_tokens, in_dim]  of float, half or bfloat16, whatever y is of
 /// @param weight   [out_dim, in_dim / block_traits<Type>::elements]
 /// @param bias     [out_dim], or an empty view for none
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
 template <class T, class Type, int BlockSize = default_block_size, class X = const T>
 [[nodiscard]] status linear(tensor_view<T, 2> y, tensor_view<X, 2> x, tensor_view<Type, 2> weight,
                             tensor_view<const float, 1> bias = {}, stream_ref stream = {}) {
-  static_assert(same_elements<X, T>, "linear: x must have the element type of y");
+  static_assert(floating_dtype<std::remove_const_t<X>>,
+                "linear: x must be of float, half or bfloat16");
+  using TX = std::conditional_t<floating_dtype<std::remove_const_t<X>>, std::remove_const_t<X>, T>;
   constexpr const char* op = "linear";
   using weight_type = std::remove_const_t<Type>;
   if (status s = checks::all(
@@ -50,17 +53,17 @@ template <class T, class Type, int BlockSize = default_block_size, class X = con
     constexpr int block_lanes = block_threads<BlockSize, wave>;
     const int num_tokens = y.extent[0], out_dim = y.extent[1];
     if (num_tokens == 1) {
-      using kernel = kernels::matvec<T, weight_type, 1, block_lanes, wave>;
-      return launch(op, kernel{y, elements_as<const T>(x), weight, bias},
+      using kernel = kernels::matvec<T, weight_type, 1, block_lanes, wave, TX>;
+      return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
                     {divide_up(out_dim, kernel::rows_per_block)}, stream);
     }
     if (num_tokens <= max_matvec_tokens(wave)) {
-      using kernel = kernels::matvec<T, weight_type, 4, block_lanes, wave>;
-      return launch(op, kernel{y, elements_as<const T>(x), weight, bias},
+      using kernel = kernels::matvec<T, weight_type, 4, block_lanes, wave, TX>;
+      return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
                     {divide_up(out_dim, kernel::rows_per_block), divide_up(num_tokens, 4)}, stream);
     }
-    using kernel = kernels::linear<T, weight_type, block_lanes, wave>;
-    return launch(op, kernel{y, elements_as<const T>(x), weight, bias},
+    using kernel = kernels::linear<T, weight_type, block_lanes, wave, TX>;
+    return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
                   {divide_up(out_dim, kernel::tile.block_rows),
                    divide_up(num_tokens, kernel::tile.block_tokens)},
                   stream);

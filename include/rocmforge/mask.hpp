@@ -40,7 +40,10 @@ struct add {
   template <class At, int N>
   ROCMFORGE_DEVICE packet<float, N> apply(const packet<float, N>& value, int batch, int head,
                                           int query, At at, int first) const {
-    return value + load(slice(mask, batch, head, query).data + first, at);
+    const auto added = load(slice(mask, batch, head, query).data + first, at);
+    // -infinity hides any score: NaN + -infinity would be NaN.
+    return select_less(added, packet<float, N>(-std::numeric_limits<float>::max()),
+                       packet<float, N>(-__builtin_huge_valf()), value + added);
   }
 };
 
@@ -141,8 +144,8 @@ template <class T, int BlockSize = default_block_size, class X = const T>
                                                   score_ops::scale{factor}, stream);
 }
 
-/// y = x + mask, with -infinity where a key is hidden. One mask for several sequences or heads is a
-/// view whose stride there is 0.
+/// y = x + mask; where the mask is -infinity, y is too, whatever x is, NaN included. One mask for
+/// several sequences or heads is a view whose stride there is 0.
 ///
 /// @param y     [batch, num_heads, q_len, kv_len]  output; may be `x` itself
 /// @param x     [batch, num_heads, q_len, kv_len]

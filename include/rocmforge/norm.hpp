@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/block/packets.hpp"
@@ -22,6 +23,13 @@ struct rms_norm_options {
   float weight_offset = 0;  // 1: rows are multiplied by 1 + weight (Gemma's checkpoints); finite
 };
 
+/// Whether the weight of a norm over rows of T may have these elements: T itself or float, as GGUF
+/// files have it.
+template <class Weight, class T>
+inline constexpr bool is_norm_weight = same_elements<Weight, T> || same_elements<Weight, float>;
+template <class Weight, class T>
+using norm_weight_element = std::conditional_t<same_elements<Weight, float>, float, T>;
+
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace checks::norm {
 
@@ -37,9 +45,9 @@ inline status options(const char* op, const rms_norm_options& o) {
 }
 
 /// Checks of what all norms have.
-template <class T>
+template <class T, class Weight>
 status views(const char* op, tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
-             identity_t<tensor_view<const T, 1>> weight) {
+             tensor_view<Weight, 1> weight) {
   if (status s =
           checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
                       checks::view(op, "weight", weight), checks::same_extents(op, "x", x, y));
@@ -92,14 +100,14 @@ struct row_inputs {
       return load_again(at);
     }
   }
-  /// A lane reads what it read or wrote itself before.
+  /// No barrier needed: each lane re-reads only elements it accessed before.
   template <class Position>
   ROCMFORGE_DEVICE auto load_again(Position at) const {
     return load(AddResidual ? slice(sum, row).data : slice(x, row).data, at);
   }
 };
 
-/// What a row is multiplied by, of its sum of squares. A row of zeros stays zeros, whatever epsilon
+/// Scale factor of a row, given its sum of squares. A row of zeros stays zeros, whatever epsilon
 /// is.
 struct rms_scale {
   float epsilon;
@@ -116,10 +124,12 @@ struct l2_scale {
   }
 };
 
-/// One block per row, which is gone over twice: to sum the squares, then to scale. Accumulates in
-/// float whatever T is. With `AddResidual` the row is first replaced by its sum with `residual`,
-/// rounded to T, so that the result does not depend on whether the addition was fused.
-template <class Scale, class T, int BlockSize, int WaveSize, bool AddResidual = false>
+/// One block per row, in two passes: one sums the squares, one scales. Accumulates in float
+/// whatever T is; the weight may be float beside rows of 16 bits, as files store it. With
+/// `AddResidual` the row is first replaced by its sum with `residual`, rounded to T, so that the
+/// result does not depend on whether the addition was fused.
+template <class Scale, class T, int BlockSize, int WaveSize, bool AddResidual = false,
+          class TWeight = T>
 struct scaled_norm {
   static_assert(BlockSize % WaveSize == 0, "norm: BlockSize must be a multiple of WaveSize");
   static constexpr int block_size = BlockSize;
@@ -128,9 +138,9 @@ struct scaled_norm {
   using row_sum = block_reduce<BlockSize, WaveSize>;
   using shared_storage = typename row_sum::storage;
 
-  tensor_view<T, 2> y;             // [num_rows, hidden_dim]
-  tensor_view<const T, 2> x;       // [num_rows, hidden_dim]
-  tensor_view<const T, 1> weight;  // [hidden_dim] or empty
+  tensor_view<T, 2> y;                   // [num_rows, hidden_dim]
+  tensor_view<const T, 2> x;             // [num_rows, hidden_dim]
+  tensor_view<const TWeight, 1> weight;  // [hidden_dim] or empty
   Scale scale;
   float weight_offset;
   tensor_view<T, 2> sum;             // [num_rows, hidden_dim], with AddResidual: x + residual
@@ -143,7 +153,7 @@ struct scaled_norm {
     // Kept out of the kernel's members, which a store might have changed for all the compiler
     // knows.
     T* const to = slice(y, row).data;
-    const T* const weights = weight.extent[0] != 0 ? weight.data : nullptr;
+    const TWeight* const weights = weight.extent[0] != 0 ? weight.data : nullptr;
     const packet<float, packet_elements> offset(weight_offset);
     for_row_passes<packet_elements>(block, x.extent[1], [&](auto& passes) {
       packet<float, packet_elements> squares[num_packet_slots] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -164,16 +174,16 @@ struct scaled_norm {
   }
 };
 
-template <class T, int BlockSize, int WaveSize, bool AddResidual = false>
-using rms_norm = scaled_norm<rms_scale, T, BlockSize, WaveSize, AddResidual>;
+template <class T, int BlockSize, int WaveSize, bool AddResidual = false, class TWeight = T>
+using rms_norm = scaled_norm<rms_scale, T, BlockSize, WaveSize, AddResidual, TWeight>;
 
 template <class T, int BlockSize, int WaveSize>
 using l2_norm = scaled_norm<l2_scale, T, BlockSize, WaveSize>;
 
-/// One block per row, which is gone over three times: for its mean, for the variance about it, and
-/// to scale. The second pass also finds what rounding left of the mean, so that a row far from 0
-/// keeps all its digits. With `AddResidual` as in scaled_norm.
-template <class T, int BlockSize, int WaveSize, bool AddResidual = false>
+/// One block per row, in three passes: the mean, the variance about it, and the scaling. The second
+/// pass also finds what rounding left of the mean, so that a row far from 0 keeps all its digits.
+/// With `AddResidual` as in scaled_norm.
+template <class T, int BlockSize, int WaveSize, bool AddResidual = false, class TWeight = T>
 struct layer_norm {
   static_assert(BlockSize % WaveSize == 0, "layer_norm: BlockSize must be a multiple of WaveSize");
   static constexpr int block_size = BlockSize;
@@ -182,10 +192,10 @@ struct layer_norm {
   using row_sum = block_reduce<BlockSize, WaveSize>;
   using shared_storage = typename row_sum::storage;
 
-  tensor_view<T, 2> y;             // [num_rows, hidden_dim]
-  tensor_view<const T, 2> x;       // [num_rows, hidden_dim]
-  tensor_view<const T, 1> weight;  // [hidden_dim] or empty
-  tensor_view<const T, 1> bias;    // [hidden_dim] or empty
+  tensor_view<T, 2> y;                   // [num_rows, hidden_dim]
+  tensor_view<const T, 2> x;             // [num_rows, hidden_dim]
+  tensor_view<const TWeight, 1> weight;  // [hidden_dim] or empty
+  tensor_view<const TWeight, 1> bias;    // [hidden_dim] or empty
   float epsilon;
   tensor_view<T, 2> sum;             // [num_rows, hidden_dim], with AddResidual: x + residual
   tensor_view<const T, 2> residual;  // [num_rows, hidden_dim], with AddResidual
@@ -197,8 +207,8 @@ struct layer_norm {
     const float per_element = 1.0f / static_cast<float>(x.extent[1]);
     const row_inputs<T, AddResidual> in{x, residual, sum, row};
     T* const to = slice(y, row).data;
-    const T* const weights = weight.extent[0] != 0 ? weight.data : nullptr;
-    const T* const biases = bias.extent[0] != 0 ? bias.data : nullptr;
+    const TWeight* const weights = weight.extent[0] != 0 ? weight.data : nullptr;
+    const TWeight* const biases = bias.extent[0] != 0 ? bias.data : nullptr;
     const auto mean_of = [&](const floats(&sums)[num_packet_slots]) {
       const float lane_sum = horizontal_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
       return row_sum::reduce(lane_sum, add_op{}, block, shared) * per_element;
@@ -238,7 +248,7 @@ struct layer_norm {
 ///
 /// @param y        [num_rows, hidden_dim]  output; may be `x` itself
 /// @param x        [num_rows, hidden_dim]
-/// @param weight   [hidden_dim], or empty: 1
+/// @param weight   [hidden_dim] of T or float, or empty: 1
 /// @param options  see rms_norm_options
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon or a weight_offset that is not finite
@@ -247,20 +257,22 @@ template <class T, int BlockSize = default_block_size, class X = const T, class 
                               tensor_view<Weight, 1> weight, const rms_norm_options& options,
                               stream_ref stream = {}) {
   static_assert(same_elements<X, T>, "rms_norm: x must have the element type of y");
-  static_assert(same_elements<Weight, T>, "rms_norm: weight must have the element type of y");
+  static_assert(is_norm_weight<Weight, T>,
+                "rms_norm: weight must have the element type of y, or be of float");
+  using TWeight = norm_weight_element<Weight, T>;
   constexpr const char* op = "rms_norm";
   if (status s = checks::all(
-          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const T>(weight)),
+          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const TWeight>(weight)),
           checks::norm::options(op, options));
       !s) {
     return s;
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
-    using kernel = kernels::rms_norm<T, block_threads<BlockSize, wave>, wave>;
+    using kernel = kernels::rms_norm<T, block_threads<BlockSize, wave>, wave, false, TWeight>;
     return launch(op,
                   kernel{y,
                          elements_as<const T>(x),
-                         elements_as<const T>(weight),
+                         elements_as<const TWeight>(weight),
                          {options.epsilon},
                          options.weight_offset,
                          {},
@@ -275,8 +287,10 @@ template <class T, int BlockSize = default_block_size, class X = const T, class 
                               tensor_view<Weight, 1> weight, float epsilon = 1e-5f,
                               stream_ref stream = {}) {
   static_assert(same_elements<X, T>, "rms_norm: x must have the element type of y");
-  static_assert(same_elements<Weight, T>, "rms_norm: weight must have the element type of y");
-  return rms_norm<T, BlockSize>(y, elements_as<const T>(x), elements_as<const T>(weight),
+  static_assert(is_norm_weight<Weight, T>,
+                "rms_norm: weight must have the element type of y, or be of float");
+  using TWeight = norm_weight_element<Weight, T>;
+  return rms_norm<T, BlockSize>(y, elements_as<const T>(x), elements_as<const TWeight>(weight),
                                 rms_norm_options{epsilon, 0}, stream);
 }
 
@@ -288,7 +302,7 @@ template <class T, int BlockSize = default_block_size, class X = const T, class 
 ///                  itself
 /// @param x         [num_rows, hidden_dim]
 /// @param residual  [num_rows, hidden_dim]
-/// @param weight    [hidden_dim], or empty: 1
+/// @param weight    [hidden_dim] of T or float, or empty: 1
 /// @param options   see rms_norm_options
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon, a weight_offset that is not finite, or if `y`
@@ -302,21 +316,23 @@ template <class T, int BlockSize = default_block_size, class Sum = T, class X = 
   static_assert(same_elements<X, T>, "add_rms_norm: x must have the element type of y");
   static_assert(same_elements<Residual, T>,
                 "add_rms_norm: residual must have the element type of y");
-  static_assert(same_elements<Weight, T>, "add_rms_norm: weight must have the element type of y");
+  static_assert(is_norm_weight<Weight, T>,
+                "add_rms_norm: weight must have the element type of y, or be of float");
+  using TWeight = norm_weight_element<Weight, T>;
   constexpr const char* op = "add_rms_norm";
   if (status s = checks::all(
-          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const T>(weight)),
+          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const TWeight>(weight)),
           checks::norm::options(op, options),
           checks::norm::sum(op, y, elements_as<T>(sum), elements_as<const T>(residual)));
       !s) {
     return s;
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
-    using kernel = kernels::rms_norm<T, block_threads<BlockSize, wave>, wave, true>;
+    using kernel = kernels::rms_norm<T, block_threads<BlockSize, wave>, wave, true, TWeight>;
     return launch(op,
                   kernel{y,
                          elements_as<const T>(x),
-                         elements_as<const T>(weight),
+                         elements_as<const TWeight>(weight),
                          {options.epsilon},
                          options.weight_offset,
                          elements_as<T>(sum),
@@ -335,10 +351,12 @@ template <class T, int BlockSize = default_block_size, class Sum = T, class X = 
   static_assert(same_elements<X, T>, "add_rms_norm: x must have the element type of y");
   static_assert(same_elements<Residual, T>,
                 "add_rms_norm: residual must have the element type of y");
-  static_assert(same_elements<Weight, T>, "add_rms_norm: weight must have the element type of y");
-  return add_rms_norm<T, BlockSize>(y, elements_as<T>(sum), elements_as<const T>(x),
-                                    elements_as<const T>(residual), elements_as<const T>(weight),
-                                    rms_norm_options{epsilon, 0}, stream);
+  static_assert(is_norm_weight<Weight, T>,
+                "add_rms_norm: weight must have the element type of y, or be of float");
+  using TWeight = norm_weight_element<Weight, T>;
+  return add_rms_norm<T, BlockSize>(
+      y, elements_as<T>(sum), elements_as<const T>(x), elements_as<const T>(residual),
+      elements_as<const TWeight>(weight), rms_norm_options{epsilon, 0}, stream);
 }
 
 /// Takes its mean from each row of `x`, divides by the standard deviation, then multiplies by
@@ -347,34 +365,37 @@ template <class T, int BlockSize = default_block_size, class Sum = T, class X = 
 ///
 /// @param y        [num_rows, hidden_dim]  output; may be `x` itself
 /// @param x        [num_rows, hidden_dim]
-/// @param weight   [hidden_dim], or empty: 1
-/// @param bias     [hidden_dim], or empty: 0
+/// @param weight   [hidden_dim] of T or float, or empty: 1
+/// @param bias     [hidden_dim] of the weight's type, or empty: 0
 /// @param epsilon  added to the variance; 0 or more
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon
 template <class T, int BlockSize = default_block_size, class X = const T, class Weight = const T,
-          class Bias = const T>
+          class Bias = Weight>
 [[nodiscard]] status layer_norm(tensor_view<T, 2> y, tensor_view<X, 2> x,
                                 tensor_view<Weight, 1> weight, tensor_view<Bias, 1> bias = {},
                                 float epsilon = 1e-5f, stream_ref stream = {}) {
   static_assert(same_elements<X, T>, "layer_norm: x must have the element type of y");
-  static_assert(same_elements<Weight, T>, "layer_norm: weight must have the element type of y");
-  static_assert(same_elements<Bias, T>, "layer_norm: bias must have the element type of y");
+  static_assert(is_norm_weight<Weight, T>,
+                "layer_norm: weight must have the element type of y, or be of float");
+  using TWeight = norm_weight_element<Weight, T>;
+  static_assert(same_elements<Bias, Weight>,
+                "layer_norm: bias must have the element type of weight");
   constexpr const char* op = "layer_norm";
   if (status s = checks::all(
-          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const T>(weight)),
+          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const TWeight>(weight)),
           checks::norm::epsilon(op, epsilon),
-          checks::norm::bias(op, elements_as<const T>(bias), x.extent[1]));
+          checks::norm::bias(op, elements_as<const TWeight>(bias), x.extent[1]));
       !s) {
     return s;
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
-    using kernel = kernels::layer_norm<T, block_threads<BlockSize, wave>, wave>;
+    using kernel = kernels::layer_norm<T, block_threads<BlockSize, wave>, wave, false, TWeight>;
     return launch(op,
                   kernel{y,
                          elements_as<const T>(x),
-                         elements_as<const T>(weight),
-                         elements_as<const T>(bias),
+                         elements_as<const TWeight>(weight),
+                         elements_as<const TWeight>(bias),
                          epsilon,
                          {},
                          {}},
@@ -389,13 +410,13 @@ template <class T, int BlockSize = default_block_size, class X = const T, class 
 ///                  itself
 /// @param x         [num_rows, hidden_dim]
 /// @param residual  [num_rows, hidden_dim]
-/// @param weight    [hidden_dim], or empty: 1
-/// @param bias      [hidden_dim], or empty: 0
+/// @param weight    [hidden_dim] of T or float, or empty: 1
+/// @param bias      [hidden_dim] of the weight's type, or empty: 0
 /// @param epsilon   added to the variance; 0 or more
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument for a negative epsilon or if `y` is `sum`
 template <class T, int BlockSize = default_block_size, class Sum = T, class X = const T,
-          class Residual = const T, class Weight = const T, class Bias = const T>
+          class Residual = const T, class Weight = const T, class Bias = Weight>
 [[nodiscard]] status add_layer_norm(tensor_view<T, 2> y, tensor_view<Sum, 2> sum,
                                     tensor_view<X, 2> x, tensor_view<Residual, 2> residual,
                                     tensor_view<Weight, 1> weight, tensor_view<Bias, 1> bias = {},
@@ -404,24 +425,27 @@ template <class T, int BlockSize = default_block_size, class Sum = T, class X = 
   static_assert(same_elements<X, T>, "add_layer_norm: x must have the element type of y");
   static_assert(same_elements<Residual, T>,
                 "add_layer_norm: residual must have the element type of y");
-  static_assert(same_elements<Weight, T>, "add_layer_norm: weight must have the element type of y");
-  static_assert(same_elements<Bias, T>, "add_layer_norm: bias must have the element type of y");
+  static_assert(is_norm_weight<Weight, T>,
+                "add_layer_norm: weight must have the element type of y, or be of float");
+  using TWeight = norm_weight_element<Weight, T>;
+  static_assert(same_elements<Bias, Weight>,
+                "add_layer_norm: bias must have the element type of weight");
   constexpr const char* op = "add_layer_norm";
   if (status s = checks::all(
-          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const T>(weight)),
+          checks::norm::views(op, y, elements_as<const T>(x), elements_as<const TWeight>(weight)),
           checks::norm::epsilon(op, epsilon),
-          checks::norm::bias(op, elements_as<const T>(bias), x.extent[1]),
+          checks::norm::bias(op, elements_as<const TWeight>(bias), x.extent[1]),
           checks::norm::sum(op, y, elements_as<T>(sum), elements_as<const T>(residual)));
       !s) {
     return s;
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
-    using kernel = kernels::layer_norm<T, block_threads<BlockSize, wave>, wave, true>;
-    return launch(
-        op,
-        kernel{y, elements_as<const T>(x), elements_as<const T>(weight), elements_as<const T>(bias),
-               epsilon, elements_as<T>(sum), elements_as<const T>(residual)},
-        {x.extent[0]}, stream);
+    using kernel = kernels::layer_norm<T, block_threads<BlockSize, wave>, wave, true, TWeight>;
+    return launch(op,
+                  kernel{y, elements_as<const T>(x), elements_as<const TWeight>(weight),
+                         elements_as<const TWeight>(bias), epsilon, elements_as<T>(sum),
+                         elements_as<const T>(residual)},
+                  {x.extent[0]}, stream);
   });
 }
 
@@ -438,8 +462,9 @@ template <class T, int BlockSize = default_block_size, class X = const T>
                              stream_ref stream = {}) {
   static_assert(same_elements<X, T>, "l2_norm: x must have the element type of y");
   constexpr const char* op = "l2_norm";
-  if (status s = checks::all(checks::norm::views(op, y, elements_as<const T>(x), {}),
-                             checks::norm::epsilon(op, epsilon));
+  if (status s = checks::all(
+          checks::norm::views(op, y, elements_as<const T>(x), tensor_view<const T, 1>{}),
+          checks::norm::epsilon(op, epsilon));
       !s)
     return s;
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {

@@ -101,7 +101,7 @@ struct quantize {
   static constexpr int groups = elements / group_size;
   static_assert(BlockSize % groups == 0 || WaveSize == 1,
                 "quantize: BlockSize must be a multiple of the groups of a block");
-  /// Blocks that are encoded at once, and turns that are taken.
+  /// Blocks that are encoded at once, and rounds.
   static constexpr int num_slots = WaveSize == 1 ? 1 : BlockSize / groups;
   static constexpr int num_turns = WaveSize == 1 ? divide_up(8192, elements) : 1;
   struct shared_storage {

@@ -17,10 +17,10 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// The rows of a plain softmax. What kernels::softmax asks of its rows is what is here: how many of
-/// what size, and of each its input, its output, its logits from what was loaded, and one more
-/// logit that joins the sum (-infinity for none). Logits are multiplied with `exponent_scale`,
-/// which must be above 0, after the maximum is subtracted.
+/// Row policy of kernels::softmax. A policy provides num_rows(), row_size() and, per row, `from`,
+/// `to`, logits(...) and sink(): input, output, the logits of a loaded packet, and one more logit
+/// that joins the sum (-infinity for none). Logits are multiplied by `exponent_scale`, which must
+/// be above 0, after the maximum is subtracted.
 template <class T>
 struct softmax_rows {
   using element = T;
@@ -47,10 +47,10 @@ struct softmax_rows {
 
 namespace kernels {
 
-/// One block per row (on the host, for several short ones). Lanes hold a chunk of the row at a
-/// time, in registers or the host's first-level cache, as powers relative to the largest logits so
-/// far. A row of one chunk is read once, and its powers are computed once; a longer one is read
-/// again to write it.
+/// One block per row (on the host, one for several short rows). Lanes hold one chunk of the row at
+/// a time, in registers or the host's first-level cache, as powers relative to the largest logit so
+/// far. A row of one chunk is read once and its powers are computed once; a longer row is read a
+/// second time when the result is written.
 template <class Rows, int BlockSize, int WaveSize>
 struct softmax {
   static_assert(BlockSize % WaveSize == 0, "softmax: BlockSize must be a multiple of WaveSize");
@@ -111,11 +111,11 @@ struct softmax {
 
  private:
   using values = packet<float, packet_elements>;
-  /// Below it there is -infinity alone, whose difference from a maximum of -infinity were NaN.
+  /// Initial maximum: finite, because -infinity - -infinity would be NaN.
   static constexpr float lowest = -std::numeric_limits<float>::max();
 
-  /// Calls `f(i, first)` for the packets of a chunk that are the lane's and in the row: packet i
-  /// begins at element `first`.
+  /// Calls `f(i, first)` for each of the lane's packets of a chunk that are in the row: packet i
+  /// starts at element `first`.
   template <class F>
   ROCMFORGE_DEVICE static void for_each_packet_of_chunk(block_context<BlockSize, WaveSize> block,
                                                         int begin, int size, F&& f) {
@@ -126,7 +126,7 @@ struct softmax {
     if constexpr (WaveSize == 1) {
       const int left = divide_up(size - begin, packet_elements);
       for (int i = 0; i < (left < chunk_packets ? left : chunk_packets); ++i) visit(i);
-    } else {  // unrolled, so that what is held is in registers
+    } else {  // unrolled, to keep the packets in registers
       ROCMFORGE_UNROLL
       for (int i = 0; i < chunk_packets; ++i) visit(i);
     }
@@ -154,8 +154,8 @@ struct softmax {
 
 }  // namespace kernels
 
-/// The softmax of each row of scale * x. Elements of -infinity get 0; a row of nothing else gets
-/// zeros. A row with NaN or +infinity in it becomes NaN.
+/// The softmax of each row of scale * x. Elements of -infinity get 0; a row of only -infinity gets
+/// zeros. A row that contains NaN or +infinity becomes NaN.
 ///
 /// Asynchronous on `stream`; allocates nothing.
 ///

@@ -34,6 +34,13 @@ void compile_rows() {
   compile(relu(rows, rows));
   compile(relu_squared(rows, rows));
   compile(rms_norm(rows, rows, {}));
+  if constexpr (!std::is_same_v<T, float>) {  // the weights of files
+    const tensor_view<const float, 1> weight{};
+    compile(add_layer_norm(rows, rows, rows, rows, weight));
+    compile(add_rms_norm(rows, rows, rows, rows, weight));
+    compile(layer_norm(rows, rows, weight));
+    compile(rms_norm(rows, rows, weight));
+  }
   compile(rope(heads, heads, {}, {.layout = rope_layout::interleaved}));
   compile(sample({}, rows, {}));
   compile(silu(rows, rows));

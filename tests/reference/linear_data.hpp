@@ -63,20 +63,21 @@ struct linear_problem {
 };
 
 /// The inputs of a problem.
-template <class T, class Type>
+template <class TX, class Type>
 struct linear_inputs {
-  std::vector<T> x;
+  std::vector<TX> x;
   std::vector<Type> weight;
   std::vector<float> bias;
   explicit linear_inputs(const linear_problem& p)
-      : x(random_values<T>(std::size_t(p.num_tokens * p.in_dim), 1)),
+      : x(random_values<TX>(std::size_t(p.num_tokens * p.in_dim), 1)),
         weight(reference::random_weights<Type>(std::size_t(p.out_dim * p.in_dim), 2)),
         bias(random_values<float>(p.bias ? std::size_t(p.out_dim) : 0, 3)) {}
 };
 
-template <class T, class Type>
-std::vector<T> run_linear(const linear_problem& p, const linear_inputs<T, Type>& in) {
-  const padded_matrix<T> x(in.x, p.num_tokens, p.in_dim, p.gap), y(p.num_tokens, p.out_dim, p.gap);
+template <class T, class TX, class Type>
+std::vector<T> run_linear_to(const linear_problem& p, const linear_inputs<TX, Type>& in) {
+  const padded_matrix<TX> x(in.x, p.num_tokens, p.in_dim, p.gap);
+  const padded_matrix<T> y(p.num_tokens, p.out_dim, p.gap);
   const padded_matrix<Type> weight(in.weight, p.out_dim, p.in_dim / block_traits<Type>::elements,
                                    p.gap);
   const device_buffer<float> bias(in.bias);
@@ -85,30 +86,35 @@ std::vector<T> run_linear(const linear_problem& p, const linear_inputs<T, Type>&
   return y.download();
 }
 
-/// Compares with double: sums of up to 2080 products, and one rounding to T.
 template <class T, class Type>
+std::vector<T> run_linear(const linear_problem& p, const linear_inputs<T, Type>& in) {
+  return run_linear_to<T>(p, in);
+}
+
+/// Compares with double: sums of up to 2080 products, and one rounding to T.
+template <class T, class Type, class TX = T>
 void check_linear(const linear_problem& p) {
   SCOPED_TRACE(std::to_string(p.num_tokens) + " tokens, " + std::to_string(p.out_dim) + " x " +
                std::to_string(p.in_dim) + (p.bias ? ", bias" : "") + ", gap " +
                std::to_string(p.gap));
-  const linear_inputs<T, Type> in(p);
+  const linear_inputs<TX, Type> in(p);
   const auto expected = reference::linear(to_double(in.x), reference::decode(in.weight),
                                           to_double(in.bias), p.num_tokens, p.out_dim, p.in_dim);
-  expect_close(run_linear(p, in), expected, rounding<T> + 3e-6, 1.0);
+  expect_close(run_linear_to<T>(p, in), expected, rounding<T> + 3e-6, 1.0);
 }
 
 /// Every tail of a row, every number of tokens and of rows about the edges of tiles and kernels,
-/// with and without a bias and gaps, for one pair of element types.
-template <class T, class Type>
+/// with and without a bias and gaps, for one pair of element types (and another one of x).
+template <class T, class Type, class TX = T>
 void check_linear_shapes() {
   int i = 0;
   const auto check = [&i](int num_tokens, int out_dim, int in_dim) {
     ++i;
-    check_linear<T, Type>({.num_tokens = num_tokens,
-                           .out_dim = out_dim,
-                           .in_dim = in_dim,
-                           .bias = i % 2 == 0,
-                           .gap = i % 3});
+    check_linear<T, Type, TX>({.num_tokens = num_tokens,
+                               .out_dim = out_dim,
+                               .in_dim = in_dim,
+                               .bias = i % 2 == 0,
+                               .gap = i % 3});
   };
   for (const int in_dim : {1, 7, 32, 33, 64, 96, 100, 288, 576}) {
     if (in_dim % block_traits<Type>::elements != 0) continue;

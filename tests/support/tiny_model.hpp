@@ -42,6 +42,8 @@ struct tiny_model_options {
   std::function<gguf::tensor_type(const std::string&)> type_of = [](const std::string&) {
     return gguf::tensor_type::f32;
   };
+  /// Size of the elements of the matrix with this name, relative to what is usual.
+  std::function<double(const std::string&)> size_of = [](const std::string&) { return 1.0; };
 };
 
 class tiny_model {
@@ -162,7 +164,8 @@ class tiny_model {
   /// A matrix whose products with numbers of size 1 are of size 1; rows of the embedding are of
   /// size 1 themselves.
   void matrix(const std::string& name, int out_dim, int in_dim) {
-    const double size = name == "token_embd" ? 1 : 1 / std::sqrt(double(in_dim));
+    const double size =
+        options_.size_of(name) * (name == "token_embd" ? 1 : 1 / std::sqrt(double(in_dim)));
     add(name + ".weight", {in_dim, out_dim}, [&]<class Type>(Type) {
       return random<Type>(std::size_t(out_dim) * std::size_t(in_dim), size);
     });

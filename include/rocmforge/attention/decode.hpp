@@ -1,6 +1,6 @@
-// Attention for a few queries, as in generation: every key and value is read once for all queries
-// of its group of heads, and the lanes of a block share the keys. Online softmax: Milakov and
-// Gimelshein, 2018; the merge at the end as in Dao et al., "Flash-Decoding", 2023.
+// Attention for a few queries, as in generation: each key and value is read once for all queries of
+// its group of heads, and the keys are split across the lanes of a block. Online softmax: Milakov
+// and Gimelshein, 2018; the merge at the end as in Dao et al., "Flash-Decoding", 2023.
 #pragma once
 
 #include "rocmforge/attention/problem.hpp"
@@ -13,15 +13,14 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Queries (heads of one group times rows) that a block of kernels::attention_decode serves at
-/// once.
+/// Queries (heads of one group times rows) that one block of kernels::attention_decode processes.
 inline constexpr int attention_decode_rows = 4;
 
 namespace kernels {
 
-/// `lanes_per_key` lanes hold one key: the block's lanes form teams of that size. A team takes
-/// `keys_at_once` keys at a time, keeps its own maximum, sum and output, and at the end the teams'
-/// results are merged through shared memory.
+/// A key is split across `lanes_per_key` lanes (a team). Each team processes `keys_at_once` keys
+/// per step with its own running max, sum and output; the partial results are merged through LDS at
+/// the end.
 template <class Problem, int HeadDim, int BlockSize, int WaveSize>
 struct attention_decode {
   static constexpr int block_size = BlockSize;
@@ -36,9 +35,10 @@ struct attention_decode {
   static constexpr int lanes_per_key = packets < WaveSize ? packets : WaveSize;
   static constexpr int lane_packets = packets / lanes_per_key;
   static constexpr int num_teams = BlockSize / lanes_per_key;
-  static constexpr int keys_at_once =
-      WaveSize == 1 ? packet_size<float, WaveSize> : 4;  // the host's exponentials fill a register
-  // Query and output, the scores of the keys at once, maximum and sum of each row.
+  static constexpr int keys_at_once = WaveSize == 1
+                                          ? packet_size<float, WaveSize>
+                                          : 4;  // on the host one full register of exponentials
+  // Per row: query, output, keys_at_once scores, maximum and sum.
   static constexpr int lane_accumulators =
       num_rows * (2 * lane_packets * packet_elements + keys_at_once + 2);
   static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
@@ -64,13 +64,14 @@ struct attention_decode {
     const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence),
               head_dim = problem.head_dim(), v_head_dim = problem.v_head_dim();
     const int first_row = block.index.x * num_rows, rows_left = group * q_len - first_row;
-    if (rows_left <= 0) return;  // the whole block
+    if (rows_left <= 0) return;  // uniform across the block
     const int team = block.thread / lanes_per_key, lane = block.thread % lanes_per_key;
 
     packet<float, packet_elements> query[num_rows][lane_packets], output[num_rows][lane_packets];
     float maximum[num_rows], sum[num_rows];
     int begin[num_rows], end[num_rows];
-    int first_key = kv_len, last_key = 0;  // of those that some row sees; one after the last
+    int first_key = kv_len, last_key = 0;       // keys that some row sees; one after the last
+    int common_begin = 0, common_end = kv_len;  // keys that every row sees; one after the last
     ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < num_rows; ++r) {
       const int row =
@@ -90,6 +91,8 @@ struct attention_decode {
       end[r] = scoring.mask.end(row / group, q_len, kv_len);
       first_key = begin[r] < first_key ? begin[r] : first_key;
       last_key = end[r] > last_key ? end[r] : last_key;
+      common_begin = begin[r] > common_begin ? begin[r] : common_begin;
+      common_end = end[r] < common_end ? end[r] : common_end;
     }
 
     const attention_decode& held = reloaded(*this);
@@ -133,23 +136,52 @@ struct attention_decode {
         ROCMFORGE_UNROLL_ON_GPU
         for (int i = 0; i < lane_packets; ++i) output[r][i] = output[r][i] * keep;
       }
-      for_each_key([&](int c) {
-        const int position = base + c * num_teams + team;
-        const cache_element* value =
-            held.problem.value(sequence, kv_head, seen(position, first_key, last_key));
-        if (position + step < last_key)
-          prefetch_row(held.problem.key(sequence, kv_head, position + step));
-        packet<float, packet_elements> weights[num_rows];
-        ROCMFORGE_UNROLL
-        for (int r = 0; r < num_rows; ++r) weights[r] = packet<float, packet_elements>(score[r][c]);
-        ROCMFORGE_UNROLL_ON_GPU
-        for (int i = 0; i < lane_packets; ++i) {
-          const auto values =
-              attention_rows::load<packet_elements>(value, element(lane, i), v_head_dim);
+      if (base >= common_begin && base + step <= common_end) {
+        for_each_key([&](int c) {
+          const int position = base + c * num_teams + team;
+          const cache_element* value = held.problem.value(sequence, kv_head, position);
+          if (position + step < last_key)
+            prefetch_row(held.problem.key(sequence, kv_head, position + step));
+          packet<float, packet_elements> weights[num_rows];
           ROCMFORGE_UNROLL
-          for (int r = 0; r < num_rows; ++r) output[r][i] = fma(weights[r], values, output[r][i]);
+          for (int r = 0; r < num_rows; ++r)
+            weights[r] = packet<float, packet_elements>(score[r][c]);
+          ROCMFORGE_UNROLL_ON_GPU
+          for (int i = 0; i < lane_packets; ++i) {
+            const auto values =
+                attention_rows::load<packet_elements>(value, element(lane, i), v_head_dim);
+            ROCMFORGE_UNROLL
+            for (int r = 0; r < num_rows; ++r) output[r][i] = fma(weights[r], values, output[r][i]);
+          }
+        });
+        continue;
+      }
+      // The edge of a mask: each row takes only the keys that it sees. The others may be NaN or
+      // infinite: their weight is 0, but 0 * NaN is NaN.
+      const int last = base + step < last_key ? base + step : last_key;
+      int index = 0;
+      for (int position = base + team; position < last; position += num_teams, ++index) {
+        // Registers of a GPU have no run-time index: there the scores move up by one each time.
+        const int at = WaveSize == 1 ? index : 0;
+        if (position >= first_key) {
+          const cache_element* value = held.problem.value(sequence, kv_head, position);
+          ROCMFORGE_UNROLL_ON_GPU
+          for (int i = 0; i < lane_packets; ++i) {
+            const auto values =
+                attention_rows::load<packet_elements>(value, element(lane, i), v_head_dim);
+            ROCMFORGE_UNROLL_ON_GPU
+            for (int r = 0; r < num_rows; ++r) {
+              if (position < begin[r] || position >= end[r]) continue;
+              output[r][i] =
+                  fma(packet<float, packet_elements>(score[r][at]), values, output[r][i]);
+            }
+          }
         }
-      });
+        if constexpr (WaveSize > 1) {
+          ROCMFORGE_UNROLL
+          for (int r = 0; r < num_rows; ++r) score[r] = without_first(score[r]);
+        }
+      }
     }
 
     ROCMFORGE_UNROLL_ON_GPU
@@ -167,7 +199,7 @@ struct attention_decode {
   }
 
  private:
-  /// The dot products of the keys at once from what their lanes hold.
+  /// The complete dot products of the keys, from the partial sums of a team's lanes.
   ROCMFORGE_DEVICE static packet<float, keys_at_once> whole_scores(
       const dot_accumulator<packet_elements, WaveSize> (&dot)[keys_at_once],
       block_context<BlockSize, WaveSize> block) {
@@ -182,8 +214,8 @@ struct attention_decode {
     }
   }
 
-  /// Asks for a row that is needed after the present keys: on the host their pages come from memory
-  /// one after the other.
+  /// Prefetches a row that is needed after the current keys. Host only: its hardware prefetcher
+  /// does not follow the pages.
   ROCMFORGE_DEVICE static void prefetch_row(const cache_element* row) {
     if constexpr (WaveSize == 1) {
       constexpr int line = 64;
@@ -193,7 +225,7 @@ struct attention_decode {
     }
   }
 
-  /// A loop over the keys at once: unrolled on a GPU, where scores must stay in registers; a real
+  /// Loop over the keys of a step: unrolled on a GPU, where scores must stay in registers; a real
   /// loop on the host.
   template <class F>
   ROCMFORGE_DEVICE static void for_each_key(F&& f) {
@@ -205,13 +237,21 @@ struct attention_decode {
     }
   }
 
+  ROCMFORGE_DEVICE static packet<float, keys_at_once> without_first(
+      const packet<float, keys_at_once>& score) {
+    packet<float, keys_at_once> result(0.0f);
+    ROCMFORGE_UNROLL
+    for (int c = 0; c + 1 < keys_at_once; ++c) result.set(c, score[c + 1]);
+    return result;
+  }
+
   ROCMFORGE_DEVICE static float maximum_of(float a, float b) { return a > b ? a : b; }
-  /// The position itself, or in place of one that no query sees, and whose key may not exist, the
-  /// nearest that one sees.
+  /// The position, clamped to the keys that some row sees: other keys may not exist in memory.
   ROCMFORGE_DEVICE static int seen(int position, int first_key, int last_key) {
     return position < first_key ? first_key : position < last_key ? position : last_key - 1;
   }
-  /// How many of a team's keys at once are among the first `count` positions from its own first on.
+  /// How many of a team's keys in a step are among the `count` positions that start at its first
+  /// one.
   ROCMFORGE_DEVICE static int keys_before(int count) { return (count + num_teams - 1) / num_teams; }
   /// First element of packet i of a lane.
   ROCMFORGE_DEVICE static int element(int lane, int i) {

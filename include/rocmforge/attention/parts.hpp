@@ -1,6 +1,5 @@
 // Attention in parts, each a kernel of its own, with the scores in memory between them:
-// attention_scores, attention_softmax, attention_weighted_sum. (Masks by themselves are in
-// mask.hpp.)
+// attention_scores, attention_softmax, attention_weighted_sum. (Masks are in mask.hpp.)
 #pragma once
 
 #include <cstdint>
@@ -14,9 +13,9 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// What kernels::attention_product multiplies: for each head a matrix A of `rows` x `depth` by a
-/// matrix B of `depth` x `columns`. Rows of A are contiguous along the depth; a line of B, which is
-/// contiguous, is a column of it where `b_lines_are_columns`, else a row.
+/// Operands of kernels::attention_product: for each head a matrix A of `rows` x `depth` and a
+/// matrix B of `depth` x `columns`. Rows of A are contiguous; the contiguous lines of B are its
+/// columns if `b_lines_are_columns`, otherwise its rows.
 namespace attention_operands {
 
 template <class T, class TCache>
@@ -127,10 +126,16 @@ struct attention_product {
         ROCMFORGE_UNROLL
         for (int c = 0; c < lane_packets; ++c) {
           const int column = first_column + (c * lanes_columns + lane_column) * packet_elements;
-          if (column < num_columns) {
-            attention_rows::store(slice(operands.out, batch, head, row).data, column, num_columns,
-                                  sum[round][r][c] * operands.scale);
+          if (column >= num_columns) continue;
+          values result = sum[round][r][c];
+          if constexpr (!Operands::b_lines_are_columns) {
+            // NaN may come from 0 times a value that is not finite. Such rows are rare: the product
+            // need not look for them.
+            if (horizontal_sum(result - result) != 0)
+              result = sum_without_zeros(a, b, row, column, depth, num_columns);
           }
+          attention_rows::store(slice(operands.out, batch, head, row).data, column, num_columns,
+                                result * operands.scale);
         }
       }
     }
@@ -139,8 +144,8 @@ struct attention_product {
  private:
   using values = packet<float, packet_elements>;
 
-  /// Calls `f(line, element, packet)` for the lane's packets of `Lines` x `Elements` from line
-  /// `first_line` and element `first` on; what is beyond the matrix is 0.
+  /// Calls `f(line, element, packet)` for the lane's packets of the `Lines` x `Elements` panel that
+  /// starts at line `first_line` and element `first`; elements beyond the matrix are 0.
   template <int Lines, int Elements, class T, class F>
   ROCMFORGE_DEVICE static void for_each_packet_of_lines(block_context<BlockSize, WaveSize> block,
                                                         const tensor_view<const T, 2>& matrix,
@@ -157,6 +162,22 @@ struct attention_product {
       }
       f(line, element, loaded);
     }
+  }
+
+  /// The product again, for a packet of columns of one row, without the rows of B whose factor is
+  /// 0: a key that is not seen has no influence even where its value is NaN or infinite.
+  template <class A, class B>
+  ROCMFORGE_DEVICE static values sum_without_zeros(const A& a, const B& b, int row, int column,
+                                                   int depth, int num_columns) {
+    values sum(0.0f);
+    for (int k = 0; k < depth; ++k) {
+      const float factor = a(row, k);
+      if (factor == 0) continue;
+      const auto line =
+          attention_rows::load<packet_elements>(slice(b, k).data, column, num_columns);
+      sum = fma(values(factor), line, sum);
+    }
+    return sum;
   }
 
   ROCMFORGE_DEVICE static void multiply(const shared_storage& shared, int row, int lane_column,
@@ -180,7 +201,7 @@ struct attention_product {
 
 }  // namespace kernels
 
-/// Rows of kernels::softmax with all that stands between a score and its weight.
+/// Row policy of kernels::softmax that applies scale, soft cap, mask and sink to the scores.
 template <class T>
 struct attention_softmax_rows {
   using element = T;
@@ -202,7 +223,12 @@ struct attention_softmax_rows {
                                              int size) const {
       constexpr float minus_infinity = -__builtin_huge_valf();
       packet<float, N> exponent = scoring.exponent(loaded * scoring.query_scale);
-      if (mask != nullptr) exponent += attention_rows::load<N>(mask, first, size) * log2_e;
+      if (mask != nullptr) {
+        // -infinity hides any score: NaN + -infinity would be NaN.
+        const packet<float, N> added = attention_rows::load<N>(mask, first, size) * log2_e;
+        exponent = select_less(added, packet<float, N>(-std::numeric_limits<float>::max()),
+                               packet<float, N>(minus_infinity), exponent + added);
+      }
       if (end < first + N) exponent = keep_first(exponent, end - first, minus_infinity);
       if (begin > first) exponent = drop_first(exponent, begin - first, minus_infinity);
       return exponent;
@@ -280,15 +306,15 @@ template <class T, class TCache, int BlockSize = default_block_size>
 
 /// weights = softmax of the scores of each query over the keys that it sees, 0 elsewhere:
 /// e^s / sum(e^s) with s = soft_cap(softmax_scale * score) + mask. A query that sees no key gets
-/// zeros.
+/// zeros. A key that is not seen, or whose mask is -infinity, gets 0 whatever its score is, NaN
+/// included.
 ///
 /// @param weights  [batch, num_heads, q_len, kv_len]  output; may be `scores` itself
 /// @param scores   [batch, num_heads, q_len, kv_len]  of at most 2^30 rows
 /// @param options  as of `attention`, but that a softmax_scale of 0 stands for 1: attention_scores
 ///                 has scaled already
-/// @param mask     [batch, num_heads, q_len, kv_len]  added to the scores, with stride 0 where it
-/// is
-///                 the same for all; or an empty view
+/// @param mask     [batch, num_heads, q_len, kv_len]  added to the scores, or an empty view; a mask
+///                 that all sequences or heads share has stride 0 there
 /// @return as `attention`
 template <class T, int BlockSize = default_block_size, class Scores = const T>
 [[nodiscard]] status attention_softmax(tensor_view<T, 4> weights, tensor_view<Scores, 4> scores,
@@ -324,7 +350,8 @@ template <class T, int BlockSize = default_block_size, class Scores = const T>
   });
 }
 
-/// out = weights v. Head h uses kv head h / (num_heads / num_kv_heads).
+/// out = weights v, where a weight of 0 leaves its value out, which may be NaN or infinite. Head h
+/// uses kv head h / (num_heads / num_kv_heads).
 ///
 /// @param out      [batch, num_heads, q_len, v_head_dim]  output
 /// @param weights  [batch, num_heads, q_len, kv_len]

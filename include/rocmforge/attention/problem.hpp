@@ -1,5 +1,4 @@
-// Where an attention kernel finds its queries, keys and values: in plain tensors, or in pages. A
-// kernel sees rows only.
+// Memory layout of an attention problem: plain tensors or pages. The kernels only ask for rows.
 #pragma once
 
 #include "rocmforge/attention/options.hpp"

@@ -18,32 +18,24 @@ constexpr int widest_packet(int elements) {
   return size;
 }
 
-/// Elements that a lane takes of a row at a time: a packet of T, and of a block of weights at most
-/// the 16 that share the halves of its bytes.
+/// Elements a lane loads at a time: a packet of T; at most 16 of a quantized row, whose elements i
+/// and i + 16 share a byte.
 template <class T, int WaveSize>
 inline constexpr int row_packet = WaveSize == 1 ? packet_size<float, 1> : 8;
 template <floating_dtype T, int WaveSize>
 inline constexpr int row_packet<T, WaveSize> = packet_size<T, WaveSize>;
 
-/// Elements `first` to `first` + N of a row of `head_dim`; those beyond its end are 0.
+/// Elements `first` to `first` + N of a row of `head_dim`; those beyond its end are 0. N divides
+/// `first`, and 16 if the row is quantized.
 template <int N, class T>
 ROCMFORGE_DEVICE packet<float, N> load(const T* row, int first, int head_dim) {
-  if (first + N <= head_dim) return load_packet<N>(row + first);
-  return load_packet<N>(row + first, head_dim - first);
-}
-/// The same of a row of blocks, where N divides `first` and 16.
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> load(const q8_0* row, int first, int head_dim) {
-  if (first >= head_dim) return packet<float, N>(0.0f);
-  const q8_0& block = row[first / 32];
-  return signed_to_float(load_field<N>(block, block.qs + first % 32)) * broadcast<N>(block.d);
-}
-template <int N>
-ROCMFORGE_DEVICE packet<float, N> load(const q4_0* row, int first, int head_dim) {
-  if (first >= head_dim) return packet<float, N>(0.0f);
-  const q4_0& block = row[first / 32];
-  return scaled_bits<4>(load_field<N>(block, block.qs + first % 16), first % 32 < 16 ? 0 : 4, 8,
-                        broadcast<N>(block.d));
+  if constexpr (floating_dtype<T>) {
+    if (first + N <= head_dim) return load_packet<N>(row + first);
+    return load_packet<N>(row + first, head_dim - first);
+  } else {
+    if (first >= head_dim) return packet<float, N>(0.0f);
+    return block_traits<T>::template load<N>(row, first);
+  }
 }
 template <int N, class T>
 ROCMFORGE_DEVICE void store(T* row, int first, int head_dim, const packet<float, N>& value) {
@@ -54,14 +46,14 @@ ROCMFORGE_DEVICE void store(T* row, int first, int head_dim, const packet<float,
   }
 }
 
-/// What exponents are taken relative to: the maximum, or 0 where every key is masked (-inf - -inf
-/// would be NaN).
+/// The number that is subtracted from all exponents: the maximum, or 0 if every key is masked
+/// (-inf - -inf would be NaN).
 ROCMFORGE_DEVICE float finite_maximum(float maximum) {
   return maximum == minus_infinity ? 0.0f : maximum;
 }
 
-/// Natural logarithm of the sum of e^score, from the maximum and the sum in powers of two; -inf
-/// where every key is masked.
+/// Natural logarithm of the sum of e^score, from the maximum and the sum in powers of two; -inf if
+/// every key is masked.
 ROCMFORGE_DEVICE float log_sum_exp(float maximum, float sum) {
   return sum > 0 ? (maximum + log2f(sum)) * 0.693147181f : minus_infinity;
 }

@@ -14,7 +14,7 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 struct attention_scoring {
-  float query_scale;  // that a query is multiplied with: softmax_scale * log2(e) (/ soft_cap)
+  float query_scale;  // factor of the queries: softmax_scale * log2(e) (/ soft_cap)
   float soft_cap;     // logits_soft_cap * log2(e); 0: none
   attention_mask mask;
   tensor_view<const float, 1> sink;  // [num_heads] or empty
@@ -24,7 +24,7 @@ struct attention_scoring {
   ROCMFORGE_DEVICE packet<float, N> exponent(const packet<float, N>& product) const {
     return soft_cap != 0 ? tanh_of(product) * soft_cap : product;
   }
-  /// What the online softmax of a head starts from: its sink, or nothing.
+  /// Initial maximum of the online softmax of a head: its sink, or -infinity.
   ROCMFORGE_DEVICE float first_maximum(int head) const {
     return sink.data != nullptr ? sink(head) * log2_e : -__builtin_huge_valf();
   }

@@ -13,9 +13,9 @@ namespace rocmforge {
 
 /// Shape of the work of one block of kernels::attention.
 struct attention_config {
-  int head_dim;  // the largest it takes, of keys and of values; rows are filled up with zeros
-  int block_q;   // queries a block
-  int block_kv;  // keys at a time
+  int head_dim;  // upper limit for keys and values; shorter rows are padded with zeros
+  int block_q;   // queries per block
+  int block_kv;  // keys per step
   friend constexpr bool operator==(const attention_config&, const attention_config&) = default;
 };
 
@@ -28,8 +28,7 @@ constexpr attention_config attention_config_for(int head_dim, int block_size, in
   attention_config config = head_dim <= 64    ? attention_config{head_dim, 64, 64}
                             : head_dim <= 128 ? attention_config{head_dim, 32, 32}
                                               : attention_config{head_dim, 16, 32};
-  // A block of fewer lanes gets fewer queries: four for each 16 lanes are what their registers
-  // hold.
+  // A smaller block takes fewer queries: the registers of 16 lanes hold four.
   if (config.block_q > block_size / 4) config.block_q = block_size / 4;
   // Each of the rows of 16 lanes gets as many queries as the others.
   const int rows = block_size / 16;
@@ -56,7 +55,7 @@ struct attention {
   static constexpr int output_elements =
       attention_rows::widest_packet<WaveSize>(Config.head_dim / lanes_kv);
   static constexpr int output_packets = Config.head_dim / (lanes_kv * output_elements);
-  // Packets of output in registers while values are added.
+  // Packets of output that are in registers while values are added.
   static constexpr int columns_at_once = output_packets % 4 == 0   ? 4
                                          : output_packets % 3 == 0 ? 3
                                          : output_packets % 2 == 0 ? 2
@@ -69,7 +68,7 @@ struct attention {
                 "attention: block_kv must be a multiple of 16");
   static_assert(Config.head_dim > 0 && Config.head_dim % 16 == 0,
                 "attention: head_dim must be a multiple of 16");
-  // Output, maximum and sum of a lane's queries, and the scores of those it works on.
+  // Output, maximum and sum of all of a lane's queries, and the scores of one round.
   static constexpr int lane_accumulators =
       rounds * lane_q * (Config.head_dim / lanes_kv + 2) + lane_q * (Config.block_kv / lanes_kv);
   static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
@@ -78,7 +77,7 @@ struct attention {
 
   struct shared_storage {
     alignas(64) float query[Config.block_q][Config.head_dim + pad];
-    union {  // keys are done with before the values come
+    union {  // keys are no longer needed when the values are staged
       alignas(64) float key[Config.head_dim][Config.block_kv + pad];  // transposed
       alignas(64) float value[Config.block_kv][Config.head_dim + pad];
     };
@@ -96,7 +95,7 @@ struct attention {
     const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence),
               head_dim = problem.head_dim(), v_head_dim = problem.v_head_dim();
     const int first_query = block.index.x * Config.block_q;
-    if (first_query >= q_len) return;  // the whole block
+    if (first_query >= q_len) return;  // uniform across the block
     const int lane_kv = block.thread % lanes_kv, lane_row = block.thread / lanes_kv * lane_q;
 
     stage_queries(block, shared, sequence, head, first_query, q_len, head_dim);
@@ -120,6 +119,9 @@ struct attention {
     const int end = mask.end(last_query, q_len, kv_len);
     // Tiles start at multiples of their size, so that a query's sums do not depend on the others'.
     const int begin = mask.begin(first_query, q_len, kv_len);
+    // The keys that every query of the block sees.
+    const int common_begin = mask.begin(last_query, q_len, kv_len),
+              common_end = mask.end(first_query, q_len, kv_len);
     const attention& held = reloaded(*this);  // keys and values
     for (int first_key = begin / Config.block_kv * Config.block_kv; first_key < end;
          first_key += Config.block_kv) {
@@ -137,7 +139,13 @@ struct attention {
       for (int round = 0; round < rounds; ++round) {
         const int row = lane_row + round * lanes_q * lane_q;
         if (first_query + row >= q_len && lanes_kv == 1) break;
-        add_values(shared, row, lane_kv, output[round]);
+        if (first_key < common_begin || first_key + Config.block_kv > common_end) {
+          add_values<true>(shared, row, lane_kv, first_query, first_key, q_len, kv_len,
+                           output[round]);
+        } else {
+          add_values<false>(shared, row, lane_kv, first_query, first_key, q_len, kv_len,
+                            output[round]);
+        }
       }
       block.barrier();
     }
@@ -165,7 +173,7 @@ struct attention {
   }
 
  private:
-  /// Packets that staging moves: 16 bytes or a register of what is in memory.
+  /// Packet size of staging: 16 bytes in memory, or one host register.
   template <class T>
   static constexpr int staged = attention_rows::row_packet<T, WaveSize>;
 
@@ -207,16 +215,16 @@ struct attention {
     constexpr int row_packets = Config.head_dim / n;
     for (int i = block.thread; i < Config.block_kv * row_packets; i += BlockSize) {
       const int key = i / row_packets, first = i % row_packets * n;
-      packet<float, n> values(0.0f);  // a weight of zero times what no query sees must be zero
-      if (first_key + key >= begin && first_key + key < end)
-        values = attention_rows::load<n>(problem.value(sequence, kv_head, first_key + key), first,
-                                         v_head_dim);
-      store_packet(&shared.value[key][first], values);
+      // No row reads the values of other keys, see add_values.
+      if (first_key + key < begin || first_key + key >= end) continue;
+      store_packet(&shared.value[key][first],
+                   attention_rows::load<n>(problem.value(sequence, kv_head, first_key + key), first,
+                                           v_head_dim));
     }
   }
 
-  /// Scores of `lane_q` rows with the tile's keys, their weights (left in shared memory), and the
-  /// step of the online softmax.
+  /// Computes the scores of `lane_q` rows with the tile's keys, stores their weights to shared
+  /// memory, and updates the online softmax.
   ROCMFORGE_DEVICE void score_rows(
       block_context<BlockSize, WaveSize> block, shared_storage& shared, int row, int lane_kv,
       int first_query, int first_key, int q_len, int kv_len, float (&maximum)[lane_q],
@@ -277,9 +285,23 @@ struct attention {
     }
   }
 
+  /// Adds the tile's values, times their weights, to the output of `lane_q` rows. With `Masked` a
+  /// row skips the keys that it does not see, whose values may be NaN or infinite: their weight is
+  /// 0, but 0 * NaN is NaN.
+  template <bool Masked>
   ROCMFORGE_DEVICE void add_values(
-      const shared_storage& shared, int row, int lane_kv,
-      packet<float, output_elements> (&output)[lane_q][output_packets]) const {
+      const shared_storage& shared, int row, int lane_kv, int first_query, int first_key, int q_len,
+      int kv_len, packet<float, output_elements> (&output)[lane_q][output_packets]) const {
+    int begin[lane_q], end[lane_q], first_seen = 0, last_seen = Config.block_kv;  // one after it
+    if constexpr (Masked) {
+      ROCMFORGE_UNROLL
+      for (int r = 0; r < lane_q; ++r) {
+        begin[r] = scoring.mask.begin(first_query + row + r, q_len, kv_len) - first_key;
+        end[r] = scoring.mask.end(first_query + row + r, q_len, kv_len) - first_key;
+      }
+      if (begin[0] > first_seen) first_seen = begin[0];  // both grow from row to row
+      if (end[lane_q - 1] < last_seen) last_seen = end[lane_q - 1];
+    }
     using values = packet<float, output_elements>;
     for (int first = 0; first < output_packets; first += columns_at_once) {
       values total[lane_q][columns_at_once];
@@ -288,7 +310,7 @@ struct attention {
         ROCMFORGE_UNROLL
         for (int c = 0; c < columns_at_once; ++c) total[r][c] = output[r][first + c];
       }
-      for (int key = 0; key < Config.block_kv; ++key) {
+      for (int key = first_seen; key < last_seen; ++key) {
         values value[columns_at_once];
         ROCMFORGE_UNROLL
         for (int c = 0; c < columns_at_once; ++c) {
@@ -297,6 +319,9 @@ struct attention {
         }
         ROCMFORGE_UNROLL
         for (int r = 0; r < lane_q; ++r) {
+          if constexpr (Masked) {
+            if (key < begin[r] || key >= end[r]) continue;
+          }
           const values weight(shared.weight[row + r][key]);
           ROCMFORGE_UNROLL
           for (int c = 0; c < columns_at_once; ++c)

@@ -1,5 +1,5 @@
-// What happens to the sums of a product before they are stored: policies, applied to packets of
-// neighboring columns while the sums are still in registers.
+// Epilogues of a product: policies that are applied to packets of neighboring columns while the
+// sums are still in registers.
 #pragma once
 
 #include <type_traits>
@@ -13,12 +13,12 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Where a packet of sums belongs: elements `column` and on of a row of C, of which `count` are in
-/// the row.
+/// Position of a packet of sums in C: it starts at `column` of a row, and `count` of its elements
+/// are in the row.
 struct gemm_position {
   int batch, row, column, count;
 
-  /// The elements of another row that lie above or below the packet; beyond the row's end 0.
+  /// The elements of another tensor's row at the packet's columns; 0 beyond the end of the row.
   template <int N, class T>
   ROCMFORGE_DEVICE packet<float, N> load(const T* from) const {
     return count >= N ? load_packet<N>(from + column) : load_packet<N>(from + column, count);
@@ -30,8 +30,8 @@ struct gemm_position {
 ///     template <int N>
 ///     packet<float, N> operator()(const packet<float, N>& sums, gemm_position at) const;
 ///
-/// for the device, and, where there is something to check, `status check(op, batch, m, n)` for the
-/// host, which the launcher asks first.
+/// for the device and, optionally, `status check(op, batch, m, n)` for the host, which the launcher
+/// calls first.
 namespace epilogue {
 
 struct none {
@@ -126,7 +126,7 @@ struct chain<Last> {
   status check(const char* op, int batch, int m, int n) const;
 };
 
-/// What an epilogue says to a C of this shape.
+/// The result of an epilogue's check for a C of this shape; success if it has none.
 template <class Epilogue>
 status check(const Epilogue& policy, const char* op, int batch, int m, int n) {
   if constexpr (requires { policy.check(op, batch, m, n); }) {
@@ -149,7 +149,8 @@ status chain<Last>::check(const char* op, int batch, int m, int n) const {
 
 namespace gemm_detail {
 
-/// Rounds and stores what the epilogue makes of a packet of sums, as far as it is in its row.
+/// Applies the epilogue to a packet of sums, then rounds and stores the elements that are in the
+/// row.
 template <class TC, int N, class Epilogue>
 ROCMFORGE_DEVICE void store(const tensor_view<TC, 3>& c, gemm_position at,
                             const packet<float, N>& sums, float alpha, const Epilogue& policy) {

@@ -1,10 +1,11 @@
 // C = epilogue(alpha A B) with matrix instructions: a block stages tiles of A and B in shared
-// memory as they are, and each wave keeps a tile of sums, to which it adds by whatever instruction
-// it is given. All that is known of the instruction is its description (platform/mma.hpp).
+// memory, and each wave keeps a tile of sums in registers. The instruction is a template parameter,
+// used only through its description (platform/mma.hpp).
 #pragma once
 
 #include "rocmforge/gemm/epilogue.hpp"
 #include "rocmforge/gemm/operand.hpp"
+#include "rocmforge/gemm/pipeline.hpp"
 #include "rocmforge/platform/mma.hpp"
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/tensor_view.hpp"
@@ -12,7 +13,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// The tile of kernels::gemm_mma where the caller does not say: two rows of waves.
+/// Default tile of kernels::gemm_mma: two rows of waves.
 constexpr gemm_tile gemm_mma_tile_for(int block_size, int wave_size) {
   const int num_waves = block_size / wave_size, waves_m = num_waves > 1 ? 2 : 1;
   // 64 sums a lane: with the operands, room for six waves or more on a SIMD.
@@ -22,8 +23,8 @@ constexpr gemm_tile gemm_mma_tile_for(int block_size, int wave_size) {
 
 namespace gemm_detail {
 
-/// How a lane's elements of an operand lie along k: in runs of `run` neighbors that start at
-/// multiples of `run`, `num_runs` of them. With `place(lane, i)` in the order outer, k.
+/// Positions of a lane's elements of an operand along k: `num_runs` runs of `run` neighbors, each
+/// of which starts at a multiple of `run`. `place(lane, i)` is (outer, k).
 template <mma::instruction I, mma::operand Which>
 struct fragment_layout {
   static constexpr bool is_a = Which == mma::operand::a;
@@ -83,8 +84,9 @@ struct gemm_mma {
 
   using a_layout = gemm_detail::fragment_layout<Instruction, mma::operand::a>;
   using b_layout = gemm_detail::fragment_layout<Instruction, mma::operand::b>;
-  // Which k an instruction multiplies is free as long as A and B agree: those that one lane wants
-  // for this many instructions in turn lie together, so that it reads them at once.
+  // k may be permuted as long as A and B use the same order. The k values that one lane needs for
+  // `turns` consecutive instructions are stored contiguously, so one 16-byte LDS read feeds all of
+  // them.
   static constexpr int run = a_layout::run;
   static_assert(run == b_layout::run && run % 2 == 0,
                 "gemm_mma: A and B must be held in equal runs of k, of whole words");
@@ -105,10 +107,10 @@ struct gemm_mma {
                 "gemm_mma: this tile keeps more in a lane than a lane has registers; take a "
                 "smaller tile or more waves");
 
-  /// Element (row, k) of a staged tile. Neighboring rows are 16 bytes further on than a whole
-  /// number of turns through the banks, so that the rows of an instruction, read 16 bytes at a
-  /// time, are in different ones; and every eight rows skip 32 bytes, so that columns written
-  /// from four places of a row are too.
+  /// Offset of element (row, k) of a staged tile. The row stride is a multiple of the bank cycle
+  /// plus 16 bytes, so that 16-byte reads of the rows of an instruction hit different banks. Eight
+  /// rows are followed by 32 bytes of padding, so that writes of columns from four places of a row
+  /// do so too.
   static constexpr int pad = run * turns * int{sizeof(T)} >= 16 ? 8 : 16;
   ROCMFORGE_DEVICE static constexpr int offset(int row, int k) {
     return row * (Tile.block_k + pad) + row / 8 * 16 + k;
@@ -123,7 +125,7 @@ struct gemm_mma {
   static constexpr int slab_width = Tile.n + 16;
   union shared_storage {
     staged operands;
-    // At the end: one row of tiles of each wave, to be read as rows of C.
+    // For the epilogue: one row of tiles per wave, read back as rows of C.
     alignas(16) float slab[BlockSize / WaveSize][Instruction::m][slab_width];
   };
 
@@ -148,7 +150,7 @@ struct gemm_mma {
   }
 
  private:
-  /// The packets that a lane brings of a tile, as they lie in memory.
+  /// The packets of a tile that one lane loads, in the layout of memory.
   template <int Extent>
   struct in_flight {
     static constexpr int size = 8;
@@ -158,8 +160,9 @@ struct gemm_mma {
                   "gemm_mma: the lanes must bring the same even number of packets of a tile");
     raw_packet<T, size> held[count];
 
-    /// Across k two packets of a lane are neighbors, and lanes go four packets along a line, then
-    /// down k: 64 bytes of memory together, and every bank of shared memory once.
+    /// Tiles that are contiguous across k: two packets of a lane are neighbors along k; lanes go
+    /// four packets along a line, then down k. So a wave reads 64 contiguous bytes and writes each
+    /// bank of shared memory once.
     ROCMFORGE_DEVICE static gemm_detail::staged_place of(int i, int thread, bool along_k) {
       if (along_k) {
         const int index = thread + i * BlockSize;
@@ -208,23 +211,12 @@ struct gemm_mma {
       ROCMFORGE_UNROLL
       for (int j = 0; j < tiles_n; ++j) sums[i][j] = {};
     }
-    in_flight<Tile.block_m> next_a;
-    in_flight<Tile.block_n> next_b;
-    next_a.load(left, place.first_row, 0, block.thread);
-    next_b.load(right, place.first_column, 0, block.thread);
-    for (int first_k = 0; first_k < k; first_k += Tile.block_k) {
-      next_a.store(shared.a, left.along_k, block.thread);
-      next_b.store(shared.b, right.along_k, block.thread);
-      block.barrier();
-      if (first_k + Tile.block_k < k) {  // on their way while these are multiplied
-        next_a.load(left, place.first_row, first_k + Tile.block_k, block.thread);
-        next_b.load(right, place.first_column, first_k + Tile.block_k, block.thread);
-      }
-      ROCMFORGE_UNROLL
-      for (int step = 0; step < steps; ++step)
-        multiply_step(block.lane(), shared, sums, first_row, first_column, step);
-      block.barrier();
-    }
+    gemm_detail::staged_pipeline<in_flight<Tile.block_m>, in_flight<Tile.block_n>, Tile.block_k>(
+        block, shared, left, right, place, k, [&] {
+          ROCMFORGE_UNROLL
+          for (int step = 0; step < steps; ++step)
+            multiply_step(block.lane(), shared, sums, first_row, first_column, step);
+        });
   }
 
   /// `turns` instructions for each tile.
@@ -248,8 +240,8 @@ struct gemm_mma {
     }
   }
 
-  /// A lane's elements for `turns` instructions. Element k of instruction t is k / run runs of all
-  /// turns further on, and t runs.
+  /// A lane's elements for `turns` instructions. Element k of instruction t is at offset
+  /// (k / run * turns + t) * run + k % run.
   template <class Layout>
   ROCMFORGE_DEVICE static void read(typename Layout::registers (&held)[turns], const T* from,
                                     int first, int lane, int step) {
@@ -270,8 +262,8 @@ struct gemm_mma {
       held[turn] = __builtin_bit_cast(typename Layout::registers, of_turn[turn]);
   }
 
-  /// The sums, one row of tiles at a time, by way of shared memory: whichever lanes hold a row, it
-  /// is stored in packets.
+  /// Stores the sums, one row of tiles at a time, through shared memory, so that rows of C are
+  /// stored in packets whatever the instruction's layout is.
   ROCMFORGE_DEVICE void finish(block_context<BlockSize, WaveSize> block, shared_storage& shared,
                                const typename Instruction::c_registers (&sums)[tiles_m][tiles_n],
                                gemm_detail::block_place place) const {

@@ -1,5 +1,5 @@
-// What the kernels for dense products share: the shape of a block's work, which part of C a block
-// takes, and how a tile of an operand comes from memory, whichever of its axes is contiguous.
+// Shared by the kernels for dense products: the tile of a block, its position in C, and loading a
+// tile of an operand from memory, whichever of its axes is contiguous.
 #pragma once
 
 #include <cstdint>
@@ -62,8 +62,8 @@ struct operand {
     return {data + row * outer_stride + column * k_stride, count};
   }
 
-  /// The packets of a tile that are a lane's: N elements each, where `place(i)` says. All of a
-  /// tile's are asked for before the first arrives, unless the tile leaves the matrix.
+  /// Loads a lane's packets of a tile, N elements each, at `place(i)`. Inside the matrix all loads
+  /// are issued before the first result is used.
   template <int N, int Count, class Place>
   ROCMFORGE_DEVICE void load_tile(raw_packet<T, N> (&held)[Count], int first, int rows, int first_k,
                                   int columns, const Place& place) const {
@@ -85,7 +85,7 @@ struct operand {
   }
 };
 
-/// Where an element of a staged tile belongs.
+/// Position of an element in a staged tile.
 struct staged_place {
   int outer, k;
 };
@@ -95,8 +95,8 @@ struct block_place {
   int batch, first_row, first_column;
 };
 
-/// Blocks go down the tiles of a column eight rows at a time, so that those which run at the same
-/// time share tiles of A and of B in the caches.
+/// Blocks traverse the tiles of C in groups of eight rows, column by column, so that blocks that
+/// run at the same time share tiles of A and B in the caches.
 ROCMFORGE_DEVICE block_place place_of(int block, const gemm_tile& tile, int m, int n) {
   constexpr int rows_together = 8;
   const int tiles_m = divide_up(m, tile.block_m), tiles_n = divide_up(n, tile.block_n);

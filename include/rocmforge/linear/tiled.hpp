@@ -1,4 +1,4 @@
-// y = x W^T for many tokens: a block decodes a panel of W once, as floats, and multiplies it with a
+// y = x W^T for many tokens: a block decodes a panel of W to floats once and multiplies it by a
 // tile of tokens; each lane keeps a small tile of sums in registers.
 #pragma once
 
@@ -31,7 +31,7 @@ constexpr linear_tile linear_tile_for(int block_size, int wave_size) {
 
 namespace kernels {
 
-template <class T, class Type, int BlockSize, int WaveSize>
+template <class T, class Type, int BlockSize, int WaveSize, class TX = T>
 struct linear {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
@@ -46,7 +46,7 @@ struct linear {
   static constexpr int rounds_tokens = tile.block_tokens / (lanes_tokens * tile.lane_tokens);
   static constexpr int panel_stride = tile.block_k + packet_elements;
   static constexpr bool stages_tokens =
-      WaveSize > 1;  // a host reads them where they are, through its caches
+      WaveSize > 1;  // the host reads them in place, through its caches
   static_assert(BlockSize % lanes_rows == 0 &&
                     lanes_tokens * tile.lane_tokens * rounds_tokens == tile.block_tokens,
                 "linear: the lanes must cover the block's tile");
@@ -64,7 +64,7 @@ struct linear {
   };
 
   tensor_view<T, 2> y;                // [num_tokens, out_dim]
-  tensor_view<const T, 2> x;          // [num_tokens, in_dim]
+  tensor_view<const TX, 2> x;         // [num_tokens, in_dim]
   tensor_view<const Type, 2> weight;  // [out_dim, in_dim / elements]
   tensor_view<const float, 1> bias;   // [out_dim] or empty
 
@@ -147,7 +147,7 @@ struct linear {
       ROCMFORGE_UNROLL
       for (int j = 0; j < tile.lane_rows; ++j) acc[i][j] = dot_start<accumulator>(sums[i][j]);
     }
-    const T* direct[tile.lane_tokens];
+    const TX* direct[tile.lane_tokens];
     ROCMFORGE_UNROLL
     for (int i = 0; i < tile.lane_tokens; ++i) {
       const int wanted = first_token + token + i * lanes_tokens;

@@ -15,7 +15,7 @@
 
 namespace rocmforge {
 
-/// What sets the architectures of the llama family apart.
+/// Differences between the architectures of the llama family.
 struct architecture_traits {
   std::string_view name;        // general.architecture
   bool rope_half_split = true;  // pairs (i, i + rotary_dim / 2), not (2i, 2i + 1)
@@ -23,9 +23,9 @@ struct architecture_traits {
   bool qk_norm = false;           // queries and keys are normalized head by head
   bool gelu = false;              // GeGLU (tanh), not SwiGLU
   bool scales_embedding = false;  // by sqrt(hidden_dim)
-  bool post_norms = false;        // what attention and feed-forward network add is normalized
+  bool post_norms = false;        // outputs of attention and feed-forward are normalized
   bool joined_gate_up = false;    // both in ffn_up.weight
-  int global_every = 0;           // the sliding window is left out in every so-many-th layer
+  int global_every = 0;           // every n-th layer has no sliding window; 0: all have one
   int default_window = 0;         // where the file has no attention.sliding_window
   float local_rope_theta = 0;     // of layers with a window, unscaled; 0: as the others
 };
@@ -75,10 +75,10 @@ struct model_config {
   float attention_soft_cap = 0;  // of scores; 0: none
   float logits_soft_cap = 0;     // 0: none
   int sliding_window = 0;        // of the layers that have a sliding window; 0: none has
-  int global_every = 0;          // every so-many-th layer has none
+  int global_every = 0;          // every n-th layer has none; 0: all have one
   float local_rope_theta = 0;    // of layers with a window, unscaled; 0: as the others
 
-  /// Whether a layer attends to the last sliding_window tokens alone.
+  /// Whether a layer attends only to the last sliding_window tokens.
   [[nodiscard]] bool is_local(int layer) const {
     return sliding_window != 0 && (global_every == 0 || layer % global_every != global_every - 1);
   }
@@ -141,8 +141,8 @@ class reader {
   }
 
  private:
-  /// A vocabulary may be shorter than the embedding, whose rows are often padded; a longer one has
-  /// tokens that no row stands for.
+  /// A vocabulary may be shorter than the embedding, whose rows are often padded, but not longer:
+  /// some tokens would have no row.
   void check_vocabulary(int num_rows) const {
     const std::string rows = ", but token_embd.weight has " + std::to_string(num_rows) + " rows";
     if (integer("vocab_size", 1, 1 << 24, num_rows) != num_rows)

@@ -1,5 +1,5 @@
-// A transformer layer, composed of the library's public ops: what a paper's figure shows, one line
-// a box.
+// A transformer layer, composed of the library's public ops: one line for each box of the usual
+// figure.
 #pragma once
 
 #include "rocmforge/activation.hpp"
@@ -14,7 +14,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// What one step is about, in device memory.
+/// Inputs of one step, in device memory.
 struct step_inputs {
   tensor_view<const int, 1> positions;  // [num_tokens]
   tensor_view<const int, 1> slots;      // [num_tokens]  where each token's keys and values go
@@ -39,14 +39,14 @@ inline tensor_view<float, 3> heads_of(const tensor_view<float, 2>& x, int first,
   return {x.data + first, {x.extent[0], num_heads, head_dim}, {x.stride[0], head_dim, 1}};
 }
 
-/// In what the layers of a model differ: some see the last tokens alone, and rotate otherwise.
+/// Per-layer attention settings: sliding-window layers have a window and their own RoPE parameters.
 struct layer_attention {
   rope_options rotation;
   int sliding_window = 0;  // 0: all tokens
 };
 
 /// One layer: attention and feed-forward network, each added to the residual stream. Reads
-/// `normed`, which the step before left there, and leaves there the stream normalized with
+/// `normed`, the output of the layer before, and replaces it by the stream normalized with
 /// `next_norm` (the next layer's first norm, or the output's). Asynchronous on `stream`; allocates
 /// nothing, copies nothing between host and device.
 ///

@@ -3,6 +3,7 @@
 // PagedAttention", 2023.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -29,8 +30,8 @@ struct paged_cache_options {
   dtype type = dtype::f32;
 };
 
-/// The pages, and which of them are free. Pages belong to the cache; sequences borrow them and must
-/// not outlive it. It stays where it is, because its sequences know it by its address.
+/// The pages and the list of free ones. Pages belong to the cache; sequences borrow them and must
+/// not outlive it. Neither copyable nor movable, because its sequences hold its address.
 class paged_cache {
  public:
   /// @throws error if an option is not positive, the tokens or bytes are too many to count, or the
@@ -175,7 +176,49 @@ class cached_sequence {
            position % page_size;
   }
 
+  /// Why logits are NaN, if a cache of f16 is the reason: the first layer with keys or values that
+  /// are larger than f16 can hold, as a sentence. Empty if there is none, or if NaN came before it
+  /// (from damaged weights, say). Copies the sequence's pages to the host and waits for them.
+  [[nodiscard]] std::string overflow(stream_ref stream = {}) const {
+    if (cache_->options_.type != dtype::f16) return {};
+    for (int layer = 0; layer < cache_->options_.num_layers; ++layer) {
+      const contents keys = contents_of(cache_->keys<half>(layer), stream),
+                     values = contents_of(cache_->values<half>(layer), stream);
+      if (keys.nan || values.nan) return {};
+      if (keys.infinity || values.infinity) {
+        return std::string("the key-value cache: some ") + (keys.infinity ? "keys" : "values") +
+               " of layer " + std::to_string(layer) +
+               " are larger than 65504, the largest number of its type f16";
+      }
+    }
+    return {};
+  }
+
  private:
+  /// Whether some elements of the sequence's keys or values are no finite numbers.
+  struct contents {
+    bool infinity = false, nan = false;
+  };
+  [[nodiscard]] contents contents_of(const tensor_view<half, 4>& pages, stream_ref stream) const {
+    const paged_cache_options& o = cache_->options_;
+    std::vector<half> rows(static_cast<std::size_t>(o.num_kv_heads) *
+                           static_cast<std::size_t>(o.page_size) *
+                           static_cast<std::size_t>(o.head_dim));
+    contents found;
+    for (int first = 0; first < length_; first += o.page_size) {
+      const half* page = slice(pages, pages_[static_cast<std::size_t>(first / o.page_size)]).data;
+      platform_memory::download(rows.data(), page, rows.size() * sizeof(half), stream);
+      stream.synchronize();
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto row = static_cast<int>(i / static_cast<std::size_t>(o.head_dim)) % o.page_size;
+        if (first + row >= length_) continue;  // no token's: never written
+        found.infinity = found.infinity || std::isinf(static_cast<float>(rows[i]));
+        found.nan = found.nan || std::isnan(static_cast<float>(rows[i]));
+      }
+    }
+    return found;
+  }
+
   [[nodiscard]] std::size_t pages_for(int num_tokens) const {
     const auto page_size = static_cast<std::size_t>(cache_->options_.page_size);
     return (static_cast<std::size_t>(num_tokens) + page_size - 1) / page_size;

@@ -1,4 +1,4 @@
-// A model that runs: weights, and the plan and buffers of a step over one or several sequences.
+// A model: weights, and the plan and buffers of a step over one or several sequences.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// The largest step that buffers are made for.
+/// Limits of a step, for which buffers are allocated.
 struct transformer_options {
   int max_tokens = 512;   // tokens of a step, all sequences together
   int max_sequences = 1;  // sequences of a step
@@ -31,7 +31,7 @@ struct transformer_options {
 struct sequence_step {
   cached_sequence* sequence;
   std::span<const int> tokens;  // at least one
-  bool all_logits = false;      // of every token, not of the last alone
+  bool all_logits = false;      // of every token, not only of the last
 };
 
 /// Weights in device memory and everything a step needs, allocated once.
@@ -60,7 +60,7 @@ class transformer {
   [[nodiscard]] const model_config& config() const { return config_; }
   [[nodiscard]] const transformer_options& options() const { return options_; }
   [[nodiscard]] const model_weights& weights() const { return weights_; }
-  /// How a layer attends and rotates.
+  /// Attention settings of a layer.
   [[nodiscard]] const layer_attention& attention_of(int layer) const {
     return config_.is_local(layer) ? last_tokens_ : all_tokens_;
   }
@@ -86,14 +86,13 @@ class transformer {
   }
 
   /// Appends tokens to sequences of `cache`, side by side, and computes logits of the last token of
-  /// each (or of all). The sequences' keys and values, but not each other's, are what a token sees.
+  /// each (or of all). A token attends to its own sequence only.
   ///
   /// @return [num_rows, vocab_size] in device memory, row by row in the order of `steps`; valid
   /// until the next step
-  /// @throws error if a token is out of range, the step is larger than the options said, a sequence
-  /// is of another cache or given
-  ///         twice, the cache of another model, a context or the cache full; the sequences are as
-  ///         before then
+  /// @throws error if a token is out of range, the step exceeds the options, a sequence is of
+  ///         another cache or given twice, the cache is of another model, or a context or the cache
+  ///         is full; the sequences are then unchanged
   tensor_view<const float, 2> step(paged_cache& cache, std::span<const sequence_step> steps,
                                    stream_ref stream = {}) {
     int num_tokens = 0, num_rows = 0;
@@ -175,7 +174,7 @@ class transformer {
     }
   }
 
-  /// Everything a step must know, as one copy of integers.
+  /// Uploads the inputs of a step in one copy.
   inputs upload_inputs(std::span<const sequence_step> steps, int num_tokens, int num_rows,
                        stream_ref stream) {
     const int batch = static_cast<int>(steps.size());
@@ -225,8 +224,8 @@ class transformer {
     return in;
   }
 
-  /// How positions turn queries and keys. LongRoPE has divisors of its own, and a factor, for
-  /// sequences that may grow beyond the original context.
+  /// RoPE parameters. LongRoPE has its own divisors, and a factor, for sequences that may grow
+  /// beyond the original context.
   [[nodiscard]] rope_options rotation() const {
     const bool extended = options_.max_length > config_.original_context;
     const device_buffer<float>& factors = extended && weights_.long_rope_factors.size() != 0

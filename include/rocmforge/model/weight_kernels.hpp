@@ -1,5 +1,5 @@
-// Products and look-ups for every weight format are a minute of compiling. A program that uses
-// models in more than one source includes this header in each, and compiles the kernels once:
+// Products and look-ups for every weight format take a minute to compile. A program that uses
+// models in several sources includes this header in each of them, and compiles the kernels once:
 //
 //   #include <rocmforge/model/weight_kernels.hpp>
 //   ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(q4_k)       // in one source, for each format
@@ -20,7 +20,7 @@
       rocmforge::tensor_view<float, 2>, rocmforge::tensor_view<const Type, 2>,       \
       rocmforge::tensor_view<const int, 1>, rocmforge::stream_ref);
 
-/// The kernels of one format, in the source that has it.
+/// Instantiates the kernels of one format.
 #define ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(Type) ROCMFORGE_WEIGHT_KERNELS(, Type)
 
 namespace rocmforge {

@@ -322,7 +322,7 @@ class weight_loader {
     return values.empty() ? device_buffer<float>() : device_buffer<float>(values, stream_);
   }
 
-  /// What angles are divided by, pair by pair; empty if there is no such tensor.
+  /// Divisors of the angles of each pair; empty if there is no such tensor.
   device_buffer<float> divisors(const std::string& name) {
     if (names_.find(name) == nullptr) return {};
     const std::vector<float> factors = floats(name, config_.rotary_dim / 2);
@@ -391,7 +391,7 @@ class weight_loader {
       on_progress_(static_cast<double>(used_.size()) / static_cast<double>(file_.tensors().size()));
   }
 
-  /// A tensor that nothing reads would be a weight silently ignored.
+  /// Throws if some tensor was not read: a weight would be silently ignored.
   void refuse_leftovers() const {
     for (const gguf::tensor_info& tensor : file_.tensors()) {
       if (!used_.contains(tensor.name)) {

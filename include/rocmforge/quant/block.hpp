@@ -14,15 +14,14 @@ namespace rocmforge {
 /// Every format is read in groups of this many elements of a row.
 inline constexpr int group_elements = 32;
 
-/// What a tensor may hold without blocks: each element is its own value.
+/// Element types of a tensor without blocks.
 template <class T>
 concept dense_weight = floating_dtype<T> || std::is_arithmetic_v<T>;
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// What a lane decodes at once: elements N*part to N*part + N - 1 of a group, and the same 16
-/// further on. (Four-bit formats hold such a pair in the same bytes.) `part` counts from 0 to 16/N
-/// - 1.
+/// The elements that a lane decodes together: N*part to N*part + N - 1 of a group, and those 16
+/// after them. (Four-bit formats store such a pair in the same bytes.) `part` is 0 to 16/N - 1.
 template <int N>
 struct weight_pair {
   packet<float, N> low, high;
@@ -30,18 +29,21 @@ struct weight_pair {
 template <int N>
 inline constexpr int num_parts = 16 / N;
 
-/// A format of blocks is a struct with the layout of its file, and this beside it:
+/// A block format is a struct with the layout of the file, and a specialization of this with:
 /// - `elements`: weights in one block, a multiple of 32;
 /// - `values<N, Half>(block, group, part)`: elements 16 * Half + N * part and on of the group.
 ///
-/// Where each 16 or 32 weights have a scale of their own, which is packed, it has instead
+/// If each 16 or 32 weights have a packed scale of their own, it has instead
 /// - `scale(block, group, half)`: the scale (and offset) of half a group;
 /// - `values<N, Half>(block, scale, group, part)`;
-/// - `scales(block)`: all of them at once, which costs a processor less.
+/// - `scales(block)`: all of them at once, which is cheaper on the host.
+///
+/// A format of 32 weights that keys and values may have also has
+/// - `at<N>(block, half, offset)`: elements 16 * half + offset and on, where N divides `offset`.
 template <class Type>
 struct block_format;
 
-/// What a weight's number is multiplied by, and what is added.
+/// Scale and offset: weight = q * d + m.
 struct affine {
   float d, m;
 };
@@ -71,15 +73,15 @@ struct unpacked<Type> {
   using type = decltype(block_format<Type>::scales(std::declval<const Type&>()));
 };
 }  // namespace quant_detail
-/// What `scales` of a format returns, and nothing where it has none.
+/// Return type of a format's `scales`; an empty struct if it has none.
 template <class Type>
 using unpacked_scales = typename quant_detail::unpacked<Type>::type;
 
 /// How a row of weights is stored as an array of `Type`:
 /// - `elements`: weights in one `Type`;
 /// - `decode<N>(row, group, part, count)`: a weight_pair of group `group` of the row as floats.
-/// `count` is the number of elements from the group's first to the row's end; those beyond it are 0
-/// and not read. (A row of blocks is a whole number of groups.)
+/// `count` is the number of elements from the start of the group to the end of the row; elements
+/// beyond it are 0 and not read. (A row of blocks is a whole number of groups.)
 template <class Type>
 struct block_traits {
   using format = block_format<Type>;
@@ -100,7 +102,13 @@ struct block_traits {
     }
   }
 
-  /// The scales of a block, unpacked, where it has some.
+  /// Elements `first` to `first` + N of a row of keys or values. N divides `first` and 16.
+  template <int N>
+  ROCMFORGE_DEVICE static packet<float, N> load(const Type* row, int first) {
+    return format::template at<N>(row[first / elements], first % elements / 16, first % 16);
+  }
+
+  /// The unpacked scales of a block, if its format has any.
   using scales = unpacked_scales<Type>;
   ROCMFORGE_DEVICE static scales scales_of([[maybe_unused]] const Type& block) {
     if constexpr (has_block_scales<Type>) {
@@ -135,17 +143,18 @@ struct block_traits<T> {
   }
 };
 
-// ---- steps that formats share ----
+// ---- shared by several formats ----
 
-/// N bytes of a field of a block, which is aligned as the block is (and lies at an even offset, or
-/// at a multiple of 4, as the block's size does).
+/// N bytes of a field of a block, which has the alignment of the block (its offset is even, or a
+/// multiple of 4, like the size of the block).
 template <int N, class Block, class Byte>
 ROCMFORGE_DEVICE byte_packet<N> load_field([[maybe_unused]] const Block& block, const Byte* p) {
   return load_byte_packet<N, static_cast<int>(alignof(Block))>(p);
 }
 
-/// f(q) for numbers q of Bits bits. All values at once, then one look-up a number, where that is an
-/// instruction. It looks at four (or five) bits: values repeat where there are fewer.
+/// f(q) for numbers q of Bits bits. Where a table look-up is one instruction, f is computed for all
+/// values first, then looked up for each number. The look-up uses four (or five) bits: the table
+/// repeats if there are fewer.
 template <int Bits, int N, class F>
 ROCMFORGE_DEVICE packet<float, N> map_numbers(const packet<int, N>& q, F&& f) {
   if constexpr (has_lookup && N == 16 && Bits <= 5) {
@@ -162,7 +171,7 @@ ROCMFORGE_DEVICE packet<float, N> map_numbers(const packet<int, N>& q, F&& f) {
   }
 }
 
-/// f(q) for the Bits-bit number q that begins at bit `first` of each byte.
+/// f(q) for the Bits-bit number q that starts at bit `first` of each byte.
 template <int Bits, int N, class F>
 ROCMFORGE_DEVICE packet<float, N> map_bits(const byte_packet<N>& bytes, int first, F&& f) {
   if constexpr (has_lookup && N == 16 && Bits <= 5) {
@@ -188,7 +197,7 @@ ROCMFORGE_DEVICE packet<float, N> scaled_bits(const byte_packet<N>& bytes, int f
   return map_bits<Bits>(bytes, first, [&](const packet<float, N>& q) { return fma(q, d, m); });
 }
 
-/// d times the number of a table that the four bits of each byte from bit `first` on name.
+/// d * table[q] for the four-bit number q that starts at bit `first` of each byte.
 template <int N>
 ROCMFORGE_DEVICE packet<float, N> scaled_lookup(const std::int8_t (&table)[16],
                                                 const byte_packet<N>& bytes, int first, float d) {

@@ -8,9 +8,9 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// `block_encoder<Type>::encode(to, value)` writes the block whose element i is about `value(i)`.
-/// Elements are asked for more than once, with indices that are known at compile time where the
-/// format has 32 of them, so that they may be an array in registers.
+/// `block_encoder<Type>::encode(to, value)` writes the block whose element i approximates
+/// `value(i)`. It calls `value` several times for each element; for formats of 32 elements the
+/// indices are compile-time constants, so that the values may be an array in registers.
 template <class Type>
 struct block_encoder;
 
@@ -25,7 +25,7 @@ ROCMFORGE_DEVICE float inverse(float x) {
 ROCMFORGE_DEVICE int clamp(int q, int low, int high) {
   return q < low ? low : q > high ? high : q;
 }
-/// Halves away from 0.
+/// Rounds to the nearest whole number, halves away from 0.
 ROCMFORGE_DEVICE int round_away(float x) {
   return static_cast<int>(x < 0 ? x - 0.5f : x + 0.5f);
 }

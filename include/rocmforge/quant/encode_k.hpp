@@ -220,8 +220,8 @@ ROCMFORGE_DEVICE std::uint8_t six_bit_byte(const block_in_progress& from, int i)
 
 }  // namespace encoding
 
-/// Of a format of 256 weights: `group_size` and `groups`; `fit(v)` and `round(to, group, v)` of one
-/// group; and `pack(to, from, lane)`, of which each of `groups` lanes does its part.
+/// Encoder of a format of 256 weights: `group_size` and `groups`; `fit(v)` and `round(to, group,
+/// v)` for one group; and `pack(to, from, lane)`, whose work `groups` lanes share.
 template <>
 struct block_encoder<q2_k>
     : encoding::offset_encoder<16, encoding::bounds{0, 3}, encoding::bounds{0, 15}> {
@@ -301,7 +301,7 @@ struct block_encoder<q8_k> {
   ROCMFORGE_DEVICE static affine fit(const float (&v)[16]) {
     return {encoding::extreme<16>([&](int i) { return v[i]; }), 0};
   }
-  /// What weights are multiplied by: the extreme one becomes -127.
+  /// Scale factor of the weights: the one of largest magnitude becomes -127.
   ROCMFORGE_DEVICE static float factor(const float (&extremes)[16]) {
     const float extreme = encoding::extreme<16>([&](int i) { return extremes[i]; });
     return extreme != 0 ? -127.0f / extreme : 0.0f;

@@ -83,10 +83,14 @@ ROCMFORGE_DEVICE packet<float, N> five_bits(const Block& block, int part, float 
 template <>
 struct block_format<q4_0> {
   static constexpr int elements = 32;
+  template <int N>
+  ROCMFORGE_DEVICE static packet<float, N> at(const q4_0& block, int half, int offset) {
+    return scaled_bits<4>(load_field<N>(block, block.qs + offset), 4 * half, 8,
+                          broadcast<N>(block.d));
+  }
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q4_0& block, int, int part) {
-    return scaled_bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half, 8,
-                          broadcast<N>(block.d));
+    return at<N>(block, Half, N * part);
   }
 };
 
@@ -121,10 +125,14 @@ struct block_format<q5_1> {
 template <>
 struct block_format<q8_0> {
   static constexpr int elements = 32;
+  template <int N>
+  ROCMFORGE_DEVICE static packet<float, N> at(const q8_0& block, int half, int offset) {
+    return signed_to_float(load_field<N>(block, block.qs + 16 * half + offset)) *
+           broadcast<N>(block.d);
+  }
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q8_0& block, int, int part) {
-    return signed_to_float(load_field<N>(block, block.qs + 16 * Half + N * part)) *
-           broadcast<N>(block.d);
+    return at<N>(block, Half, N * part);
   }
 };
 

@@ -46,7 +46,7 @@ struct block_format<tq1_0> {
         powers.set(i, power_of_three((N * part + i) / 4));
       }
     }
-    // Multiplied by 3^digit, the fraction begins with the digit; times 3 it is the whole part.
+    // Multiplied by 3^digit, the fraction starts with the digit; times 3 it is the whole part.
     const packet<int, N> fractions = (to_int(bytes) * powers) & packet<int, N>(255);
     const packet<int, N> digits = (fractions * packet<int, N>(3)) >> packet<int, N>(8);
     return map_numbers<2>(digits, [&](const packet<float, N>& q) {

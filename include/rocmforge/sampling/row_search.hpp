@@ -60,7 +60,7 @@ struct row_search {
   ROCMFORGE_DEVICE float maximum() const {
     packet<float, packet_elements> largest(lowest);
     for_each_packet<packet_elements>(block, size, [&](auto at) {
-      // Of a NaN and another the second is the maximum.
+      // maximum(NaN, x) is x.
       largest = rocmforge::maximum(masked(load(row, at), at, lowest), largest);
     });
     return row_maximum::reduce(horizontal_maximum(largest), max_op{}, block, shared.maximum);
