@@ -52,7 +52,6 @@ CASES = {
                           "kv_append: a cache is of float, half, bfloat16, q8_0 or q4_0"),
     "linear": ("linear(f2, @, f2)", "c2", "h2", "linear: x must have the element type of y"),
     "look-up": ("embedding<float>(f2, @, i1)", "c2", "h2", "embedding: table must have the element type that the call names"),
-    "another library's half": ("softmax(f2, @)", "f2", "o2", "make it a view of rocmforge's with view_of"),
     "another library's half everywhere": ("softmax(@)", "f2, f2", "o2, o2", "make it a view of rocmforge's with view_of"),
     "view_of an unknown type": ("view_of(@, 1)", "f", "o", "view_of: elements are float, half, bfloat16, or"),
     "output in a constant buffer": ("relu(@.view(1, 1), f2)", "variable", "constant",

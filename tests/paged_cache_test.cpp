@@ -37,7 +37,7 @@ TEST_P(paged_cache_test, is_as_large_as_its_options_say) {
 }
 
 TEST_P(paged_cache_test, has_memory_of_its_own_for_each_layer_and_both_kinds) {
-  const paged_cache cache(small);
+  paged_cache cache(small);
   std::set<const float*> starts;
   for (int layer = 0; layer < 2; ++layer) {
     for (const auto& pages : {cache.keys<float>(layer), cache.values<float>(layer)}) {
