@@ -318,7 +318,7 @@ TEST_P(emulation_test, kernels_give_the_same_bits_under_every_seed) {
         rms_norm(normal.view(rows, size), device_x.view(rows, size), device_x.view(size)));
     EXPECT_SUCCESS(softmax(soft.view(rows, size), device_x.view(rows, size)));
     EXPECT_SUCCESS(rope(rotated.view(rows, heads, head_dim), device_x.view(rows, heads, head_dim),
-                        positions.view(rows)));
+                        positions.view(rows), {.layout = rope_layout::interleaved}));
     EXPECT_SUCCESS((argmax<float, 256>(tokens.view(rows), device_x.view(rows, size))));
     std::vector<float> chosen;
     for (const int token : tokens.to_host()) chosen.push_back(static_cast<float>(token));

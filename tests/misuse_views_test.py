@@ -3,8 +3,8 @@
 
     misuse_views_test.py COMPILER FLAGS...
 
-Each case is a call that compiles with `right` in it, and with `wrong` instead does not. Where the launcher names the argument that is the
-only error; a vendor's half or a constant output in a kernel is more than one.
+Each case is a call that compiles with `right` in it, and with `wrong` instead does not. A view of another element type than the call's is
+one error; a vendor's half or a constant output in a kernel is more than one.
 """
 
 import pathlib
@@ -45,14 +45,13 @@ CASES = {
     "values of a page": ("paged_attention(f3, f3, f4, @, {})", "c4", "h4",
                          "paged_attention: v_pages must have the element type of k_pages"),
     "rotation": ("rope(f3, @, i1, {.layout = rope_layout::interleaved})", "f3", "h3", "rope: x must have the element type of y"),
-    "rotation without a layout": ("rope(f3, f3, i1, {@.theta = 1})", ".layout = rope_layout::interleaved, ", "",
+    "rotation without a layout": ("rope(f3, f3, i1, rope_options{@.theta = 1})", ".layout = rope_layout::interleaved, ", "",
                                   "required_rope_layout"),
     "appended values": ("kv_append(f4, f4, f3, @, i1)", "f3", "h3", "kv_append: v must have the element type of k"),
     "cache of integers": ("kv_append(@, f4, f3, f3, i1)", "f4", "(tensor_view<int, 4>{})",
                           "kv_append: a cache is of float, half, bfloat16, q8_0 or q4_0"),
     "linear": ("linear(f2, @, f2)", "h2", "o2", "linear: x must be of float, half or bfloat16"),
     "look-up": ("embedding<float>(f2, @, i1)", "c2", "h2", "embedding: table must have the element type that the call names"),
-    "another library's half": ("softmax(f2, @)", "f2", "o2", "softmax: x must have the element type of y"),
     "another library's half everywhere": ("softmax(@)", "f2, f2", "o2, o2", "make it a view of rocmforge's with view_of"),
     "view_of an unknown type": ("view_of(@, 1)", "f", "o", "view_of: elements are float, half, bfloat16, or"),
     "output in a constant buffer": ("relu(@.view(1, 1), f2)", "variable", "constant",
@@ -77,7 +76,7 @@ class Misuses(unittest.TestCase):
         self.assertNotEqual(status, 0, f"the misuse compiles: {call}, {wrong}")
         errors = [line for line in messages.splitlines() if re.search(r"\berror: ", line)]
         self.assertTrue(any(sentence in line for line in errors), messages[:4000])
-        if sentence.startswith(call[:call.index("(")] + ": "):  # named by the launcher: nothing follows from it
+        if "must have the element type" in sentence:  # nothing follows from it
             self.assertEqual(len(errors), 1, messages[:4000])
 
     def test_right_calls_compile(self):
