@@ -58,3 +58,13 @@ struct mask_prelude : shapes {
   const float factor = 0.5f;
   const int position = kv_len - q_len;
 };
+
+/// Somebody's pointers.
+struct pointers_prelude : rocmforge::testing::snippet {
+  const int batch = 2, seq_len = 8, num_heads = 4, num_kv_heads = 2, head_dim = 64;
+  using f16 = rocmforge::f16;
+  f16* const out = snippet::out<f16>(batch * seq_len * num_heads * head_dim).data;
+  f16* const q = in<f16>(batch * seq_len * num_heads * head_dim).data;
+  f16* const k = in<f16>(batch * seq_len * num_kv_heads * head_dim).data;
+  f16* const v = in<f16>(batch * seq_len * num_kv_heads * head_dim).data;
+};
