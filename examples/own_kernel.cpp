@@ -33,9 +33,9 @@ struct max_norm_kernel {
       largest = maximum(largest, horizontal_maximum(maximum(value, value * -1.0f)));
     });
     largest = row_maximum::reduce(largest, max_op{}, block, shared);  // over all lanes of the block
-    const float factor = largest > 0 ? 1 / largest : 0;  // a row of zeros stays zeros
-    for_each_packet<packet_elements>(
-        block, x.extent[1], [&](auto at) { store(to, at, load(from, at) * factor); });
+    const float factor = largest > 0 ? 1 / largest : 0;               // a row of zeros stays zeros
+    for_each_packet<packet_elements>(block, x.extent[1],
+                                     [&](auto at) { store(to, at, load(from, at) * factor); });
   }
 };
 

@@ -31,7 +31,11 @@ struct prelude : rocmforge::testing::snippet {
   const std::vector<int> generated = {104, 101};
 };
 
-struct chat_prelude : prelude {
+struct file_prelude : prelude {
   const rocmforge::gguf::file file{"model.gguf"};
+  const int vocab_size = static_cast<int>(file.tensor("token_embd.weight").extent[1]);
+};
+
+struct chat_prelude : file_prelude {
   const rocmforge::tokenizer words{rocmforge::load_vocabulary(file)};
 };

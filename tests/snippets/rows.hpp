@@ -20,3 +20,9 @@ struct prelude : rocmforge::testing::snippet {
   rocmforge::tensor_view<float, 1> bias = in<float>(ffn_dim);
   const float epsilon = 1e-5f, scale = 0.5f;
 };
+
+/// A pointer to elements of somebody else's type.
+struct pointer_prelude : rocmforge::testing::snippet {
+  const int num_rows = 3, hidden_dim = 64;
+  void* const pointer = in<rocmforge::f16>(num_rows * hidden_dim).data;
+};
