@@ -13,8 +13,8 @@ constexpr int batch = 1, seq_len = 8, num_heads = 4, num_kv_heads = 2, head_dim 
 
 /// [batch, seq, heads, head_dim] in memory, as `attention` takes it: [batch, heads, seq, head_dim].
 template <class T>
-tensor_view<T, 4> heads_first(T* data, int num_heads) {
-  return permuted<0, 2, 1, 3>(make_view(data, batch, seq_len, num_heads, head_dim));
+tensor_view<T, 4> heads_first(T* data, int heads) {
+  return permuted<0, 2, 1, 3>(make_view(data, batch, seq_len, heads, head_dim));
 }
 
 int main() try {

@@ -13,9 +13,9 @@ constexpr int q_size = batch * seq_len * num_heads * head_dim;
 
 /// [batch, seq, heads, head_dim] in memory, as `attention` takes it: [batch, heads, seq, head_dim].
 /// rocmforge::f16 has the layout of __half.
-rocmforge::tensor_view<rocmforge::f16, 4> heads_first(__half* data, int num_heads) {
+rocmforge::tensor_view<rocmforge::f16, 4> heads_first(__half* data, int heads) {
   return rocmforge::permuted<0, 2, 1, 3>(rocmforge::make_view(
-      reinterpret_cast<rocmforge::f16*>(data), batch, seq_len, num_heads, head_dim));
+      reinterpret_cast<rocmforge::f16*>(data), batch, seq_len, heads, head_dim));
 }
 
 bool ok(hipError_t code) {
