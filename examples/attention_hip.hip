@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <rocmforge/attention.hpp>
+#include <rocmforge/platform/view_of.hpp>
 #include <vector>
 
 constexpr int batch = 1, seq_len = 8, num_heads = 4, num_kv_heads = 2, head_dim = 64;
@@ -12,10 +13,8 @@ constexpr int kv_size = batch * seq_len * num_kv_heads * head_dim;
 constexpr int q_size = batch * seq_len * num_heads * head_dim;
 
 /// [batch, seq, heads, head_dim] in memory, as `attention` takes it: [batch, heads, seq, head_dim].
-/// rocmforge::f16 has the layout of __half.
 rocmforge::tensor_view<rocmforge::f16, 4> heads_first(__half* data, int heads) {
-  return rocmforge::permuted<0, 2, 1, 3>(rocmforge::make_view(
-      reinterpret_cast<rocmforge::f16*>(data), batch, seq_len, heads, head_dim));
+  return rocmforge::permuted<0, 2, 1, 3>(rocmforge::view_of(data, batch, seq_len, heads, head_dim));
 }
 
 bool ok(hipError_t code) {

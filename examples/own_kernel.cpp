@@ -44,11 +44,11 @@ template <class T, int BlockSize = default_block_size>
 status max_norm(tensor_view<T, 2> y, identity_t<tensor_view<const T, 2>> x,
                 stream_ref stream = {}) {
   const char* const op = "max_norm";
-  if (const status s = checks::all(checks::view(op, "y", y), checks::view(op, "x", x),
+  if (const status s = checks::all(checks::output(op, "y", y), checks::view(op, "x", x),
                                    checks::same_extents(op, "x", x, y));
       !s)
     return s;
-  return dispatch_wave_size(op, stream, [&](auto wave) {
+  return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = max_norm_kernel<T, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{y, x}, {x.extent[0]}, stream);
   });

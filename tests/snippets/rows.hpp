@@ -21,8 +21,9 @@ struct prelude : rocmforge::testing::snippet {
   const float epsilon = 1e-5f, scale = 0.5f;
 };
 
-/// A pointer to elements of somebody else's type.
+/// A pointer to elements of another two-byte type.
 struct pointer_prelude : rocmforge::testing::snippet {
   const int num_rows = 3, hidden_dim = 64;
-  void* const pointer = in<rocmforge::f16>(num_rows * hidden_dim).data;
+  _Float16* const pointer =
+      reinterpret_cast<_Float16*>(in<rocmforge::f16>(num_rows * hidden_dim).data);
 };
