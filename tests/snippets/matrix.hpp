@@ -2,7 +2,7 @@
 #pragma once
 
 #include <rocmforge/dispatch.hpp>
-#include <rocmforge/platform/matrix.hpp>
+#include <rocmforge/platform/mma.hpp>
 
 #include "snippet.hpp"
 
