@@ -119,9 +119,13 @@ def compile_and_run(name, source):
     """What is wrong with a program, or nothing."""
     path = FOLDER / f"{name}.cpp"
     path.write_text(source)
-    command = [*COMPILER, "-std=c++20", "-O0", "-w", f"-I{ROOT}/include", f"-I{ROOT}/tests", f"-I{PRELUDES}", f"-I{FOLDER}",
-               str(path), "-o", str(FOLDER / name), *LINKED]
-    built = subprocess.run(command, capture_output=True, text=True)
+    flags = ["-std=c++20", "-O0", "-w", f"-I{ROOT}/include", f"-I{ROOT}/tests", f"-I{PRELUDES}", f"-I{FOLDER}"]
+    # Two steps: a compiler cache keeps objects, not programs.
+    for command in [[*COMPILER, *flags, "-c", str(path), "-o", f"{path}.o"],
+                    [*COMPILER, f"{path}.o", "-o", str(FOLDER / name), *LINKED]]:
+        built = subprocess.run(command, capture_output=True, text=True)
+        if built.returncode:
+            break
     if built.returncode:
         errors = [line for line in built.stderr.splitlines() if "error" in line]
         return f"{name}: does not compile\n" + "\n".join(errors[:20]) + f"\n{built.stderr[-4000:]}"
