@@ -23,13 +23,12 @@ std::vector<float> random_values(int count, float size) {
 /// A weight matrix [out_dim, in_dim] in 16 bits.
 struct weight_matrix {
   int out_dim, in_dim;
-  device_buffer<rocmforge::half> weights;
+  device_buffer<f16> weights;
   weight_matrix(int out, int in) : out_dim(out), in_dim(in) {
     const std::vector<float> values = random_values(out * in, 1 / std::sqrt(float(in)));
-    weights =
-        device_buffer<rocmforge::half>(std::vector<rocmforge::half>(values.begin(), values.end()));
+    weights = device_buffer<f16>(std::vector<f16>(values.begin(), values.end()));
   }
-  auto view() const { return tensor_view<const rocmforge::half, 2>(weights.view(out_dim, in_dim)); }
+  auto view() const { return tensor_view<const f16, 2>(weights.view(out_dim, in_dim)); }
 };
 
 struct layer {

@@ -17,6 +17,7 @@
 #include "rocmforge/embedding.hpp"
 #include "rocmforge/error.hpp"
 #include "rocmforge/gguf.hpp"
+#include "rocmforge/gguf/weight_view.hpp"
 #include "rocmforge/linear.hpp"
 #include "rocmforge/memory.hpp"
 #include "rocmforge/model/config.hpp"
@@ -30,79 +31,6 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// Throws error with the status' message if it is not success.
 inline void check(const status& result) {
   if (!result) throw error(result.message());
-}
-
-/// Calls `f(Type{})` for the weight format with this number in a GGUF file; unsupported for one
-/// that no kernel takes.
-template <class F>
-status dispatch_weight_type(gguf::tensor_type type, const char* op, F&& f) {
-  using id = gguf::tensor_type;
-  switch (type) {
-    case id::f32:
-      return f(float{});
-    case id::f16:
-      return f(half{});
-    case id::bf16:
-      return f(bfloat16{});
-    case id::q4_0:
-      return f(q4_0{});
-    case id::q4_1:
-      return f(q4_1{});
-    case id::q5_0:
-      return f(q5_0{});
-    case id::q5_1:
-      return f(q5_1{});
-    case id::q8_0:
-      return f(q8_0{});
-    case id::q1_0:
-      return f(q1_0{});
-    case id::q2_0:
-      return f(q2_0{});
-    case id::q2_k:
-      return f(q2_k{});
-    case id::q3_k:
-      return f(q3_k{});
-    case id::q4_k:
-      return f(q4_k{});
-    case id::q5_k:
-      return f(q5_k{});
-    case id::q6_k:
-      return f(q6_k{});
-    case id::iq4_nl:
-      return f(iq4_nl{});
-    case id::iq4_xs:
-      return f(iq4_xs{});
-    case id::mxfp4:
-      return f(mxfp4{});
-    case id::nvfp4:
-      return f(nvfp4{});
-    case id::tq1_0:
-      return f(tq1_0{});
-    case id::tq2_0:
-      return f(tq2_0{});
-    case id::iq1_s:
-      return f(iq1_s{});
-    case id::iq1_m:
-      return f(iq1_m{});
-    case id::iq2_xxs:
-      return f(iq2_xxs{});
-    case id::iq2_xs:
-      return f(iq2_xs{});
-    case id::iq2_s:
-      return f(iq2_s{});
-    case id::iq3_xxs:
-      return f(iq3_xxs{});
-    case id::iq3_s:
-      return f(iq3_s{});
-    default:
-      break;
-  }
-  return {status_code::unsupported,
-          op,
-          "weight",
-          "there is no kernel for weights of GGUF type {0}; there is for f32, f16, bf16 and the "
-          "block-quantized types",
-          {static_cast<std::int64_t>(type)}};
 }
 
 /// One matrix [out_dim, in_dim], or several with the same input stacked along out_dim. Parts that
@@ -150,8 +78,7 @@ class weight_matrix {
 
   template <class Type>
   [[nodiscard]] tensor_view<const Type, 2> view_as(const segment& part) const {
-    return make_view(reinterpret_cast<const Type*>(data_ + part.offset), part.num_rows,
-                     in_dim_ / block_traits<Type>::elements);
+    return weight_view<Type>(data_ + part.offset, part.num_rows, in_dim_);
   }
 
   const std::byte* data_ = nullptr;  // in model_weights::matrices
