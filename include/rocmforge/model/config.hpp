@@ -1,4 +1,4 @@
-// What a model file's metadata says about the architecture, read and checked once.
+// The hyper-parameters of a model, read from the file's metadata and checked once.
 #pragma once
 
 #include <algorithm>
@@ -15,23 +15,23 @@
 
 namespace rocmforge {
 
-/// What sets the architectures of the llama family apart.
+/// The differences between the architectures of the llama family.
 struct architecture_traits {
   std::string_view name;        // general.architecture
   bool rope_half_split = true;  // pairs (i, i + rotary_dim / 2), not (2i, 2i + 1)
   bool requires_qkv_bias = false;
   bool qk_norm = false;           // queries and keys are normalized head by head
   bool gelu = false;              // GeGLU (tanh), not SwiGLU
-  bool scales_embedding = false;  // by sqrt(hidden_dim)
-  bool post_norms = false;        // what attention and feed-forward network add is normalized
-  bool joined_gate_up = false;    // both in ffn_up.weight
-  int global_every = 0;           // the sliding window is left out in every so-many-th layer
-  int default_window = 0;         // where the file has no attention.sliding_window
-  float local_rope_theta = 0;     // of layers with a window, unscaled; 0: as the others
+  bool scales_embedding = false;  // the embedding is multiplied by sqrt(hidden_dim)
+  bool post_norms = false;        // RMSNorm also after attention and feed-forward network
+  bool joined_gate_up = false;    // gate and up matrix are both in ffn_up.weight
+  int global_every = 0;           // every n-th layer has no sliding window; 0: all have it
+  int default_window = 0;         // if the file has no attention.sliding_window
+  float local_rope_theta = 0;     // unscaled, of layers with a sliding window; 0: rope_theta
 };
 
 inline constexpr architecture_traits architectures[] = {
-    {.name = "llama", .rope_half_split = false},  // Mistral's models too
+    {.name = "llama", .rope_half_split = false},  // also Mistral's models
     {.name = "qwen2", .requires_qkv_bias = true},
     {.name = "qwen3", .qk_norm = true},
     {.name = "gemma", .gelu = true, .scales_embedding = true},
@@ -61,24 +61,24 @@ struct model_config {
   int num_heads = 0;
   int num_kv_heads = 0;
   int head_dim = 0;
-  int vocab_size = 0;      // rows of the embedding
-  int context_length = 0;  // tokens that the model was trained for
+  int vocab_size = 0;      // rows of the embedding matrix
+  int context_length = 0;  // longest sequence that the model was trained for, in tokens
   float epsilon = 0;       // of RMSNorm
   float rope_theta = 10000;
   float position_scale = 1;         // linear rope scaling: 1 / factor
-  float rope_attention_factor = 1;  // cosines and sines are multiplied by it
-  float yarn_factor = 0;            // YaRN's; 0: another scaling, or none
+  float rope_attention_factor = 1;  // factor of the cosines and sines
+  float yarn_factor = 0;            // YaRN's scaling factor; 0: not YaRN
   float yarn_beta_fast = 32, yarn_beta_slow = 1;
-  int original_context = 0;  // tokens, before the context was extended
+  int original_context = 0;  // context length before it was extended, in tokens
   int rotary_dim = 0;
   float softmax_scale = 0;
-  float attention_soft_cap = 0;  // of scores; 0: none
+  float attention_soft_cap = 0;  // of the attention scores; 0: none
   float logits_soft_cap = 0;     // 0: none
-  int sliding_window = 0;        // of the layers that have a sliding window; 0: none has
-  int global_every = 0;          // every so-many-th layer has none
-  float local_rope_theta = 0;    // of layers with a window, unscaled; 0: as the others
+  int sliding_window = 0;        // in tokens; 0: no layer has a sliding window
+  int global_every = 0;          // every n-th layer has no sliding window; 0: all have it
+  float local_rope_theta = 0;    // unscaled, of layers with a sliding window; 0: rope_theta
 
-  /// Whether a layer attends to the last sliding_window tokens alone.
+  /// Whether a layer attends only to the last sliding_window tokens.
   [[nodiscard]] bool is_local(int layer) const {
     return sliding_window != 0 && (global_every == 0 || layer % global_every != global_every - 1);
   }
@@ -141,8 +141,8 @@ class reader {
   }
 
  private:
-  /// A vocabulary may be shorter than the embedding, whose rows are often padded; a longer one has
-  /// tokens that no row stands for.
+  /// The vocabulary may be smaller than the embedding matrix, which is often padded. A larger one
+  /// is refused: some of its tokens would have no row.
   void check_vocabulary(int num_rows) const {
     const std::string rows = ", but token_embd.weight has " + std::to_string(num_rows) + " rows";
     if (integer("vocab_size", 1, 1 << 24, num_rows) != num_rows)
@@ -164,8 +164,9 @@ class reader {
     fail("general.architecture is '" + printable(architecture_) + "', expected one of " + known);
   }
 
-  /// The scale of scores is not in the file. The largest Gemma 2 and 3 (27B), known by their
-  /// numbers of layers, divide by the root of hidden_dim / num_heads and not of head_dim.
+  /// The scale of the attention scores is not in the file. The largest Gemma 2 and 3 (27B),
+  /// recognized by their numbers of layers, divide by the square root of hidden_dim / num_heads
+  /// instead of head_dim.
   [[nodiscard]] static float default_softmax_scale(const model_config& config) {
     const bool largest = (config.architecture.name == "gemma2" && config.num_layers == 46) ||
                          (config.architecture.name == "gemma3" && config.num_layers == 62);
@@ -203,7 +204,7 @@ class reader {
       config.yarn_beta_fast = number("rope.scaling.yarn_beta_fast", 1e-3, 1e6, 32.0f);
       config.yarn_beta_slow = number("rope.scaling.yarn_beta_slow", 1e-3, 1e6, 1.0f);
     } else if (scaling != "none" && scaling != "longrope") {
-      // LongRoPE's divisors are tensors: weights.hpp.
+      // LongRoPE's divisors are tensors, which weights.hpp reads.
       fail(key("rope.scaling.type") + " is '" + printable(scaling) +
            "', expected 'none', 'linear', 'yarn' or 'longrope'");
     }
@@ -245,7 +246,7 @@ class reader {
 
 }  // namespace model_config_reader
 
-/// Reads and checks the hyper-parameters. @throws error naming the key, its value and what was
+/// Reads and checks the hyper-parameters. @throws error with the key, its value and what was
 /// expected
 inline model_config read_model_config(const gguf::index& file) {
   return model_config_reader::reader(file).read();

@@ -1,5 +1,5 @@
-// A transformer layer, composed of the library's public ops: what a paper's figure shows, one line
-// a box.
+// A transformer layer, composed of the library's public ops: one op for each box of the usual
+// figure.
 #pragma once
 
 #include "rocmforge/activation.hpp"
@@ -14,16 +14,16 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// What one step is about, in device memory.
+/// The inputs of one step, in device memory.
 struct step_inputs {
   tensor_view<const int, 1> positions;  // [num_tokens]
-  tensor_view<const int, 1> slots;      // [num_tokens]  where each token's keys and values go
-  paged_batch batch;                    // which tokens and pages belong to which sequence
+  tensor_view<const int, 1> slots;      // [num_tokens]  cache rows of the tokens' keys and values
+  paged_batch batch;                    // the tokens and pages of each sequence
 };
 
 /// Activations of one step, in device memory.
 struct layer_activations {
-  tensor_view<float, 2> residual;  // [num_tokens, hidden_dim]  the stream that every layer adds to
+  tensor_view<float, 2> residual;  // [num_tokens, hidden_dim]  the residual stream
   tensor_view<float, 2>
       normed;                 // [num_tokens, hidden_dim]  the layer's input; then the next layer's
   tensor_view<float, 2> qkv;  // [num_tokens, q_dim + 2 kv_dim]
@@ -39,19 +39,20 @@ inline tensor_view<float, 3> heads_of(const tensor_view<float, 2>& x, int first,
   return {x.data + first, {x.extent[0], num_heads, head_dim}, {x.stride[0], head_dim, 1}};
 }
 
-/// In what the layers of a model differ: some see the last tokens alone, and rotate otherwise.
+/// The attention of one layer: some models mix layers with and without a sliding window, and these
+/// may rotate differently.
 struct layer_attention {
   rope_options rotation;
   int sliding_window = 0;  // 0: all tokens
 };
 
 /// One layer: attention and feed-forward network, each added to the residual stream. Reads
-/// `normed`, which the step before left there, and leaves there the stream normalized with
-/// `next_norm` (the next layer's first norm, or the output's). Asynchronous on `stream`; allocates
-/// nothing, copies nothing between host and device.
+/// `normed`, the layer's normalized input, and overwrites it with the residual stream normalized
+/// with `next_norm` (the next layer's first norm, or the output norm). Asynchronous on `stream`;
+/// allocates nothing, copies nothing between host and device.
 ///
 /// @tparam TCache  element type of the cache's pages
-/// @throws error with the status of an op that refuses
+/// @throws error with the status of an op that fails
 template <class TCache>
 void transformer_layer(const layer_activations& a, const layer_weights& w,
                        tensor_view<const float, 1> next_norm, tensor_view<TCache, 4> k_pages,

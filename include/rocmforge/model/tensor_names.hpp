@@ -1,5 +1,5 @@
-// What tensors are called: today's names, `blk.0.attn_q.weight`, and an older scheme that keeps
-// those of the model's own framework, `model.layers.0.self_attn.q_proj.weight`.
+// The names of tensors in GGUF files: the current names, `blk.0.attn_q.weight`, and an older scheme
+// that keeps the names of the training framework, `model.layers.0.self_attn.q_proj.weight`.
 #pragma once
 
 #include <array>
@@ -11,10 +11,10 @@
 
 namespace rocmforge {
 
-/// From today's names to those of a file.
+/// Translates current names to the names in a file.
 class tensor_names {
  public:
-  /// The scheme is the first of which the file has the first layer's queries.
+  /// Uses the older scheme if the file has the first layer's query matrix under its older name.
   explicit tensor_names(const gguf::index& file) : file_(file) {
     for (const std::string_view prefix : {"transformer.", "model."}) {
       const std::string layer = std::string(prefix) + "layers.0.";
@@ -38,7 +38,7 @@ class tensor_names {
       }
       return name;
     }
-    // Not all such files rename what is no layer.
+    // Some of these files keep GGUF names outside the layers.
     for (const auto& [today, older] : globals) {
       const std::string renamed = (today == "output.weight" ? "" : prefix_) + std::string(older);
       if (name == today && file_.find_tensor(name) == nullptr) return renamed;
@@ -46,7 +46,7 @@ class tensor_names {
     return name;
   }
 
-  /// The tensor that today has this name, or nullptr.
+  /// The tensor with this current name, or nullptr.
   [[nodiscard]] const gguf::tensor_info* find(const std::string& name) const {
     return file_.find_tensor(in_file(name));
   }
@@ -54,9 +54,9 @@ class tensor_names {
  private:
   using pair = std::pair<std::string_view, std::string_view>;
 
-  /// Where there is an input_layernorm it is the attention's norm, and post_attention_layernorm
-  /// that of the feed-forward network, as in the framework; without one, the names say what the
-  /// norms come after.
+  /// If the file has an input_layernorm, that is attn_norm, and post_attention_layernorm is
+  /// ffn_norm, as in the framework. If not, post_attention_layernorm is attn_norm, and
+  /// post_ffn_layernorm is ffn_norm.
   [[nodiscard]] std::array<pair, 11> parts() const {
     return {{{"attn_q", "self_attn.q_proj"},
              {"attn_k", "self_attn.k_proj"},
@@ -75,7 +75,7 @@ class tensor_names {
                                                    {"output.weight", "lm_head.weight"}}};
 
   const gguf::index& file_;
-  std::string prefix_;  // empty: today's names
+  std::string prefix_;  // empty: the file has the current names
   bool input_norm_ = false;
 };
 

@@ -1,10 +1,11 @@
-// Products and look-ups for every weight format are a minute of compiling. A program that uses
-// models in more than one source includes this header in each, and compiles the kernels once:
+// The kernels of every weight format take a minute to compile. A program that uses models in more
+// than one source includes this header in each of them, and compiles the kernels once:
 //
 //   #include <rocmforge/model/weight_kernels.hpp>
 //   ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(q4_k)       // in one source, for each format
 //
-// (examples/weight_kernels/ does it.) Without this header each source compiles what it uses itself.
+// (examples/weight_kernels/ is an example.) Without this header each source compiles the kernels
+// that it uses.
 #pragma once
 
 #include "rocmforge/embedding.hpp"
@@ -20,7 +21,7 @@
       rocmforge::tensor_view<float, 2>, rocmforge::tensor_view<const Type, 2>,       \
       rocmforge::tensor_view<const int, 1>, rocmforge::stream_ref);
 
-/// The kernels of one format, in the source that has it.
+/// Instantiates the kernels of one format in this source.
 #define ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(Type) ROCMFORGE_WEIGHT_KERNELS(, Type)
 
 namespace rocmforge {
