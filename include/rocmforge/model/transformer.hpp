@@ -1,4 +1,4 @@
-// A model that runs: weights, and the plan and buffers of a step over one or several sequences.
+// A transformer model: weights, buffers, and a step over one or several sequences.
 #pragma once
 
 #include <algorithm>
@@ -19,25 +19,25 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// The largest step that buffers are made for.
+/// The largest step that buffers are allocated for.
 struct transformer_options {
-  int max_tokens = 512;   // tokens of a step, all sequences together
-  int max_sequences = 1;  // sequences of a step
-  int max_logits = 1;     // rows of logits of a step
-  int max_length = 0;     // tokens of a sequence; 0: the model's context_length
+  int max_tokens = 512;   // tokens per step, all sequences together
+  int max_sequences = 1;  // sequences per step
+  int max_logits = 1;     // rows of logits per step
+  int max_length = 0;     // tokens per sequence; 0: the model's context_length
 };
 
 /// New tokens of one sequence in a step.
 struct sequence_step {
   cached_sequence* sequence;
   std::span<const int> tokens;  // at least one
-  bool all_logits = false;      // of every token, not of the last alone
+  bool all_logits = false;      // logits of every token, not only of the last
 };
 
-/// Weights in device memory and everything a step needs, allocated once.
+/// The weights in device memory, and all buffers of a step, allocated once.
 class transformer {
  public:
-  /// @throws error if the file is not a model that can be run, or does not fit
+  /// @throws error if the model is not supported, or does not fit in device memory
   explicit transformer(const gguf::file& file, const transformer_options& options = {},
                        stream_ref stream = {}, std::function<void(double)> on_progress = {})
       : config_(read_model_config(file)),
@@ -60,7 +60,7 @@ class transformer {
   [[nodiscard]] const model_config& config() const { return config_; }
   [[nodiscard]] const transformer_options& options() const { return options_; }
   [[nodiscard]] const model_weights& weights() const { return weights_; }
-  /// How a layer attends and rotates.
+  /// A layer's sliding window and rotation.
   [[nodiscard]] const layer_attention& attention_of(int layer) const {
     return config_.is_local(layer) ? last_tokens_ : all_tokens_;
   }
@@ -85,17 +85,18 @@ class transformer {
             .type = type};
   }
 
-  /// Appends tokens to sequences of `cache`, side by side, and computes logits of the last token of
-  /// each (or of all). The sequences' keys and values, but not each other's, are what a token sees.
+  /// Appends tokens to several sequences of `cache` at once, and computes the logits of the last
+  /// token of each sequence (or of all tokens). A token attends to the keys and values of its own
+  /// sequence only.
   ///
   /// @return [num_rows, vocab_size] in device memory, row by row in the order of `steps`; valid
-  /// until the next step
-  /// @throws error if a token is out of range, the step is larger than the options said, a sequence
-  /// is of another cache or given
-  ///         twice, the cache of another model, a context or the cache full; the sequences are as
-  ///         before then
-  tensor_view<const float, 2> step(paged_cache& cache, std::span<const sequence_step> steps,
-                                   stream_ref stream = {}) {
+  /// until the next step. The caller may change them (penalties, biases)
+  /// @throws error if a token is out of range, the step is larger than the options allow, a
+  /// sequence
+  ///         belongs to another cache or is given twice, the cache belongs to another model, or a
+  ///         context or the cache is full; the sequences are then unchanged
+  tensor_view<float, 2> step(paged_cache& cache, std::span<const sequence_step> steps,
+                             stream_ref stream = {}) {
     int num_tokens = 0, num_rows = 0;
     check_step(cache, steps, num_tokens, num_rows);
     std::size_t grown = 0;
@@ -175,7 +176,7 @@ class transformer {
     }
   }
 
-  /// Everything a step must know, as one copy of integers.
+  /// Uploads the inputs of a step, which are all integers, in one copy.
   inputs upload_inputs(std::span<const sequence_step> steps, int num_tokens, int num_rows,
                        stream_ref stream) {
     const int batch = static_cast<int>(steps.size());
@@ -201,7 +202,7 @@ class transformer {
     std::vector<int> all;
     for (const auto* list : {&tokens, &positions, &slots, &rows, &q_begin, &kv_len, &pages})
       all.insert(all.end(), list->begin(), list->end());
-    stream.synchronize();  // the step before may still read what is replaced
+    stream.synchronize();  // the previous step may still read the staging buffer
     if (integers_.size() < all.size()) {
       staging_ = pinned_buffer<int>(2 * all.size());
       integers_ = device_buffer<int>(2 * all.size());
@@ -225,8 +226,8 @@ class transformer {
     return in;
   }
 
-  /// How positions turn queries and keys. LongRoPE has divisors of its own, and a factor, for
-  /// sequences that may grow beyond the original context.
+  /// The rotary embedding. LongRoPE has separate divisors, and an attention factor, for sequences
+  /// that may grow beyond the original context.
   [[nodiscard]] rope_options rotation() const {
     const bool extended = options_.max_length > config_.original_context;
     const device_buffer<float>& factors = extended && weights_.long_rope_factors.size() != 0
@@ -277,8 +278,7 @@ class transformer {
                                 cache.values<TCache>(layer), in.step, c, attention_of(layer),
                                 stream);
     }
-    const auto wanted =
-        last_.view(num_rows, c.hidden_dim);  // the rows whose logits are asked for, gathered
+    const auto wanted = last_.view(num_rows, c.hidden_dim);  // the rows whose logits are wanted
     check(embedding<float>(wanted, tensor_view<const float, 2>(a.normed), in.rows, stream));
     const auto logits = logits_.view(num_rows, c.vocab_size);
     check(weights_.output_or_embedding().multiply(logits, wanted, stream));
@@ -288,7 +288,7 @@ class transformer {
   model_config config_;
   transformer_options options_;
   model_weights weights_;
-  layer_attention all_tokens_, last_tokens_;  // of layers without and with a sliding window
+  layer_attention all_tokens_, last_tokens_;  // layers without and with a sliding window
   device_buffer<float> residual_, normed_, qkv_, attended_, projected_, gate_up_, last_, logits_;
   pinned_buffer<int> staging_;
   device_buffer<int> integers_;
