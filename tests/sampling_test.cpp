@@ -333,6 +333,32 @@ TEST_P(sampling, filters_leave_nan_out_and_infinities_in) {
   }
 }
 
+TEST_P(sampling, filters_that_are_off_leave_the_row_as_it_is) {
+  const std::vector<float> logits = {1.0f, -7.5f, 3.0f, 3.0f, -infinity, 0.0f};
+  EXPECT_EQ(filtered_by(logits, 1, unfiltered), logits);
+}
+
+TEST_P(sampling, top_p_keeps_at_least_one) {
+  sampling_options options = unfiltered;
+  options.top_p = 1e-30f;
+  EXPECT_EQ(filtered_by<float>({0, 20, 0}, 1, options),
+            (std::vector<float>{-infinity, 20, -infinity}));
+}
+
+TEST_P(sampling, min_p_of_one_keeps_those_equal_to_the_largest) {
+  sampling_options options = unfiltered;
+  options.min_p = 1;
+  EXPECT_EQ(filtered_by<float>({1, 3, 2, 3}, 1, options),
+            (std::vector<float>{-infinity, 3, -infinity, 3}));
+}
+
+TEST_P(sampling, temperature_divides_what_the_filters_leave) {
+  sampling_options options = unfiltered;
+  options.top_k = 2;
+  options.temperature = 0.5f;
+  EXPECT_EQ(filtered_by<float>({1, 3, -2}, 1, options), (std::vector<float>{2, 6, -infinity}));
+}
+
 // ---- penalties and biases ----
 
 TEST_P(sampling, penalties_agree_with_a_loop) {

@@ -25,18 +25,19 @@ timing measure(engine& model, int prompt_tokens, int steps) {
     tokens[i] = static_cast<int>(i * 97 % static_cast<std::size_t>(model.vocab_size()));
   }
   const auto all = std::span<const int>(tokens);
-  std::vector<float> logits(static_cast<std::size_t>(model.vocab_size()));
+  const token_choice greedy{.sampling = {.temperature = 0}, .num_choices = model.vocab_size()};
 
   const auto round = [&](int num_steps) {
     model.truncate(0);
     timing times;
     const stopwatch prompt_time;
-    append_prompt(model, all.first(static_cast<std::size_t>(prompt_tokens)), logits);
+    append_prompt(model, all.first(static_cast<std::size_t>(prompt_tokens)), model.vocab_size());
     times.prompt_seconds = prompt_time.seconds();
     times.prompt_tokens = static_cast<std::size_t>(prompt_tokens);
     const stopwatch step_time;
     for (const int& token : all.subspan(times.prompt_tokens, static_cast<std::size_t>(num_steps))) {
-      model.append(std::span(&token, 1), logits_of::last, logits);
+      model.append(std::span(&token, 1));
+      model.choose(greedy);
     }
     times.step_seconds = step_time.seconds();
     times.steps = num_steps;

@@ -1,4 +1,4 @@
-// The speed of a model, whatever it says.
+// Measures the speed of a model; the tokens do not matter.
 #pragma once
 
 #include "engine.hpp"
@@ -6,9 +6,9 @@
 
 namespace decoder {
 
-/// Appends `prompt_tokens` tokens and then `steps` single ones, twice: the first round, of a few
-/// steps, warms up.
-/// @throws rocmforge::error if they do not fit in the context together
+/// Appends `prompt_tokens` tokens at once and then `steps` tokens one by one, each followed by a
+/// greedy choice. A first round with a few steps is the warm-up.
+/// @throws rocmforge::error if all tokens together do not fit in the context
 timing measure(engine& model, int prompt_tokens, int steps);
 
 }  // namespace decoder

@@ -9,25 +9,25 @@
 
 #include "generate.hpp"
 #include "report.hpp"
-#include "sampler.hpp"
 #include "stopwatch.hpp"
 #include "terminal.hpp"
+#include "token_chooser.hpp"
 
 namespace decoder {
 namespace {
 
 using rocmforge::chat_message;
 
-/// The turns that the model holds, and the end of the last reply that it does not hold yet.
+/// A conversation: the turns in the cache, and the end of the last reply, which is not there yet.
 class conversation {
  public:
   conversation(engine& model, const rocmforge::tokenizer& tokenizer, const options& o)
-      : model_(model), tokenizer_(tokenizer), options_(o), choose_(o.sampling) {}
+      : model_(model), tokenizer_(tokenizer), options_(o), chooser_(o.choice) {}
 
   void clear() {
     model_.truncate(0);
     not_held_.clear();
-    choose_.forget();
+    chooser_.forget();
   }
 
   /// Answers one turn on standard output.
@@ -41,17 +41,16 @@ class conversation {
                       length_before, model_.context(), tokens.size()));
       return;
     }
-    std::vector<float> logits(static_cast<std::size_t>(model_.vocab_size()));
     const stopwatch prompt_time;
-    if (!append_prompt(model_, tokens, logits)) {
+    if (!append_prompt(model_, tokens, num_choices_of(model_, tokenizer_))) {
       model_.truncate(length_before);
       return;
     }
     times_.prompt_seconds += prompt_time.seconds();
     times_.prompt_tokens += tokens.size();
-    choose_.accept(tokens);
-    const completion reply = complete(model_, tokenizer_, choose_, logits,
-                                      {options_.max_tokens, options_.stops}, write_out);
+    chooser_.accept(std::span(tokens).subspan(not_held_.size()));  // it has those
+    const completion reply =
+        complete(model_, tokenizer_, chooser_, {options_.max_tokens, options_.stops}, write_out);
     if (!reply.text.ends_with('\n')) write_out("\n");
     if (reply.reason == finish_reason::context_full) write_error(context_full_line(model_));
     not_held_.assign(reply.tokens.begin() + reply.num_steps, reply.tokens.end());
@@ -80,7 +79,7 @@ class conversation {
   engine& model_;
   const rocmforge::tokenizer& tokenizer_;
   const options& options_;
-  sampler choose_;
+  token_chooser chooser_;
   std::vector<int> not_held_;
   timing times_;
 };
@@ -105,7 +104,7 @@ void chat(engine& model, const rocmforge::tokenizer& tokenizer, const options& o
     }
   }
   if (interactive) write_error("\n");
-  if (!o.quiet) write_error(speed_line(turns.times(), model, o.sampling));
+  if (!o.quiet) write_error(speed_line(turns.times(), model, o.choice));
 }
 
 }  // namespace decoder

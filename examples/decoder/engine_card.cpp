@@ -1,4 +1,4 @@
-// The engine on the cards of the platform that the program is built for: amd or nvidia.
+// The engine on a card of the platform that the program is built for: amd or nvidia.
 #include "platform_engine.hpp"
 
 namespace decoder {

@@ -1,4 +1,4 @@
-// The engine on the host's processor, which every decoder has.
+// The engine on the host's processor, which is part of every decoder.
 #include "platform_engine.hpp"
 
 namespace decoder {

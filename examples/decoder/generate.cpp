@@ -14,7 +14,7 @@ namespace decoder {
 namespace {
 
 constexpr std::size_t prompt_chunk = 512;
-constexpr std::size_t scored_chunk = 64;  // a row of logits for each token: 12 MB with 50,000 words
+constexpr std::size_t scored_chunk = 64;  // a row of logits per token: 12 MB for 50,000 tokens
 
 void check_fit(const engine& model, std::size_t num_tokens) {
   const auto room = static_cast<std::size_t>(model.context() - model.length());
@@ -33,71 +33,84 @@ double nll(std::span<const float> logits, int token) {
   return largest + std::log(sum) - logits[token];
 }
 
+/// The `count` largest logits in descending order, the lowest id first among equals.
 std::vector<std::pair<int, float>> largest_logits(std::span<const float> logits, int count) {
-  std::vector<candidate> candidates;
-  for (const float logit : logits) {
-    candidates.push_back({static_cast<int>(candidates.size()), logit});
-  }
-  keep_top_k(candidates, count);
-  std::vector<std::pair<int, float>> result;
-  for (const candidate& c : candidates) result.emplace_back(c.id, c.logit);
-  return result;
+  std::vector<std::pair<int, float>> all;
+  for (const float logit : logits) all.emplace_back(static_cast<int>(all.size()), logit);
+  std::ranges::partial_sort(all, all.begin() + count, [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  all.resize(static_cast<std::size_t>(count));
+  return all;
 }
 
-void check_finite(std::span<const float> logits) {
-  const auto wrong = std::find_if_not(logits.begin(), logits.end(),
-                                      [](float logit) { return std::isfinite(logit); });
+/// @param logits  [num_rows, vocab_size]
+void check_finite(std::span<const float> logits, std::size_t vocab_size) {
+  const auto wrong = std::ranges::find_if_not(logits, [](float x) { return std::isfinite(x); });
   if (wrong == logits.end()) return;
-  throw rocmforge::error(fmt::format("logits: {} at token {}, expected a finite number", *wrong,
-                                     wrong - logits.begin()));
+  throw rocmforge::error(fmt::format(
+      "logits: {} at token {}, expected a finite number: the model's weights are damaged",
+      std::isnan(*wrong) ? "NaN" : "infinity",
+      static_cast<std::size_t>(wrong - logits.begin()) % vocab_size));
+}
+
+/// Damaged output weights make only some logits NaN, which a choice leaves out; they do so after
+/// every token, so that it is enough to check the logits after the prompt.
+void check_last_logits(engine& model, int num_choices) {
+  std::vector<float> logits(static_cast<std::size_t>(num_choices));
+  model.read_logits(logits);
+  check_finite(logits, logits.size());
 }
 
 }  // namespace
 
-bool append_prompt(engine& model, std::span<const int> tokens, std::span<float> logits) {
+int num_choices_of(const engine& model, const rocmforge::tokenizer& tokenizer) {
+  return std::min(model.vocab_size(), tokenizer.vocab_size());
+}
+
+bool append_prompt(engine& model, std::span<const int> tokens, int num_choices) {
   check_fit(model, tokens.size());
   while (!tokens.empty()) {
     if (interrupted()) return false;
     const auto chunk = tokens.first(std::min(tokens.size(), prompt_chunk));
-    model.append(chunk, logits_of::last, logits);
+    model.append(chunk);
     tokens = tokens.subspan(chunk.size());
   }
+  check_last_logits(model, num_choices);
   return true;
 }
 
 bool append_scored_prompt(engine& model, std::span<const int> tokens, int num_top_logits,
-                          std::span<float> logits, prompt_score& score) {
+                          prompt_score& score) {
   check_fit(model, tokens.size());
-  const std::size_t vocab_size = logits.size();
+  const auto vocab_size = static_cast<std::size_t>(model.vocab_size());
   if (static_cast<std::size_t>(num_top_logits) > vocab_size) {
     throw rocmforge::error(fmt::format("--logits {}: expected at most the vocabulary's {}",
                                        num_top_logits, vocab_size));
   }
   std::vector<float> rows(std::min(tokens.size(), scored_chunk) * vocab_size);
   double sum = 0;
-  std::size_t next = 1;  // the token that the coming row predicts
+  std::size_t next = 1;  // index of the token that the next row predicts
   for (std::size_t first = 0; first < tokens.size(); first += scored_chunk) {
     if (interrupted()) return false;
     const auto chunk = tokens.subspan(first, std::min(tokens.size() - first, scored_chunk));
     const auto used = std::span(rows).first(chunk.size() * vocab_size);
-    model.append(chunk, logits_of::all, used);
-    check_finite(used);
+    model.append(chunk, used);
+    check_finite(used, vocab_size);
     for (std::size_t i = 0; i < chunk.size() && next < tokens.size(); ++i, ++next) {
       sum += nll(used.subspan(i * vocab_size, vocab_size), tokens[next]);
     }
-    std::ranges::copy(used.last(vocab_size), logits.begin());
+    if (next == tokens.size())
+      score.top_logits = largest_logits(used.last(vocab_size), num_top_logits);
   }
-  score.top_logits = largest_logits(logits, num_top_logits);
   if (tokens.size() > 1) score.mean_nll = sum / static_cast<double>(tokens.size() - 1);
   return true;
 }
 
-completion complete(engine& model, const rocmforge::tokenizer& tokenizer, sampler& choose,
-                    std::span<float> logits, const completion_limits& limits,
+completion complete(engine& model, const rocmforge::tokenizer& tokenizer, token_chooser& chooser,
+                    const completion_limits& limits,
                     const std::function<void(std::string_view)>& on_text) {
-  // An embedding may be padded with rows that are no token.
-  const auto choices =
-      logits.first(std::min(logits.size(), static_cast<std::size_t>(tokenizer.vocab_size())));
+  const int num_choices = num_choices_of(model, tokenizer);
   completion result;
   rocmforge::stream_decoder decode(tokenizer, rocmforge::control_tokens::hide, /*continues=*/true);
   stop_filter stop(limits.stops);
@@ -112,13 +125,13 @@ completion complete(engine& model, const rocmforge::tokenizer& tokenizer, sample
       stopwatch step;
       if (!result.tokens.empty()) {
         if (model.length() == model.context()) return finish_reason::context_full;
-        model.append(std::span(&result.tokens.back(), 1), logits_of::last, logits);
+        model.append(std::span(&result.tokens.back(), 1));
         ++result.num_steps;
       }
-      const int token = choose.sample(choices);
+      const int token = chooser.choose(model, num_choices);
       if (result.num_steps > 0) result.seconds += step.seconds();
       if (tokenizer.is_end_of_generation(token)) return finish_reason::end_of_text;
-      choose.accept(std::span(&token, 1));
+      chooser.accept(std::span(&token, 1));
       result.tokens.push_back(token);
       show(stop.push(decode.push(token)));
       if (stop.found()) return finish_reason::stop_text;

@@ -11,7 +11,7 @@
 namespace decoder {
 namespace {
 
-/// A line on standard error that is drawn over and over, and wiped at the end.
+/// A progress bar on standard error, which the destructor erases.
 class progress_bar {
  public:
   ~progress_bar() {
@@ -33,7 +33,7 @@ class progress_bar {
   int percent_ = -1;
 };
 
-/// All that this program can compute on, cards first.
+/// All devices that this program can use, cards first.
 std::vector<machine_device> machine_devices() {
   std::vector<machine_device> list;
 #if defined(DECODER_HAS_CARD)

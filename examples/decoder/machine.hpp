@@ -1,4 +1,4 @@
-// The devices that the program knows, and loading a model onto one.
+// The devices that the program can use, and loading a model onto one.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace decoder {
 
-/// One line a device: its name and what it is.
+/// One line per device: name and details.
 std::string device_list();
 
 /// A device that the program can compute on.
@@ -19,15 +19,15 @@ struct machine_device {
   platform on;
   int index;            // within the platform
   std::string name;     // what --device takes: "host", "amd:0"
-  std::string details;  // for people
+  std::string details;  // for messages
 };
 
-/// @param name  as in the list, or "amd" for "amd:0"; empty: the first, which is a card if there is
-/// one
-/// @throws rocmforge::error that lists the devices if none has this name
+/// Finds a device by its name.
+/// @param name  as in the list, or "amd" for "amd:0"; empty: the first, a card if there is any
+/// @throws rocmforge::error with a list of the devices if none has this name
 machine_device find_device(const std::string& name);
 
-/// Loads the model onto `device`, with a progress bar on a terminal if that takes long.
+/// Loads the model onto `device`. Shows a progress bar on a terminal if that takes long.
 std::unique_ptr<engine> load_model(const rocmforge::gguf::file& file, const options& o,
                                    const machine_device& device);
 

@@ -1,5 +1,4 @@
-// Loads a language model from a GGUF file and writes text with it. docs/decoder.md tells how to use
-// it.
+// Loads a language model from a GGUF file and generates text. docs/decoder.md describes its use.
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -27,7 +26,7 @@ constexpr int status_interrupted = 130;
 constexpr int status_bad_input = 2;
 constexpr int status_fault = 1;
 
-/// Throws if the file's chat template is not one that is known.
+/// Throws if the file's chat template is unknown.
 void require_template(const rocmforge::tokenizer& tokenizer, const std::string& option) {
   try {
     (void)require_chat_format(tokenizer);
@@ -36,8 +35,8 @@ void require_template(const rocmforge::tokenizer& tokenizer, const std::string& 
   }
 }
 
-/// The prompt's tokens: the text itself with --raw or where the file has no chat template, else one
-/// user turn.
+/// The tokens of the prompt: of the text itself with --raw or if the file has no chat template,
+/// otherwise of one user turn.
 std::vector<int> encode_prompt(const rocmforge::tokenizer& tokenizer, const options& o) {
   const std::string text = *o.prompt == "-" ? read_all_input() : *o.prompt;
   if (text.empty()) throw rocmforge::error("standard input: empty, expected a prompt");
@@ -53,7 +52,7 @@ std::vector<int> encode_prompt(const rocmforge::tokenizer& tokenizer, const opti
   if (tokenizer.vocab().add_bos) tokens.push_back(tokenizer.vocab().bos);
   const auto body = tokenizer.encode(
       text, o.raw ? rocmforge::special_tokens::parse : rocmforge::special_tokens::as_text);
-  tokens.insert(tokens.end(), body.begin(), body.end());  // never eos: the text is to go on
+  tokens.insert(tokens.end(), body.begin(), body.end());  // never eos: the model continues the text
   return tokens;
 }
 
@@ -65,42 +64,41 @@ int print_tokens(std::span<const int> tokens, bool json) {
 int generate(engine& model, const rocmforge::tokenizer& tokenizer, const std::vector<int>& prompt,
              const options& o) {
   const interrupt_scope scope;
-  std::vector<float> logits(static_cast<std::size_t>(model.vocab_size()));
   const bool scored = o.num_top_logits > 0;
   prompt_score score;
   timing times;
   const stopwatch prompt_time;
-  const bool complete_prompt =
-      scored ? append_scored_prompt(model, prompt, o.num_top_logits, logits, score)
-             : append_prompt(model, prompt, logits);
+  const bool complete_prompt = scored
+                                   ? append_scored_prompt(model, prompt, o.num_top_logits, score)
+                                   : append_prompt(model, prompt, num_choices_of(model, tokenizer));
   if (!complete_prompt) return status_interrupted;
   times.prompt_tokens = prompt.size();
   times.prompt_seconds = prompt_time.seconds();
 
-  sampler choose(o.sampling);
-  choose.accept(prompt);
+  token_chooser chooser(o.choice);
+  chooser.accept(prompt);
   const auto show = [&o](std::string_view text) {
     if (!o.json) write_out(text);
   };
-  const completion result =
-      complete(model, tokenizer, choose, logits, {o.max_tokens, o.stops}, show);
+  const completion result = complete(model, tokenizer, chooser, {o.max_tokens, o.stops}, show);
   times.generated_tokens = result.tokens.size();
   times.steps = result.num_steps;
   times.step_seconds = result.seconds;
 
   if (o.json) {
-    write_out(completion_json(prompt, result, times, o.sampling.seed, scored ? &score : nullptr));
+    write_out(completion_json(prompt, result, times, o.choice.seed, scored ? &score : nullptr));
   } else if (!result.text.empty() && !result.text.ends_with('\n')) {
     write_out("\n");
   }
   if (result.reason == finish_reason::context_full) write_error(context_full_line(model));
-  if (!o.quiet && !o.json) write_error(speed_line(times, model, o.sampling));
+  if (!o.quiet && !o.json) write_error(speed_line(times, model, o.choice));
   return result.reason == finish_reason::interrupted ? status_interrupted : 0;
 }
 
 int bench(engine& model, const options& o) {
   const timing times = measure(model, o.bench_prompt_tokens, o.bench_steps);
-  write_out(o.json ? bench_json(times) : speed_line(times, model, {.temperature = 0}));
+  write_out(o.json ? bench_json(times)
+                   : speed_line(times, model, {.sampling = {.temperature = 0}}));
   return 0;
 }
 
@@ -124,7 +122,7 @@ int run(const options& o) {
   return generate(*load_model(file, o, device), tokenizer, prompt, o);
 }
 
-/// Ends with one line on standard error, whatever a path or a file put into the message.
+/// Writes the message as one line: text from a path or a file may contain control characters.
 int fail(std::string message, int status) {
   std::replace_if(
       message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');

@@ -1,5 +1,5 @@
-// Strict numbers: the whole text must be one, and within its range. Everything else is an error of
-// one line.
+// Strict parsing of numbers: the whole text must be a number in the range. Anything else is an
+// error of one line.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,8 +15,8 @@ namespace decoder {
 
 /// @param name      the option, for the error
 /// @param expected  "a number ...", for the error
-/// @param in_range  tells whether a value is one that the option takes
-/// @throws rocmforge::error with one line for anything but such a value
+/// @param in_range  whether the option allows a value
+/// @throws rocmforge::error with one line if `text` is not such a number
 template <class T, class Predicate>
 T parse_number(std::string_view name, std::string_view text, std::string_view expected,
                const Predicate& in_range) {

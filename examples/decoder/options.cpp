@@ -24,7 +24,7 @@ std::string not_empty(std::string_view name, const std::string& text) {
   return text;
 }
 
-/// The option table: each option's name, its value, its help, and what it does to `result`.
+/// The table of options: name, value and help of each, and how it changes `result`.
 class command_line {
  public:
   explicit command_line(options& result) : result_(result) {
@@ -48,7 +48,7 @@ class command_line {
 
   void parse(int num_arguments, const char* const* arguments) {
     for (int i = 1; i < num_arguments && std::string_view(arguments[i]) != "--"; ++i) {
-      // CLI11 would take the next argument for the value.
+      // CLI11 would use the next argument as the value.
       const std::string_view argument = arguments[i];
       if (argument.starts_with("--") && argument.ends_with('=') &&
           argument.find('=') == argument.size() - 1) {
@@ -61,7 +61,7 @@ class command_line {
       refuse(fmt::format("{}; see --help", fault.what()));
     }
     auto unknown = app_.remaining();
-    std::erase(unknown, "--");  // before a prompt that begins with a dash
+    std::erase(unknown, "--");  // before a prompt that starts with a dash
     if (unknown.empty()) return;
     const std::string first = rocmforge::printable(unknown.front());
     if (first.starts_with('-')) {
@@ -130,7 +130,8 @@ class command_line {
 
   void add_generation() {
     group_ = "Generation";
-    sampling_options& s = result_.sampling;
+    choice_options& c = result_.choice;
+    rocmforge::sampling_options& s = c.sampling;
     integer("-n", "tokens to generate at most; absent: until the text or the context ends",
             result_.max_tokens, 0, INT_MAX);
     number("--temperature", "randomness; 0: always the likeliest token", s.temperature,
@@ -141,16 +142,16 @@ class command_line {
            "a number above 0, 1 at most", [](float x) { return x > 0 && x <= 1; });
     number("--min-p", "drop what is less likely than this times the likeliest", s.min_p,
            "a number from 0 to 1", [](float x) { return x >= 0 && x <= 1; });
-    number("--repeat-penalty", "above 1: what was said lately gets less likely", s.repeat_penalty,
+    number("--repeat-penalty", "above 1: what was said lately gets less likely", c.repeat_penalty,
            "a number above 0", [](float x) { return std::isfinite(x) && x > 0; });
-    integer("--repeat-last-n", "how many tokens count as lately; 0: none, -1: all", s.repeat_last_n,
+    integer("--repeat-last-n", "how many tokens count as lately; 0: none, -1: all", c.repeat_last_n,
             -1, INT_MAX)
-        ->default_str(std::to_string(s.repeat_last_n));
+        ->default_str(std::to_string(c.repeat_last_n));
     value("--seed", "N", "start of the random numbers; absent: random, and then shown",
-          [&s](const std::string& text) {
-            s.seed = parse_integer<std::uint32_t>("--seed", text, 0, UINT32_MAX);
+          [&c](const std::string& text) {
+            c.seed = parse_integer<std::uint32_t>("--seed", text, 0, UINT32_MAX);
           });
-    s.seed = std::random_device()();
+    c.seed = std::random_device()();
     app_.add_option("--stop", CLI::callback_t([this](const CLI::results_t& texts) {
                       for (const auto& text : texts) check_stop(text);
                       result_.stops = texts;
@@ -223,7 +224,7 @@ class command_line {
   options& result_;
   CLI::App app_{"Loads a language model from a GGUF file and writes text with it.", "decoder"};
   std::string group_;
-  std::string chosen_;  // the option that said what to do
+  std::string chosen_;  // the option that selected the action
 };
 
 void check_combination(const options& o) {

@@ -1,4 +1,4 @@
-// What the command line asks for.
+// The options of the command line.
 #pragma once
 
 #include <climits>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine.hpp"
-#include "sampler.hpp"
+#include "token_chooser.hpp"
 
 namespace decoder {
 
@@ -15,18 +15,19 @@ enum class action { generate, chat, tokens_only, bench, list_devices, show_text 
 
 struct options {
   action what = action::generate;
-  std::string text_to_show;  // of action::show_text: the help or the version
+  std::string text_to_show;  // for action::show_text: the help or the version
 
   std::string model;
   std::optional<std::string> prompt;
   std::optional<std::string> system;
   bool raw = false;
 
-  int max_tokens = INT_MAX;  // to generate; INT_MAX: until the text or the context ends
-  sampling_options sampling;
+  int max_tokens =
+      INT_MAX;  // tokens to generate; INT_MAX: until the text ends or the context is full
+  choice_options choice;
   std::vector<std::string> stops;
 
-  std::string device;  // empty: the first there is
+  std::string device;  // empty: the first device
   engine_options engine;
   bool quiet = false;
 
@@ -36,8 +37,8 @@ struct options {
   int bench_steps = 0;
 };
 
-/// Reads the command line. The seed is drawn here if it is not given.
-/// @throws rocmforge::error for anything that is not understood, out of range or contradictory
+/// Parses the command line. If no seed is given, a random one is set.
+/// @throws rocmforge::error for unknown options, values out of range and contradictions
 options parse_options(int num_arguments, const char* const* arguments);
 
 }  // namespace decoder

@@ -57,10 +57,10 @@ std::optional<double> timing::decode_rate() const {
   return rate(steps, step_seconds);
 }
 
-std::string speed_line(const timing& times, const engine& model, const sampling_options& sampling) {
+std::string speed_line(const timing& times, const engine& model, const choice_options& choice) {
   const std::string card = model.card().empty() ? "" : "; on " + model.card();
   const std::string seed =
-      sampling.temperature > 0 ? fmt::format("; seed {}", sampling.seed) : std::string();
+      choice.sampling.temperature > 0 ? fmt::format("; seed {}", choice.seed) : std::string();
   return fmt::format("prompt: {} tokens, {}; generation: {} tokens, {}{}{}\n", times.prompt_tokens,
                      rate_text(times.prefill_rate()), times.generated_tokens,
                      rate_text(times.decode_rate()), card, seed);

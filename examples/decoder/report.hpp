@@ -1,5 +1,4 @@
-// What the program tells about a run: the JSON object for scripts, the speed line and the notes for
-// people.
+// Reports on a run: the JSON object for scripts, the speed line, and notes on standard error.
 #pragma once
 
 #include <optional>
@@ -11,8 +10,8 @@
 
 namespace decoder {
 
-/// How long the tokens of a prompt and the steps after it took. The first generated token comes
-/// with the prompt's logits and the last is not appended, so that there is a step less than tokens.
+/// The durations of a prompt and of the steps after it. The logits of the prompt give the first
+/// generated token, and the last token is not appended: there is one step fewer than tokens.
 struct timing {
   std::size_t prompt_tokens = 0;
   double prompt_seconds = 0;
@@ -20,26 +19,26 @@ struct timing {
   int steps = 0;
   double step_seconds = 0;
 
-  /// Tokens a second; nothing if there were none.
+  /// Tokens per second; nothing if there were none.
   [[nodiscard]] std::optional<double> prefill_rate() const;
   [[nodiscard]] std::optional<double> decode_rate() const;
 };
 
-/// One line: both rates, the card if there is one, and the seed if it decided the text.
-std::string speed_line(const timing& times, const engine& model, const sampling_options& sampling);
+/// One line: both rates, the card if one was used, and the seed if tokens were sampled.
+std::string speed_line(const timing& times, const engine& model, const choice_options& choice);
 
-/// What to say about a text that the context cut short.
+/// The note on a text that ended because the context was full.
 std::string context_full_line(const engine& model);
 
 /// {"prompt_tokens": [...]}
 std::string tokens_json(std::span<const int> prompt);
 
-/// The object of --json.
-/// @param score  null: without `top_logits` and `mean_nll`
+/// The JSON object of --json.
+/// @param score  may be null: then without `top_logits` and `mean_nll`
 std::string completion_json(std::span<const int> prompt, const completion& result,
                             const timing& times, std::uint32_t seed, const prompt_score* score);
 
-/// The two rates.
+/// The JSON object of --bench: the two rates.
 std::string bench_json(const timing& times);
 
 }  // namespace decoder

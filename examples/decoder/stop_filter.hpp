@@ -1,5 +1,5 @@
-// Ends a stream of text at the first of some stop texts, and never lets the beginning of one out
-// too early.
+// Ends a stream of text at the first stop text. Holds back the start of a possible stop text until
+// more text decides.
 #pragma once
 
 #include <algorithm>
@@ -12,19 +12,19 @@ namespace decoder {
 
 class stop_filter {
  public:
-  /// @param stops  none may be empty
+  /// @param stops  the stop texts, none of them empty
   explicit stop_filter(std::span<const std::string> stops) : stops_(stops.begin(), stops.end()) {}
 
   /// Takes the next piece of text.
-  /// @return what may be shown now: all up to a stop text, or up to what may become one
+  /// @return the text to show now: up to a stop text, or up to the possible start of one
   std::string push(std::string_view piece) {
     if (found_) return {};
     held_ += piece;
     std::size_t end = std::string::npos;
     std::size_t begin = held_.size();
     for (const std::string& stop : stops_) {
-      // The one that is complete first wins, so that the result does not depend on how the text is
-      // cut into pieces.
+      // The stop text that ends first is taken: then the result does not depend on how the text is
+      // split into pieces.
       const std::size_t at = held_.find(stop);
       if (at == std::string::npos) continue;
       found_ = true;
@@ -37,13 +37,13 @@ class stop_filter {
   }
 
   /// Ends the text.
-  /// @return what was held back
+  /// @return the text that was held back
   std::string finish() { return found_ ? std::string() : release(held_.size()); }
 
   [[nodiscard]] bool found() const { return found_; }
 
  private:
-  /// The length of the longest end of `held_` that a stop text begins with.
+  /// The length of the longest suffix of `held_` that is a prefix of a stop text.
   std::size_t beginning_of_a_stop() const {
     std::size_t longest = 0;
     for (const std::string& stop : stops_) {

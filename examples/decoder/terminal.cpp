@@ -15,9 +15,9 @@
 namespace decoder {
 namespace {
 
-/// What the signal handler sets, and a pipe with a byte in it while it is set. Waiting for input
-/// means to wait for that byte too: Ctrl-C may come just before the wait, or be delivered to
-/// another thread, and then ends no system call.
+/// Set by the signal handler, which also writes a byte to a pipe. Waiting for input waits for that
+/// byte too: if Ctrl-C comes just before the wait, or on another thread, it does not interrupt the
+/// system call.
 std::atomic<bool> interrupt_pending = false;
 int interrupt_pipe[2];
 struct sigaction action_before;
@@ -25,7 +25,7 @@ struct sigaction action_before;
 void note_interrupt(int) {
   const int kept = errno;
   interrupt_pending = true;
-  // A full pipe is as good as one byte.
+  // If the pipe is full, it has a byte already.
   [[maybe_unused]] const ssize_t written = write(interrupt_pipe[1], "", 1);
   errno = kept;
 }
@@ -45,7 +45,7 @@ std::string error_text() {
   return std::generic_category().message(errno);
 }
 
-/// Appends what can be read to `text`, waiting for it. False at the end of the input.
+/// Waits for input and appends it to `text`. False at the end of the input.
 bool read_more(std::string& text) {
   char block[4096];
   ssize_t size = 0;
@@ -57,7 +57,7 @@ bool read_more(std::string& text) {
   return size > 0;
 }
 
-/// Waits for input. False if Ctrl-C came first.
+/// Waits for input. False if Ctrl-C was pressed.
 bool wait_for_input() {
   pollfd waits[] = {{STDIN_FILENO, POLLIN, 0}, {interrupt_pipe[0], POLLIN, 0}};
   while (poll(waits, std::size(waits), -1) < 0 && errno == EINTR) {
@@ -119,7 +119,7 @@ interrupt_scope::interrupt_scope() {
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &action_before);
-  // Ctrl-C is not for a program that a script started in the background.
+  // A program that a script started in the background ignores Ctrl-C, and must keep doing so.
   if (action_before.sa_handler == SIG_IGN) sigaction(SIGINT, &action_before, nullptr);
 }
 

@@ -1,4 +1,4 @@
-// The program's streams. Unbuffered, so that each piece of text is seen as soon as it is there.
+// The program's streams, unbuffered: each piece of text is shown at once.
 #pragma once
 
 #include <optional>
@@ -7,28 +7,28 @@
 
 namespace decoder {
 
-/// Thrown when whoever reads standard output has gone (`| head`): no error, but there is nothing
-/// left to do.
+/// Thrown when the reader of standard output has closed it (`| head`): not an error, but the
+/// program ends.
 struct closed_output {};
 
-/// Writes to standard output. Throws closed_output, or rocmforge::error for any other failure (a
-/// full disk).
+/// Writes to standard output. Throws closed_output, or rocmforge::error for any other failure, such
+/// as a full disk.
 void write_out(std::string_view text);
 
-/// Writes to standard error. Failures are ignored, as there is nowhere to tell them.
+/// Writes to standard error. Failures are ignored: there is nowhere to report them.
 void write_error(std::string_view text) noexcept;
 
 bool input_is_terminal();
 bool error_is_terminal();
 
-/// All of standard input, without the one newline at its end that a shell's echo adds.
+/// All of standard input, without one newline at its end, which a shell's echo adds.
 std::string read_all_input();
 
 /// Standard input line by line, within an interrupt_scope.
 class line_reader {
  public:
-  /// @return the next line without its newline; nothing at the end of the input, or when Ctrl-C is
-  /// pressed while waiting
+  /// @return the next line without its newline; nothing at the end of the input, or if Ctrl-C is
+  ///         pressed while waiting
   std::optional<std::string> next();
 
  private:
@@ -36,7 +36,7 @@ class line_reader {
   bool at_end_ = false;
 };
 
-/// While one exists (one at a time), Ctrl-C does not end the program but is noted.
+/// While one exists (one at a time), Ctrl-C does not end the program but sets `interrupted`.
 class interrupt_scope {
  public:
   interrupt_scope();

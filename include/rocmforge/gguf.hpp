@@ -15,12 +15,12 @@
 
 namespace rocmforge::gguf {
 
-/// A GGUF model, its file memory-mapped read-only, together with what it contains. Move-only;
-/// strings and tensor data are views of the mapping and live as long as this object or the one it
-/// is moved to.
+/// A GGUF model: its file, memory-mapped read-only, and the index of its contents. Move-only.
+/// Strings and tensor data are views of the mapping: they are valid as long as this object or the
+/// one it is moved to.
 ///
 /// A model that is split over several files (`model-00001-of-00003.gguf` and its siblings in the
-/// same folder) is opened by the path of its first, and seen as if it were one.
+/// same folder) is opened by the path of its first file, and appears as one file.
 ///
 /// ```
 /// const gguf::file model("model.gguf");

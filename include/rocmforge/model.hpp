@@ -1,5 +1,5 @@
-// Models: a GGUF file's weights and metadata, and the steps that run them, composed of the kernel
-// headers alone.
+// Models: weights and metadata from a GGUF file, and the steps that run them. They use only the
+// public ops of the kernel headers.
 //
 //   const gguf::file file("model.gguf");
 //   transformer model(file);
@@ -10,8 +10,8 @@
 // model/config.hpp       hyper-parameters
 // model/weights.hpp      matrices in the file's formats
 // model/paged_cache.hpp  keys and values in pages
-// model/layer.hpp        one transformer layer, of public ops
-// model/transformer.hpp  the whole
+// model/layer.hpp        one transformer layer, composed of public ops
+// model/transformer.hpp  the whole model
 #pragma once
 
 #include "rocmforge/model/config.hpp"

@@ -9,11 +9,12 @@
 //
 // text/vocabulary.hpp       the data: tokens, scores, merges, ids of special tokens
 // text/load_vocabulary.hpp  reading them from a file
-// text/special_tokens.hpp   finding control tokens in a text, and which of them end a generation
-// text/byte_pair.hpp        the models, one each: byte-level byte pairs (with
-// text/pre_tokenizer.hpp, text/spm.hpp              which cuts a text into words by the pattern
-// that the file names), text/wordpiece.hpp        SentencePiece's byte pairs, WordPiece,
-// text/unigram.hpp          and SentencePiece's unigrams
+// text/special_tokens.hpp   finding control tokens in a text; the tokens that end a generation
+// text/byte_pair.hpp        the encoder of byte-level byte pairs
+// text/pre_tokenizer.hpp    splitting a text into words, for byte pairs
+// text/spm.hpp              the encoder of SentencePiece's byte pairs
+// text/wordpiece.hpp        the encoder of WordPiece
+// text/unigram.hpp          the encoder of SentencePiece's unigram model
 // text/tokenizer.hpp        the class `tokenizer` and `stream_decoder`
 // text/chat.hpp             conversations
 #pragma once

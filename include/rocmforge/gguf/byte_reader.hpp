@@ -1,5 +1,5 @@
-// The only code that takes bytes out of a GGUF file: every read is checked against what is left of
-// it.
+// The only code that reads bytes of a GGUF file. Every read is checked against the bytes that are
+// left.
 #pragma once
 
 #include <rocmforge/error.hpp>
@@ -32,7 +32,7 @@ class byte_reader {
   std::uint64_t offset() const { return base_ + position_; }
   std::uint64_t remaining() const { return bytes_.size() - position_; }
 
-  /// Names what is being read, for errors: a kind ("tensor") and an untrusted name.
+  /// Sets what errors say is being read: a kind ("tensor") and an untrusted name.
   void set_subject(std::string_view kind, std::string_view name) {
     kind_ = kind;
     name_ = name;
@@ -98,12 +98,12 @@ class byte_reader {
     return name;
   }
 
-  /// The bytes from an offset already passed up to the next one to be read.
+  /// The bytes from an offset that the reader has passed up to the next byte to read.
   std::span<const std::byte> since(std::uint64_t start) const {
     return bytes_.subspan(start - base_, offset() - start);
   }
 
-  /// Where a string that was read lies in the file.
+  /// The offset in the file of a string that was read.
   std::uint64_t offset_of(std::string_view text) const {
     return base_ + static_cast<std::uint64_t>(text.data() - as_text(bytes_).data());
   }

@@ -1,4 +1,4 @@
-// What a parsed GGUF model contains: its metadata, read by type, and where its tensors are.
+// The contents of a parsed GGUF model: its metadata, read by type, and the places of its tensors.
 #pragma once
 
 #include <rocmforge/error.hpp>
@@ -18,7 +18,7 @@ namespace rocmforge::gguf {
 
 namespace detail {
 
-/// What was read from one file, or joined from the files of a split model.
+/// The contents of one file, or the joined contents of the files of a split model.
 struct contents {
   std::vector<std::string> paths;
   std::uint32_t version = 0;
@@ -36,22 +36,22 @@ struct contents {
 
 }  // namespace detail
 
-/// A parsed model: one file, or several that it is split over. Holds views of the bytes it was
-/// parsed from, which must outlive it; its own memory is at most a small multiple of the files'
-/// heads.
+/// A parsed model of one file, or of several if it is split. Holds views of the bytes it was parsed
+/// from, which must outlive it. Its own memory is at most a small multiple of the size of the
+/// files' headers.
 class index {
  public:
   explicit index(detail::contents contents) : contents_(std::move(contents)) {}
   index(index&&) = default;
   index& operator=(index&&) = default;
 
-  /// The name given to `parse`, usually the file's path; of a split model, its first file's.
+  /// The name given to `parse`, usually the file's path; for a split model that of the first file.
   const std::string& path() const { return contents_.paths.front(); }
   /// All files of the model, in order.
   std::span<const std::string> paths() const { return contents_.paths; }
   std::uint32_t version() const { return contents_.version; }
-  /// Every tensor's offset from the start of the data section is a multiple of this. (The later
-  /// files of a split model have alignments of their own.)
+  /// The alignment of every tensor's offset from the start of the data section, in bytes. For a
+  /// split model that of the first file; the other files may have different ones.
   std::uint32_t alignment() const { return contents_.alignment; }
 
   /// All tensors, in file order.
@@ -67,7 +67,7 @@ class index {
     throw error(path(), error::no_offset, "has no tensor '" + printable(name) + "'");
   }
 
-  /// All metadata, in file order; of a split model, its first file's.
+  /// All metadata, in file order; for a split model that of the first file.
   std::span<const metadata_entry> metadata() const { return contents_.metadata; }
   bool contains(std::string_view key) const { return contents_.find_entry(key) != nullptr; }
 
@@ -83,7 +83,7 @@ class index {
   /// checked to be UTF-8).
   ///            Integers convert from any integer type if the value is in range, floats from f32
   ///            and f64; a float that is not finite is refused.
-  /// Throws `error` with the key, its offset, what it is and what was expected.
+  /// Throws `error` with the key, its offset, its value or type, and what was expected.
   template <metadata_target T>
   std::optional<T> find(std::string_view key) const {
     const metadata_entry* found = contents_.find_entry(key);

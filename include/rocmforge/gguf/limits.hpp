@@ -1,5 +1,5 @@
-// The most a GGUF file may ask for. Far above any model that exists, and low enough that a hostile
-// file costs little.
+// Upper limits on what a GGUF file may contain: far above any model that exists, and low enough
+// that a hostile file costs little time and memory.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// A file's bytes in memory without reading them: mmap, owned by RAII.
+// A memory-mapped file (mmap), unmapped by its destructor.
 #pragma once
 
 #include <rocmforge/error.hpp>
@@ -18,12 +18,12 @@
 
 namespace rocmforge::gguf {
 
-/// A regular, non-empty file, mapped read-only. The size is taken once: a file that another program
-/// shortens while it is mapped ends this program with SIGBUS when the lost bytes are touched, so
-/// replace a model by renaming, never in place.
+/// A regular, non-empty file, mapped read-only. The size is read once. If another program shortens
+/// the file while it is mapped, reading the lost bytes ends this program with SIGBUS: replace a
+/// model by renaming, never in place.
 class mapped_file {
  public:
-  /// Throws `error` if there is no such file, it cannot be opened or mapped, is empty, or is no
+  /// Throws `error` if the file does not exist, cannot be opened or mapped, is empty, or is not a
   /// regular file.
   explicit mapped_file(const std::string& path) {
     // O_NONBLOCK: opening a pipe must not wait for its writer.

@@ -1,4 +1,4 @@
-// Finds items by name and finds names that occur twice.
+// Finds items by name, and names that occur twice.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 
 namespace rocmforge::gguf::detail {
 
-/// Names in sorted order with the position each was added at. Sorted rather than hashed: no choice
-/// of names in a hostile file makes it slow.
+/// Names in sorted order, each with the position at which it was added. Sorted rather than hashed:
+/// no choice of names in a hostile file makes a sort slow.
 class name_lookup {
  public:
   void reserve(std::size_t num_names) { names_.reserve(num_names); }
@@ -20,7 +20,7 @@ class name_lookup {
     names_.push_back({name, static_cast<std::uint32_t>(names_.size())});
   }
 
-  /// Call once, after the last `add`. Returns a name that was added before, if there is one.
+  /// Sorts the names: call once, after the last `add`. Returns a name that was added twice, if any.
   std::optional<std::string_view> sort() {
     std::sort(names_.begin(), names_.end(), [](const named& a, const named& b) {
       const int order = a.name.compare(b.name);

@@ -1,7 +1,7 @@
-// The GGUF parser: from untrusted bytes to an index, or an error. Nothing is read before it is
-// known to be there, nothing is allocated before its count is checked against the bytes that are
-// left, and time is linear in the file's head but for the sorting of names. Source: ggml's
-// docs/gguf.md.
+// The GGUF parser: turns untrusted bytes into an index, or throws. Every read is checked against
+// the end of the file, and every count against the bytes that are left before memory is allocated
+// for it. The time is linear in the size of the file's header, except that names are sorted.
+// Source: ggml's docs/gguf.md.
 #pragma once
 
 #include <rocmforge/gguf/byte_reader.hpp>
@@ -69,8 +69,8 @@ inline header parse_header(std::span<const std::byte> bytes, byte_reader& reader
   }
   const std::uint64_t num_tensors = parse_count(reader, "tensors", limits::max_tensors);
   const std::uint64_t num_keys = parse_count(reader, "metadata keys", limits::max_metadata_keys);
-  // The least a tensor takes: name 8 + 1, rank 4, extent 8, type 4, offset 8. A key: 8 + 1, type 4,
-  // value 1.
+  // The fewest bytes of a tensor's description: name 8 + 1, rank 4, extent 8, type 4, offset 8; of
+  // a key: name 8 + 1, type 4, value 1.
   const std::uint64_t min_bytes = 33 * num_tensors + 14 * num_keys;
   if (min_bytes > reader.remaining()) {
     reader.fail(at + 4, "truncated: " + std::to_string(num_tensors) + " tensors and " +
@@ -106,7 +106,7 @@ inline void sort_names(const byte_reader& reader, name_lookup& names, const std:
   }
 }
 
-/// Parses one file, which may be one of a split model.
+/// Parses one file, which may be a part of a split model.
 inline contents parse_file(std::span<const std::byte> bytes, const std::string& path) {
   contents result;
   result.paths.push_back(path);
@@ -140,10 +140,10 @@ inline contents parse_file(std::span<const std::byte> bytes, const std::string& 
 ///
 /// @param bytes            the whole file; must outlive the result
 /// @param name_for_errors  what errors call it, usually its path
-/// @return what the file contains, every rule of the format checked
+/// @return the contents of the file, checked against every rule of the format
 ///
-/// Throws `error` with the offset, what is wrong and what was expected. docs/gguf.md lists what is
-/// refused.
+/// Throws `error` with the offset, what is wrong and what was expected. docs/gguf.md lists the
+/// errors.
 inline index parse(std::span<const std::byte> bytes, const std::string& name_for_errors) {
   std::vector<detail::contents> one;
   one.push_back(detail::parse_file(bytes, name_for_errors));

@@ -46,7 +46,7 @@ inline void parse_array_head(byte_reader& reader, metadata_entry& entry) {
                               std::to_string(min_bytes) + " bytes, the file ends after " +
                               std::to_string(reader.remaining()));
   }
-  check_metadata_end(reader, reader.offset() + min_bytes);  // before the elements are walked
+  check_metadata_end(reader, reader.offset() + min_bytes);  // before the elements are read
 }
 
 inline metadata_entry parse_metadata_entry(byte_reader& reader) {

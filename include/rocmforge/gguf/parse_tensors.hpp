@@ -15,7 +15,7 @@
 
 namespace rocmforge::gguf::detail {
 
-/// The bytes a tensor takes; an error, not a wrapped product, if they do not fit in 64 bits.
+/// The size of a tensor in bytes. An error if it does not fit in 64 bits.
 inline std::uint64_t checked_num_bytes(const byte_reader& reader, const tensor_info& info,
                                        std::uint64_t at) {
   const type_traits& traits = traits_of(info.type);
@@ -36,7 +36,7 @@ inline std::uint64_t checked_num_bytes(const byte_reader& reader, const tensor_i
   return total;
 }
 
-/// Reads one description. Its offset stays relative to the data section until `place_tensors`.
+/// Reads one description. Its offset is relative to the data section until `place_tensors`.
 inline tensor_info parse_tensor_info(byte_reader& reader) {
   tensor_info info;
   info.name = reader.read_name("tensor name", limits::max_tensor_name_bytes, ' ');
@@ -68,15 +68,15 @@ inline tensor_info parse_tensor_info(byte_reader& reader) {
   return info;
 }
 
-/// Finds each tensor's data. Tensors must follow each other in file order, padded to the alignment
-/// and nothing else: so none overlap and no bytes hide between them. Only the padding after the
-/// last one may be missing.
+/// Finds each tensor's data. Tensors must follow each other in file order, with padding up to the
+/// alignment and no other gaps, so that no two overlap and no bytes hide between them. Only the
+/// padding after the last tensor may be missing.
 ///
-/// @param reader  stands at the end of the descriptions
+/// @param reader  at the end of the descriptions
 /// @param bytes   the whole file
 inline void place_tensors(byte_reader& reader, std::span<tensor_info> tensors,
                           std::span<const std::byte> bytes, std::uint32_t alignment) {
-  // No sum here overflows: each is at most a file's size and an alignment.
+  // The sums here do not overflow: each is at most a file's size plus an alignment.
   const auto padded = [&](std::uint64_t offset) {
     return (offset + alignment - 1) / alignment * alignment;
   };

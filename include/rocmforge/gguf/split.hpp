@@ -1,5 +1,5 @@
-// Models that are split over several files: what each says about its place, their names, and all
-// of them seen as one. Source: llama.cpp's gguf-split.
+// Models that are split over several files: each file's number and count in the metadata, the names
+// of the files, and joining them. Source: llama.cpp's gguf-split.
 #pragma once
 
 #include <rocmforge/error.hpp>
@@ -27,7 +27,7 @@ namespace rocmforge::gguf::detail {
               "metadata key '" + std::string(key) + "': " + message);
 }
 
-/// The integer `key`; `absent` if it is not there, an error if there is no `absent` either.
+/// The integer `key`. If it is missing: `absent`, or an error if there is no `absent`.
 inline std::uint64_t split_number(const contents& file, std::string_view key,
                                   std::optional<std::uint64_t> absent) {
   const metadata_entry* entry = file.find_entry(key);
@@ -36,7 +36,7 @@ inline std::uint64_t split_number(const contents& file, std::string_view key,
   fail_at(file, key, "is missing, expected an integer, because the model is split");
 }
 
-/// How many files the model of this one is split over. (A model that was merged again says 0.)
+/// The number of files of the model that `file` belongs to. (In a merged model the key is 0.)
 inline std::uint64_t num_files(const contents& file) {
   const std::uint64_t count = std::max<std::uint64_t>(split_number(file, "split.count", 1), 1);
   if (count > limits::max_files) {
@@ -56,8 +56,8 @@ inline std::string split_suffix(std::uint64_t number, std::uint64_t count) {
   return "-" + five_digits(number + 1) + "-of-" + five_digits(count) + ".gguf";
 }
 
-/// The paths of all files of the model whose first file this is: they differ in their numbers
-/// alone, so that nothing in a file chooses what is opened.
+/// The paths of all files of a model, given the path of the first. They differ only in their
+/// numbers, so that the contents of a file cannot choose which files are opened.
 inline std::vector<std::string> split_paths(const contents& first) {
   const std::string& path = first.paths.front();
   const std::uint64_t count = num_files(first);
@@ -82,11 +82,11 @@ inline std::vector<std::string> split_paths(const contents& first) {
   return result;
 }
 
-/// Checks that `file` says that it is the one `number` of `count`. (So no file is there twice.)
+/// Checks that `file` declares itself number `number` of `count`, so that no file is used twice.
 inline void check_place(const contents& file, std::uint64_t number, std::uint64_t count,
                         std::uint64_t num_tensors) {
   const auto check = [&](std::string_view key, std::uint64_t expected) {
-    // A model in one file need not say so.
+    // A model in one file may leave the keys out.
     const auto absent = count == 1 ? std::optional(expected) : std::nullopt;
     const std::uint64_t value = split_number(file, key, absent);
     if (value != expected) {
@@ -99,7 +99,7 @@ inline void check_place(const contents& file, std::uint64_t number, std::uint64_
   check("split.tensors.count", num_tensors);
 }
 
-/// All files of a model, in order, as one: the metadata of the first, the tensors of all.
+/// Joins the files of a model, in order: the metadata of the first, the tensors of all.
 inline contents join(std::vector<contents> files) {
   const std::uint64_t count = num_files(files.front());
   if (count != files.size()) {

@@ -1,4 +1,4 @@
-// What a GGUF file says about one tensor.
+// The description of one tensor in a GGUF file.
 #pragma once
 
 #include <rocmforge/gguf/types.hpp>
@@ -15,11 +15,11 @@ struct tensor_info {
   std::string_view name;
   tensor_type type = tensor_type::f32;
   int rank = 0;
-  std::array<std::int64_t, 4> extent = {1, 1, 1, 1};  ///< extent[0] varies fastest; unused ones: 1
-  std::uint64_t offset = 0;                           ///< in its file
+  std::array<std::int64_t, 4> extent = {1, 1, 1, 1};  ///< extent[0] varies fastest; unused axes: 1
+  std::uint64_t offset = 0;                           ///< in bytes from the start of its file
   std::uint64_t num_bytes = 0;
   const std::byte* data = nullptr;
-  std::uint32_t file = 0;  ///< which file of a split model, an index into its paths
+  std::uint32_t file = 0;  ///< of a split model: index into its paths
 };
 
 }  // namespace rocmforge::gguf

@@ -1,4 +1,4 @@
-// The numbers a GGUF file uses for its tensor types and its metadata value types.
+// The numbers that GGUF files use for tensor types and for types of metadata values.
 // Source: ggml's docs/gguf.md and the block structs of ggml-common.h.
 #pragma once
 
@@ -55,7 +55,7 @@ struct type_traits {
 
 namespace detail {
 
-/// By id; an empty name marks an id that no file may use.
+/// Indexed by id. An empty name marks an id that a file must not use.
 inline constexpr std::array<type_traits, 43> tensor_types = {{
     {"f32", 1, 4},
     {"f16", 1, 2},
@@ -102,7 +102,7 @@ inline constexpr std::array<type_traits, 43> tensor_types = {{
     {"q2_0", 64, 18},
 }};
 
-/// An id that no file may use, though it once had a meaning or has one at run time.
+/// An id that a file must not use: removed from the format, or used by ggml only at run time.
 struct refused_type {
   std::uint32_t id;
   std::string_view name;
@@ -128,7 +128,7 @@ inline constexpr std::array<refused_type, 10> refused_types = {{
     {38, "iq4_nl_8_8", to_iq4_nl},
 }};
 
-/// Why `find_type(id)` is null, and what to do about it.
+/// Why `find_type(id)` is null, and what the user can do, for errors.
 inline std::string refused_type_reason(std::uint32_t id) {
   const std::string type = "type " + std::to_string(id);
   for (const refused_type& refused : refused_types) {
@@ -142,14 +142,14 @@ inline std::string refused_type_reason(std::uint32_t id) {
 
 }  // namespace detail
 
-/// The traits of the tensor type `id`; null if it is unknown, was removed from the format, or
-/// exists at run time only.
+/// The traits of the tensor type `id`. Null if it is unknown, was removed from the format, or
+/// exists only at run time.
 inline const type_traits* find_type(std::uint32_t id) {
   if (id >= detail::tensor_types.size() || detail::tensor_types[id].name.empty()) return nullptr;
   return &detail::tensor_types[id];
 }
 
-/// The traits of a type from a parsed file, which are always known.
+/// The traits of a type from a parsed file; the parser has refused unknown ones.
 inline const type_traits& traits_of(tensor_type type) {
   return detail::tensor_types.at(static_cast<std::uint32_t>(type));
 }
@@ -175,7 +175,8 @@ namespace detail {
 
 struct value_traits {
   std::string_view name;
-  int min_bytes;  // of one value: all of it, or a string's length prefix, or an array's head
+  int min_bytes;  // smallest size of a value: a string's length prefix, an array's header, or the
+                  // whole value
 };
 
 inline constexpr std::array<value_traits, 13> value_types = {{
@@ -200,7 +201,7 @@ inline const value_traits& traits_of(value_type type) {
 
 }  // namespace detail
 
-/// "u32", for example.
+/// For errors: "u32", for example.
 inline std::string_view name_of(value_type type) {
   return detail::traits_of(type).name;
 }

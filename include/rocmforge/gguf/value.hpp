@@ -20,14 +20,14 @@
 
 namespace rocmforge::gguf {
 
-/// One key and where its value is. Views of the file's bytes.
+/// One key and the place of its value, as views of the file's bytes.
 struct metadata_entry {
   std::string_view key;
   value_type type = value_type::u8;          ///< `array` if it is one
-  value_type element_type = value_type::u8;  ///< of the elements; `type` itself if this is no array
-  std::uint64_t count = 1;                   ///< elements; 1 if this is no array
-  std::uint64_t offset = 0;                  ///< of the first element in the file
-  std::span<const std::byte> payload;        ///< the elements as stored
+  value_type element_type = value_type::u8;  ///< of the elements of an array, otherwise `type`
+  std::uint64_t count = 1;                   ///< number of elements; 1 if not an array
+  std::uint64_t offset = 0;  ///< of the first element, in bytes from the start of the file
+  std::span<const std::byte> payload;  ///< the elements as stored
 };
 
 namespace detail {
@@ -39,14 +39,14 @@ concept floating = std::same_as<T, float> || std::same_as<T, double>;
 
 }  // namespace detail
 
-/// What a metadata value can be read as.
+/// The C++ types that a metadata value can be read as.
 template <class T>
 concept metadata_target = detail::integer<T> || detail::floating<T> || std::same_as<T, bool> ||
     std::same_as<T, std::string_view>;
 
 namespace detail {
 
-/// Whether a value stored as a `Stored` may be read as a `T`, its range permitting.
+/// Whether a value stored as a `Stored` may be read as a `T` if it is in range.
 template <class T, class Stored>
 inline constexpr bool same_kind = std::same_as<T, Stored> || (integer<T> && integer<Stored>) ||
                                   (floating<T> && floating<Stored>);
@@ -58,7 +58,7 @@ inline std::string type_text(const metadata_entry& entry) {
   return "array of " + std::to_string(entry.count) + " " + element;
 }
 
-/// What a value read as a `T` must be, for errors.
+/// The values that a `T` can hold, for errors.
 template <metadata_target T>
 std::string expectation() {
   if constexpr (integer<T>) {
@@ -77,7 +77,7 @@ std::string number_text(T value) {
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
-/// Calls `use` with the C++ type that `type` is stored as, in a std::type_identity.
+/// Calls `use` with a std::type_identity of the C++ type that stores a `type`.
 template <class Use>
 void visit_type(value_type type, const Use& use) {
   switch (type) {
@@ -106,7 +106,7 @@ void visit_type(value_type type, const Use& use) {
     case value_type::f64:
       return use(std::type_identity<double>{});
     case value_type::array:
-      break;  // never the type of an element: the parser refuses arrays of arrays
+      break;  // cannot occur: the parser refuses arrays of arrays
   }
 }
 
@@ -117,7 +117,7 @@ requires same_kind<T, Stored> T read_value(byte_reader& reader) {
   bool in_range = true;
   if constexpr (integer<T>) in_range = std::in_range<T>(stored);
   if constexpr (floating<T>)
-    in_range = std::abs(stored) <= std::numeric_limits<T>::max();  // no NaN
+    in_range = std::abs(stored) <= std::numeric_limits<T>::max();  // false for NaN
   if constexpr (integer<T> || floating<T>) {
     if (!in_range) {
       reader.fail(at, "value is " + number_text(stored) + ", expected " + expectation<T>());
@@ -126,7 +126,7 @@ requires same_kind<T, Stored> T read_value(byte_reader& reader) {
   return static_cast<T>(stored);
 }
 
-/// Passes the elements of `entry` to `use`, in order, converted to `T`.
+/// Converts the elements of `entry` to `T` and passes them to `use` in order.
 template <metadata_target T, class Use>
 void for_each_value(const metadata_entry& entry, bool expect_array, const std::string& file,
                     const Use& use) {

@@ -1,4 +1,4 @@
-// What a model file's metadata says about the architecture, read and checked once.
+// The hyper-parameters of a model, read from the file's metadata and checked once.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,7 @@ struct architecture_traits {
 };
 
 inline constexpr architecture_traits architectures[] = {
-    {.name = "llama", .rope_half_split = false},  // Mistral's models too
+    {.name = "llama", .rope_half_split = false},  // also Mistral's models
     {.name = "qwen2", .requires_qkv_bias = true},
     {.name = "qwen3", .qk_norm = true},
     {.name = "gemma", .gelu = true, .scales_embedding = true},
@@ -61,18 +61,18 @@ struct model_config {
   int num_heads = 0;
   int num_kv_heads = 0;
   int head_dim = 0;
-  int vocab_size = 0;      // rows of the embedding
-  int context_length = 0;  // tokens that the model was trained for
+  int vocab_size = 0;      // rows of the embedding matrix
+  int context_length = 0;  // longest sequence that the model was trained for, in tokens
   float epsilon = 0;       // of RMSNorm
   float rope_theta = 10000;
   float position_scale = 1;         // linear rope scaling: 1 / factor
-  float rope_attention_factor = 1;  // cosines and sines are multiplied by it
-  float yarn_factor = 0;            // YaRN's; 0: another scaling, or none
+  float rope_attention_factor = 1;  // factor of the cosines and sines
+  float yarn_factor = 0;            // YaRN's scaling factor; 0: not YaRN
   float yarn_beta_fast = 32, yarn_beta_slow = 1;
-  int original_context = 0;  // tokens, before the context was extended
+  int original_context = 0;  // context length before it was extended, in tokens
   int rotary_dim = 0;
   float softmax_scale = 0;
-  float attention_soft_cap = 0;  // of scores; 0: none
+  float attention_soft_cap = 0;  // of the attention scores; 0: none
   float logits_soft_cap = 0;     // 0: none
   int sliding_window = 0;        // of the layers that have a sliding window; 0: none has
   int global_every = 0;          // every n-th layer has none; 0: all have one
@@ -164,8 +164,9 @@ class reader {
     fail("general.architecture is '" + printable(architecture_) + "', expected one of " + known);
   }
 
-  /// The scale of scores is not in the file. The largest Gemma 2 and 3 (27B), known by their
-  /// numbers of layers, divide by the root of hidden_dim / num_heads and not of head_dim.
+  /// The scale of the attention scores is not in the file. The largest Gemma 2 and 3 (27B),
+  /// recognized by their numbers of layers, divide by the square root of hidden_dim / num_heads
+  /// instead of head_dim.
   [[nodiscard]] static float default_softmax_scale(const model_config& config) {
     const bool largest = (config.architecture.name == "gemma2" && config.num_layers == 46) ||
                          (config.architecture.name == "gemma3" && config.num_layers == 62);
@@ -203,7 +204,7 @@ class reader {
       config.yarn_beta_fast = number("rope.scaling.yarn_beta_fast", 1e-3, 1e6, 32.0f);
       config.yarn_beta_slow = number("rope.scaling.yarn_beta_slow", 1e-3, 1e6, 1.0f);
     } else if (scaling != "none" && scaling != "longrope") {
-      // LongRoPE's divisors are tensors: weights.hpp.
+      // LongRoPE's divisors are tensors, which weights.hpp reads.
       fail(key("rope.scaling.type") + " is '" + printable(scaling) +
            "', expected 'none', 'linear', 'yarn' or 'longrope'");
     }
@@ -245,7 +246,7 @@ class reader {
 
 }  // namespace model_config_reader
 
-/// Reads and checks the hyper-parameters. @throws error naming the key, its value and what was
+/// Reads and checks the hyper-parameters. @throws error with the key, its value and what was
 /// expected
 inline model_config read_model_config(const gguf::index& file) {
   return model_config_reader::reader(file).read();

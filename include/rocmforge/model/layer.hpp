@@ -17,13 +17,13 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// Inputs of one step, in device memory.
 struct step_inputs {
   tensor_view<const int, 1> positions;  // [num_tokens]
-  tensor_view<const int, 1> slots;      // [num_tokens]  where each token's keys and values go
-  paged_batch batch;                    // which tokens and pages belong to which sequence
+  tensor_view<const int, 1> slots;      // [num_tokens]  cache rows of the tokens' keys and values
+  paged_batch batch;                    // the tokens and pages of each sequence
 };
 
 /// Activations of one step, in device memory.
 struct layer_activations {
-  tensor_view<float, 2> residual;  // [num_tokens, hidden_dim]  the stream that every layer adds to
+  tensor_view<float, 2> residual;  // [num_tokens, hidden_dim]  the residual stream
   tensor_view<float, 2>
       normed;                 // [num_tokens, hidden_dim]  the layer's input; then the next layer's
   tensor_view<float, 2> qkv;  // [num_tokens, q_dim + 2 kv_dim]
@@ -51,7 +51,7 @@ struct layer_attention {
 /// nothing, copies nothing between host and device.
 ///
 /// @tparam TCache  element type of the cache's pages
-/// @throws error with the status of an op that refuses
+/// @throws error with the status of an op that fails
 template <class TCache>
 void transformer_layer(const layer_activations& a, const layer_weights& w,
                        tensor_view<const float, 1> next_norm, tensor_view<TCache, 4> k_pages,

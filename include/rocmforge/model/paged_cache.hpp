@@ -25,7 +25,7 @@ struct paged_cache_options {
   int num_layers = 0;
   int num_kv_heads = 0;
   int head_dim = 0;
-  int page_size = 32;  // tokens a page
+  int page_size = 32;  // tokens per page
   int num_pages = 0;
   dtype type = dtype::f32;
 };
@@ -34,8 +34,8 @@ struct paged_cache_options {
 /// not outlive it. Neither copyable nor movable, because its sequences hold its address.
 class paged_cache {
  public:
-  /// @throws error if an option is not positive, the tokens or bytes are too many to count, or the
-  /// device has not enough memory
+  /// @throws error if an option is not positive, the number of tokens or bytes overflows, or the
+  /// device does not have enough memory
   explicit paged_cache(const paged_cache_options& options) : options_(options) {
     const auto& o = options;
     if (o.num_layers < 1 || o.num_kv_heads < 1 || o.head_dim < 1 || o.page_size < 1 ||
@@ -65,7 +65,7 @@ class paged_cache {
 
   [[nodiscard]] const paged_cache_options& options() const { return options_; }
   [[nodiscard]] int num_free_pages() const { return static_cast<int>(free_.size()); }
-  /// Tokens that all pages together hold.
+  /// The capacity of all pages together, in tokens.
   [[nodiscard]] std::int64_t capacity() const {
     return std::int64_t{options_.num_pages} * options_.page_size;
   }
@@ -84,7 +84,7 @@ class paged_cache {
   friend class cached_sequence;
 
   static constexpr int max_row_elements =
-      1 << 24;  // of a token's keys, so that a layer's bytes fit in 64 bits
+      1 << 24;  // size of a token's keys: then a layer's bytes fit in 64 bits
 
   [[nodiscard]] std::size_t layer_bytes() const {
     return static_cast<std::size_t>(options_.num_pages) *
@@ -104,8 +104,8 @@ class paged_cache {
   }
 
   paged_cache_options options_;
-  device_buffer<std::byte> pages_;  // keys and values of each layer in turn: one allocation, which
-                                    // a host backs with huge pages
+  device_buffer<std::byte> pages_;  // keys and values, layer by layer. A single allocation, so
+                                    // that the host can use huge pages
   std::vector<int> free_;
 };
 
@@ -113,7 +113,7 @@ class paged_cache {
 /// Move-only.
 class cached_sequence {
  public:
-  /// @param max_length  tokens that it may grow to
+  /// @param max_length  maximum length of the sequence, in tokens
   cached_sequence(paged_cache& cache, int max_length) : cache_(&cache), max_length_(max_length) {}
   cached_sequence(cached_sequence&& other) noexcept
       : cache_(other.cache_),
@@ -134,9 +134,9 @@ class cached_sequence {
   [[nodiscard]] int max_length() const { return max_length_; }
   [[nodiscard]] const std::vector<int>& pages() const { return pages_; }
 
-  /// Makes room for `count` more tokens and counts them in.
-  /// @throws error if the sequence would exceed its maximum or the cache has no page left; nothing
-  /// has changed then
+  /// Makes room for `count` more tokens and adds them to the length.
+  /// @throws error if the sequence would exceed its maximum length or the cache has no free page
+  /// left; the sequence is then unchanged
   void grow(int count) {
     if (count < 0)
       throw error("cached_sequence: cannot grow by " + std::to_string(count) + " tokens");
@@ -151,7 +151,7 @@ class cached_sequence {
                   " are needed, " + std::to_string(cache_->free_.size()) + " of " +
                   std::to_string(cache_->options_.num_pages) + " are free");
     }
-    pages_.reserve(needed);  // may throw; from here on nothing does
+    pages_.reserve(needed);  // may throw; nothing after it does
     for (std::size_t i = 0; i < missing; ++i) {
       pages_.push_back(cache_->free_.back());
       cache_->free_.pop_back();
@@ -159,17 +159,17 @@ class cached_sequence {
     length_ += count;
   }
 
-  /// Forgets the tokens from `length` on, and gives back the pages that none is left in.
+  /// Drops the tokens from `length` on, and gives back the pages that become empty.
   void truncate(int length) {
     if (length >= length_) return;
     length_ = length < 0 ? 0 : length;
     while (pages_.size() > pages_for(length_)) {
-      cache_->free_.push_back(pages_.back());  // has room: it held this page before
+      cache_->free_.push_back(pages_.back());  // does not allocate: it held this page before
       pages_.pop_back();
     }
   }
 
-  /// Where token `position` lies: page * page_size + row.
+  /// The row of the cache that holds token `position`: page * page_size + row within the page.
   [[nodiscard]] int slot(int position) const {
     const int page_size = cache_->options_.page_size;
     return pages_[static_cast<std::size_t>(position / page_size)] * page_size +

@@ -21,10 +21,10 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 /// Limits of a step, for which buffers are allocated.
 struct transformer_options {
-  int max_tokens = 512;   // tokens of a step, all sequences together
-  int max_sequences = 1;  // sequences of a step
-  int max_logits = 1;     // rows of logits of a step
-  int max_length = 0;     // tokens of a sequence; 0: the model's context_length
+  int max_tokens = 512;   // tokens per step, all sequences together
+  int max_sequences = 1;  // sequences per step
+  int max_logits = 1;     // rows of logits per step
+  int max_length = 0;     // tokens per sequence; 0: the model's context_length
 };
 
 /// New tokens of one sequence in a step.
@@ -34,10 +34,10 @@ struct sequence_step {
   bool all_logits = false;      // of every token, not only of the last
 };
 
-/// Weights in device memory and everything a step needs, allocated once.
+/// The weights in device memory, and all buffers of a step, allocated once.
 class transformer {
  public:
-  /// @throws error if the file is not a model that can be run, or does not fit
+  /// @throws error if the model is not supported, or does not fit in device memory
   explicit transformer(const gguf::file& file, const transformer_options& options = {},
                        stream_ref stream = {}, std::function<void(double)> on_progress = {})
       : config_(read_model_config(file)),
@@ -93,8 +93,8 @@ class transformer {
   /// @throws error if a token is out of range, the step exceeds the options, a sequence is of
   ///         another cache or given twice, the cache is of another model, or a context or the cache
   ///         is full; the sequences are then unchanged
-  tensor_view<const float, 2> step(paged_cache& cache, std::span<const sequence_step> steps,
-                                   stream_ref stream = {}) {
+  tensor_view<float, 2> step(paged_cache& cache, std::span<const sequence_step> steps,
+                             stream_ref stream = {}) {
     int num_tokens = 0, num_rows = 0;
     check_step(cache, steps, num_tokens, num_rows);
     std::size_t grown = 0;
@@ -200,7 +200,7 @@ class transformer {
     std::vector<int> all;
     for (const auto* list : {&tokens, &positions, &slots, &rows, &q_begin, &kv_len, &pages})
       all.insert(all.end(), list->begin(), list->end());
-    stream.synchronize();  // the step before may still read what is replaced
+    stream.synchronize();  // the previous step may still read the staging buffer
     if (integers_.size() < all.size()) {
       staging_ = pinned_buffer<int>(2 * all.size());
       integers_ = device_buffer<int>(2 * all.size());
@@ -276,8 +276,7 @@ class transformer {
                                 cache.values<TCache>(layer), in.step, c, attention_of(layer),
                                 stream);
     }
-    const auto wanted =
-        last_.view(num_rows, c.hidden_dim);  // the rows whose logits are asked for, gathered
+    const auto wanted = last_.view(num_rows, c.hidden_dim);  // the rows whose logits are wanted
     check(embedding<float>(wanted, tensor_view<const float, 2>(a.normed), in.rows, stream));
     const auto logits = logits_.view(num_rows, c.vocab_size);
     check(weights_.output_or_embedding().multiply(logits, wanted, stream));
@@ -287,7 +286,7 @@ class transformer {
   model_config config_;
   transformer_options options_;
   model_weights weights_;
-  layer_attention all_tokens_, last_tokens_;  // of layers without and with a sliding window
+  layer_attention all_tokens_, last_tokens_;  // layers without and with a sliding window
   device_buffer<float> residual_, normed_, qkv_, attended_, projected_, gate_up_, last_, logits_;
   pinned_buffer<int> staging_;
   device_buffer<int> integers_;

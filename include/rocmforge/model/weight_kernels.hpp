@@ -4,7 +4,8 @@
 //   #include <rocmforge/model/weight_kernels.hpp>
 //   ROCMFORGE_INSTANTIATE_WEIGHT_KERNELS(q4_k)       // in one source, for each format
 //
-// (examples/weight_kernels/ does it.) Without this header each source compiles what it uses itself.
+// (examples/weight_kernels/ is an example.) Without this header each source compiles the kernels
+// that it uses.
 #pragma once
 
 #include "rocmforge/embedding.hpp"

@@ -1,5 +1,5 @@
-// A model's weights in device memory: matrices in the file's own formats, products that share their
-// input joined into one.
+// A model's weights in device memory. Matrices keep the file's formats; matrices with the same
+// input (queries, keys and values; gate and up) are stacked, so that one product computes them.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Throws error with the status' message if it is not success.
+/// Throws error with the message of a status other than success.
 inline void check(const status& result) {
   if (!result) throw error(result.message());
 }
@@ -73,7 +73,7 @@ class weight_matrix {
   struct segment {
     gguf::tensor_type type;
     int first_row, num_rows;
-    std::size_t offset;  // bytes from data_
+    std::size_t offset;  // in bytes from data_
   };
 
   template <class Type>
@@ -102,14 +102,13 @@ struct layer_weights {
 
 /// All weights of a model.
 struct model_weights {
-  device_buffer<std::byte>
-      matrices;             // all of them: one allocation, which a host backs with huge pages
-  weight_matrix embedding;  // [vocab_size, hidden_dim]
+  device_buffer<std::byte> matrices;  // in a single allocation, so that the host can use huge pages
+  weight_matrix embedding;            // [vocab_size, hidden_dim]
   std::vector<layer_weights> layers;
   device_buffer<float> output_norm;  // [hidden_dim]
   weight_matrix output;              // [vocab_size, hidden_dim]; empty if tied to the embedding
-  /// Divisors of the rotation's angles, [rotary_dim / 2] or empty; and those for contexts that are
-  /// longer than the original one, where they are others.
+  /// Divisors of the rotation's angles, [rotary_dim / 2] or empty; and LongRoPE's divisors for
+  /// contexts longer than the original one.
   device_buffer<float> rope_factors, long_rope_factors;
 
   [[nodiscard]] const weight_matrix& output_or_embedding() const {
@@ -117,8 +116,8 @@ struct model_weights {
   }
 };
 
-/// Copies a file's weights to the device, checking every shape and type, and that no tensor is left
-/// over.
+/// Copies a file's weights to the device. Checks every shape and type, and that every tensor in the
+/// file is used.
 class weight_loader {
  public:
   /// @param on_progress  called with the fraction of the tensors that are loaded
@@ -126,8 +125,8 @@ class weight_loader {
                 std::function<void(double)> on_progress = {})
       : file_(file), config_(config), stream_(stream), on_progress_(std::move(on_progress)) {}
 
-  /// @throws error for a missing, superfluous or wrongly shaped tensor, a type that no kernel
-  /// takes, or too little memory
+  /// @throws error for a missing, unknown or wrongly shaped tensor, a type without kernels, or too
+  /// little memory
   [[nodiscard]] model_weights load() {
     const model_config& c = config_;
     check_types();
@@ -195,7 +194,7 @@ class weight_loader {
   };
   enum class bias_is { none, optional, required };
 
-  /// Matrices start at whole cache lines.
+  /// Matrices are aligned to cache lines.
   static std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
   void check_types() const {
@@ -218,7 +217,7 @@ class weight_loader {
     for (const part& p : parts) {
       const gguf::tensor_info& info = tensor(p.name, {in_dim, p.num_rows});
       if (result.segments_.empty() || result.segments_.back().type != info.type) {
-        offset = aligned(offset);  // a change of format may leave the next part at any address
+        offset = aligned(offset);  // another format may end at any address
         result.segments_.push_back({info.type, result.out_dim_, 0, offset});
       }
       arena_->copy_from_host({info.data, info.num_bytes}, stream_, first + offset);
@@ -233,7 +232,7 @@ class weight_loader {
     return result;
   }
 
-  /// The biases of stacked matrices; zero for a part that has none, empty if none has.
+  /// The biases of stacked matrices: zero for a part without bias, empty if no part has one.
   device_buffer<float> bias(const std::vector<part>& parts, int out_dim, bool required) {
     std::vector<float> values;
     int first = 0;
@@ -291,7 +290,7 @@ class weight_loader {
     return values;
   }
 
-  /// The tensor with this name, checked against the extents (fastest first).
+  /// The tensor with this name, after a check of its extents (the fastest axis first).
   const gguf::tensor_info& tensor(const std::string& name,
                                   const std::vector<std::int64_t>& extents) const {
     const gguf::tensor_info& info = file_.tensor(names_.in_file(name));

@@ -12,8 +12,8 @@
 
 namespace rocmforge {
 
-/// The code point that stands for each byte: its own value where that is a printable character of
-/// Latin-1, else the next one from U+0100 on.
+/// The code point that stands for each byte: a printable Latin-1 character stands for itself, the
+/// other bytes are numbered from U+0100 on.
 inline constexpr std::array<char16_t, 256> byte_level_alphabet = [] {
   std::array<char16_t, 256> result{};
   char16_t next = 0x100;
@@ -24,7 +24,7 @@ inline constexpr std::array<char16_t, 256> byte_level_alphabet = [] {
   return result;
 }();
 
-/// `bytes` in the byte-level alphabet, as UTF-8.
+/// Writes `bytes` in the byte-level alphabet, as UTF-8.
 inline std::string to_byte_level(std::string_view bytes) {
   std::string result;
   result.reserve(bytes.size() + bytes.size() / 2);
@@ -40,8 +40,8 @@ inline std::string to_byte_level(std::string_view bytes) {
   return result;
 }
 
-/// The bytes that `text` stands for. Characters outside the alphabet, which some vocabularies hold
-/// in hand-added tokens, stand for themselves.
+/// The bytes that `text` stands for. Characters outside the alphabet, which occur in manually added
+/// tokens of some vocabularies, stand for themselves.
 inline std::string from_byte_level(std::string_view text) {
   static constexpr auto byte_of = [] {
     std::array<short, 0x144> result{};

@@ -1,6 +1,6 @@
-// Byte-level byte-pair encoding: a text is cut into words, and the bytes of a word are merged, the
-// pair that was learnt first before the others. Radford et al., "Language Models are Unsupervised
-// Multitask Learners", 2019.
+// Byte-level byte-pair encoding: a text is split into words, and the bytes of each word are merged
+// pair by pair, in the order in which the merges were learned. Radford et al., "Language Models are
+// Unsupervised Multitask Learners", 2019.
 #pragma once
 
 #include <array>
@@ -22,18 +22,18 @@
 
 namespace rocmforge {
 
-/// The model of `tokenizer_model::byte_pair`.
+/// The encoder of `tokenizer_model::byte_pair`.
 class byte_pair_encoder {
  public:
   /// @param tokens  must outlive the encoder
-  /// Throws `error` for a merge that is not two texts with a space between them.
+  /// Throws `error` for a merge that is not two texts separated by a space.
   explicit byte_pair_encoder(const token_table& tokens)
       : tokens_(&tokens), words_(tokens.vocab().pre) {
     const vocabulary& vocab = tokens.vocab();
     symbol_table symbols;
     symbols.reserve(vocab.tokens.size());
     for (int id = 0; id < tokens.size(); ++id) {
-      // Text never becomes a control token, whatever the merges say.
+      // Even if a merge gives its text, a control token never results from text.
       if (!is_control(vocab.kinds[id])) symbols.emplace(vocab.tokens[id], id);
     }
     int num_symbols = tokens.size();
@@ -61,7 +61,7 @@ class byte_pair_encoder {
     }
   }
 
-  /// Appends the ids of `text`. Each byte of it that is not part of well-formed UTF-8 is taken as
+  /// Appends the ids of `text`. Each byte that is not part of well-formed UTF-8 is replaced by
   /// U+FFFD. Throws `error` if the vocabulary has no token for one of the bytes.
   void encode(std::string_view text, bool /*starts_text*/, std::vector<int>& ids) const {
     const std::string valid = replace_invalid_utf8(text);
@@ -82,8 +82,8 @@ class byte_pair_encoder {
   }
 
  private:
-  // A symbol is a token's id, or from the number of tokens on a text that only serves as a step
-  // between merges.
+  // A symbol is the id of a token, or a number beyond the ids for a text that is not a token but an
+  // intermediate result of merges.
   using symbol_table = std::unordered_map<std::string, int>;
 
   static std::uint64_t pair_key(int left, int right) {
@@ -109,7 +109,7 @@ class byte_pair_encoder {
 
   void append(int symbol, std::string_view bytes, std::vector<int>& ids) const {
     if (symbol < tokens_->size()) return ids.push_back(symbol);
-    for (const char c : bytes) {  // a step that is no token
+    for (const char c : bytes) {  // an intermediate result, not a token
       if (byte_symbol(c) >= tokens_->size()) {
         throw error("the text has the byte " + printable({&c, 1}) +
                     ", for which the vocabulary has no token");
@@ -121,7 +121,7 @@ class byte_pair_encoder {
   const token_table* tokens_;
   pre_tokenizer words_;
   std::array<int, 256> byte_symbols_{};
-  std::unordered_map<std::uint64_t, merge_result> merges_;  // by pair of symbols
+  std::unordered_map<std::uint64_t, merge_result> merges_;  // key: pair of symbols
 };
 
 }  // namespace rocmforge

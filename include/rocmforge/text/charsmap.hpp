@@ -1,4 +1,4 @@
-// SentencePiece's compiled normalization rules: texts and what replaces them, found by a trie in a
+// SentencePiece's compiled normalization rules: texts and their replacements, in a trie stored as a
 // double array. Kanda, "Space- and Time-Efficient String Dictionaries", 2018; SentencePiece's
 // builder.h for the layout.
 #pragma once
@@ -15,16 +15,17 @@
 
 namespace rocmforge {
 
-/// The rules of a `precompiled_charsmap`: a little-endian u32, the size in bytes of the trie; the
-/// trie, a u32 for each node; replacements, each ended by a zero byte. A node packs
+/// The rules of a `precompiled_charsmap`: a little-endian u32, the size of the trie in bytes; the
+/// trie, a u32 for each node; the replacements, each terminated by a zero byte. The bits of a node:
 ///
 ///   bits 0 to 7   the byte that leads to it      bit 8  a rule ends here
 ///   bits 10 to 30 where its children are, in units of 256 with bit 9
 ///
-/// The node that a rule's end leads to has bit 31 and the replacement's offset.
+/// The child of a node with bit 8 that byte 0 leads to has bit 31 set and the offset of the
+/// replacement in the other bits.
 class charsmap {
  public:
-  /// What begins a text, and what replaces it.
+  /// A match at the start of a text.
   struct match {
     std::size_t num_bytes;
     std::string_view replacement;
@@ -33,8 +34,8 @@ class charsmap {
   charsmap() = default;  // no rules
 
   /// @param compiled  empty, or as described above
-  /// Throws `error` for other sizes, and if the last replacement has no end. What the nodes say is
-  /// checked when it is used: one that leads out of the trie ends the search.
+  /// Throws `error` for inconsistent sizes, and if the last replacement is not terminated. The
+  /// nodes are checked during a search: one that points outside the trie ends it.
   explicit charsmap(std::string compiled) : compiled_(std::move(compiled)) {
     if (compiled_.empty()) return;
     constexpr std::size_t header = sizeof(std::uint32_t);
@@ -49,7 +50,7 @@ class charsmap {
     replacements_ = header + trie_bytes;
   }
 
-  /// The rule for the longest beginning of `text` that has one.
+  /// The rule for the longest prefix of `text` that has one.
   [[nodiscard]] std::optional<match> find(std::string_view text) const {
     std::optional<match> longest;
     if (num_nodes_ == 0) return longest;
@@ -88,7 +89,7 @@ class charsmap {
 
   std::string compiled_;
   std::size_t num_nodes_ = 0;
-  std::size_t replacements_ = 0;  // their offset
+  std::size_t replacements_ = 0;  // offset of the replacements
 };
 
 }  // namespace rocmforge

@@ -1,5 +1,5 @@
-// Conversations as token ids. The template in a model file is a program from an untrusted source:
-// it is recognized, never executed.
+// Conversations as token ids. The chat template in a model file is a program from an untrusted
+// source: it is compared with the known formats, never executed.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ struct chat_message {
   std::string text;
 };
 
-/// The format that a chat template asks for, or null if it is none that is known.
+/// The format of a chat template, or null if it is unknown.
 inline const chat_format* recognize_chat_template(std::string_view chat_template) {
   std::string text;
   for (std::size_t i = 0; i < chat_template.size(); ++i) {
@@ -42,8 +42,8 @@ inline const chat_format* recognize_chat_template(std::string_view chat_template
   return found == std::ranges::end(chat_formats) ? nullptr : found;
 }
 
-/// The format of the model's chat template, or null if it is none that is known, or one whose
-/// markers the vocabulary does not have.
+/// The format of the model's chat template, or null if it is unknown or the vocabulary does not
+/// have its markers.
 inline const chat_format* find_chat_format(const tokenizer& source) {
   const chat_format* format = recognize_chat_template(source.vocab().chat_template);
   if (format == nullptr) return nullptr;
@@ -53,17 +53,18 @@ inline const chat_format* find_chat_format(const tokenizer& source) {
   return has_tokens ? format : nullptr;
 }
 
-/// Whether the model's chat template is one that `encode_chat` knows.
+/// Whether `encode_chat` knows the model's chat template.
 inline bool has_chat_template(const tokenizer& source) {
   return find_chat_format(source) != nullptr;
 }
 
-/// The same, but throws `error`, with the formats that are known, where there is none.
+/// The format of the model's chat template. Throws `error`, with the known formats, if it is
+/// unknown.
 inline const chat_format& require_chat_format(const tokenizer& source) {
   if (const chat_format* format = find_chat_format(source)) return *format;
   std::string known;
   for (const chat_format& format : chat_formats) {
-    if (known.ends_with(format.name)) continue;  // two ways to recognize one
+    if (known.ends_with(format.name)) continue;  // the same format, recognized in two ways
     known += (known.empty() ? "" : ", ") + std::string(format.name);
   }
   const vocabulary& vocab = source.vocab();
@@ -90,10 +91,10 @@ inline std::string_view answer(std::string_view text) {
   return at == text.npos ? text : text.substr(at + end_of_thought.size());
 }
 
-/// A conversation in parts: markers, and what messages say, in which nothing is a marker.
+/// A conversation as parts: markers, and texts of messages, in which no marker is recognized.
 class rendering {
  public:
-  /// @param continues  there is a conversation before this
+  /// @param continues  these messages continue a conversation
   rendering(const tokenizer& source, const chat_format& format, bool continues)
       : source_(source), format_(format), is_first_(!continues) {}
 
@@ -115,7 +116,7 @@ class rendering {
     add(format_.reply, {"assistant", ""});
   }
 
-  /// What comes after the text of an assistant's message.
+  /// The template's text after an assistant's message.
   void add_end_of_reply() {
     const std::size_t end = format_.assistant.find('}', format_.assistant.find("{text"));
     add(format_.assistant.substr(end + 1), {"assistant", ""});
@@ -175,9 +176,9 @@ class rendering {
 
   const tokenizer& source_;
   const chat_format& format_;
-  bool is_first_;  // nothing was said yet
+  bool is_first_;  // no message has been added yet
   std::optional<std::string> system_;
-  std::deque<std::string> kept_;  // what the parts view
+  std::deque<std::string> kept_;  // owns texts that the parts are views of
   std::vector<text_part> parts_;
 };
 
@@ -190,13 +191,12 @@ inline void add_messages(rendering& result, std::span<const chat_message> messag
 
 }  // namespace chat_detail
 
-/// The ids of a conversation. Begins with bos where the vocabulary asks for it; adds no system
-/// message of its own. Nothing in a message is read as a control token.
+/// The ids of a conversation. Starts with bos if the vocabulary asks for it. Adds no default system
+/// message. Nothing in a message is read as a control token.
 ///
-/// @param add_generation_prompt  ends with the opening of the assistant's turn, for the model to go
-/// on
-/// Throws `error` if the model's chat template is not known (see `has_chat_template`) or has no
-/// place for a message.
+/// @param add_generation_prompt  append the start of the assistant's turn, which the model
+/// continues Throws `error` if the model's chat template is unknown (see `has_chat_template`) or
+/// does not allow a message.
 [[nodiscard]] inline std::vector<int> encode_chat(const tokenizer& source,
                                                   std::span<const chat_message> messages,
                                                   bool add_generation_prompt) {
@@ -208,9 +208,9 @@ inline void add_messages(rendering& result, std::span<const chat_message> messag
   return ids;
 }
 
-/// The ids that go on with a conversation after a reply of the assistant: the end of the reply's
-/// turn, then `messages`. The ids so far end with the reply's own tokens, without the token that
-/// ended it (or at which it was broken off). Throws `error` as `encode_chat` does.
+/// The ids that continue a conversation after a reply of the assistant: the end of the reply's
+/// turn, then `messages`. The ids before these must end with the tokens of the reply, without the
+/// token that ended it. Throws `error` as `encode_chat` does.
 [[nodiscard]] inline std::vector<int> continue_chat(const tokenizer& source,
                                                     std::span<const chat_message> messages,
                                                     bool add_generation_prompt) {

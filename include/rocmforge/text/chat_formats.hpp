@@ -1,5 +1,5 @@
-// The chat templates that are known, as data. Sources: the templates published with each family's
-// models (tokenizer_config.json); how they are told apart: llama.cpp.
+// The known chat templates, as data. Sources: the templates published with each family's models
+// (tokenizer_config.json); llama.cpp for how to distinguish them.
 #pragma once
 
 #include <array>
@@ -7,34 +7,33 @@
 
 namespace rocmforge {
 
-/// How one family of models writes a conversation.
+/// The chat format of one family of models.
 ///
-/// The texts have markers, which are read with their control tokens, and places in braces:
+/// The texts contain markers, in which control tokens are recognized, and placeholders in braces:
 ///
-///   {text} {text|trim} {text|rstrip}  the message, without white space around it or after it
+///   {text} {text|trim} {text|rstrip}  the message; without white space around it; or after it
 ///   {text|answer}                     the message after the last "</think>"
-///   {system}                          the system message that came before
-///   {role}                            who speaks
-///   {bos} {eos}                       the vocabulary's tokens; {bos} is left out where a
-///   conversation
-///                                     begins, since there the vocabulary says whether it is added
+///   {system}                          the preceding system message
+///   {role}                            the role of the message
+///   {bos} {eos}                       the vocabulary's tokens; {bos} is left out at the start of a
+///                                     conversation, where the vocabulary says whether to add it
 struct chat_format {
   std::string_view name;
-  // The template that a file brings has all of `has`, and none of `lacks`.
+  // The file's template must contain all texts in `has`, and none in `lacks`.
   std::array<std::string_view, 4> has = {};
   std::array<std::string_view, 3> lacks = {};
-  std::array<std::string_view, 4> tokens = {};  // have to be tokens of the vocabulary
+  std::array<std::string_view, 4> tokens = {};  // must be tokens of the vocabulary
   std::string_view system = {};
   std::string_view user = {};
   std::string_view user_after_system =
-      {};  // for families whose system message has no turn of its own
+      {};  // for families whose system message is part of the user's first turn
   std::string_view assistant = {};
-  std::string_view other = {};  // any other role; empty: there is none
-  std::string_view reply = {};  // what comes before the assistant's next message
+  std::string_view other = {};  // any other role; empty: not allowed
+  std::string_view reply = {};  // the start of the assistant's next message
 };
 
-/// In this order: the first that fits is taken. A line break that a template writes as \n was made
-/// one before.
+/// The first format that matches is used. An escaped line break (\n) in a template is compared as a
+/// line break.
 inline constexpr chat_format chat_formats[] = {
     {.name = "phi-4",
      .has = {"<|im_start|>", "<|im_sep|>"},
@@ -106,7 +105,7 @@ inline constexpr chat_format chat_formats[] = {
      .user = "[INST] {text} [/INST]",
      .user_after_system = "[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{text} [/INST]",
      .assistant = "{text}{eos}"},
-    {.name = "llama-2-plain",  // Mistral 7B Instruct before v1 too
+    {.name = "llama-2-plain",  // also Mistral 7B Instruct before v1
      .has = {"[INST]"},
      .user = "[INST] {text} [/INST]",
      .user_after_system = "[INST] {system}\n{text} [/INST]",
@@ -177,7 +176,7 @@ inline constexpr chat_format chat_formats[] = {
      .reply = "<｜Assistant｜><think>\n"},
     {.name = "deepseek-v3",
      .has = {"<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"},
-     .lacks = {"thinking is defined"},  // V3.1 has two ways to go on
+     .lacks = {"thinking is defined"},  // V3.1 has two kinds of replies
      .tokens = {"<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"},
      .system = "{text}",
      .user = "<｜User｜>{text}",

@@ -1,4 +1,4 @@
-// Spaces that only the tokens of a vocabulary have.
+// Removes spaces that are in the tokens of a vocabulary but not in the text.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +7,9 @@
 
 namespace rocmforge {
 
-/// `text` without a space before each of ? ! . , and before 's 'm 're 've, and without those around
-/// an apostrophe that stands alone: vocabularies of older English models cut text so. The rules,
-/// and their order, are those of the library that published most of these models, transformers.
+/// `text` without the spaces before ? ! . , and before 's 'm 're 've, and without the spaces around
+/// a separate apostrophe: vocabularies of older English models add these spaces. The rules, and
+/// their order, are those of the transformers library, which published most of these models.
 inline std::string without_token_spaces(std::string_view text) {
   std::string marks;
   for (const char c : text) {
@@ -22,7 +22,7 @@ inline std::string without_token_spaces(std::string_view text) {
     const bool alone = i > 0 && std::string_view(marks).substr(i - 1, 3) == " ' ";
     if (alone) apostrophes.pop_back();
     apostrophes += marks[i];
-    if (alone) marks[++i] = '\0';  // and it is no space any more for what follows
+    if (alone) marks[++i] = '\0';  // no longer a space for the rules that follow
   }
   std::string result;
   for (std::size_t i = 0; i < apostrophes.size(); ++i) {

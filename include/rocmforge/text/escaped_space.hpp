@@ -1,4 +1,4 @@
-// How the vocabularies of SentencePiece and of BERT in GGUF files write spaces and bytes.
+// Spaces and bytes in the SentencePiece and BERT vocabularies of GGUF files.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@ namespace rocmforge {
 /// U+2581, which stands for a space in the texts of tokens.
 inline constexpr std::string_view escaped_space = "\xE2\x96\x81";
 
-/// `text` with U+2581 for each space.
+/// `text` with each space replaced by U+2581.
 inline std::string escape_spaces(std::string_view text) {
   std::string result;
   result.reserve(text.size() + text.size() / 2);
@@ -26,7 +26,7 @@ inline std::string escape_spaces(std::string_view text) {
   return result;
 }
 
-/// `text` with a space for each U+2581.
+/// `text` with each U+2581 replaced by a space.
 inline std::string unescape_spaces(std::string_view text) {
   std::string result;
   result.reserve(text.size());
@@ -44,7 +44,7 @@ inline std::string unescaped_bytes_of(std::string_view text, token_kind kind) {
   return std::string(1, static_cast<char>(byte_of_token(text).value_or(0)));
 }
 
-/// The token that stands for each byte, -1 where there is none: "<0x41>", or else the character.
+/// The token for each byte: "<0x41>" if there is one, otherwise the character; -1 for neither.
 inline std::array<int, 256> find_byte_tokens(const token_table& tokens) {
   std::array<int, 256> result{};
   for (unsigned byte = 0; byte < 256; ++byte) {

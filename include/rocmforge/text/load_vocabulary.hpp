@@ -17,17 +17,17 @@ namespace rocmforge {
 
 namespace load_detail {
 
-/// What a model's vocabularies have where the file does not say.
+/// Defaults of one tokenizer model, for keys that the file does not have.
 struct model_defaults {
   std::string_view name;
   tokenizer_model model;
-  int bos = -1;  // ids count only where there is such a token
+  int bos = -1;  // an id is ignored if the vocabulary has fewer tokens
   int eos = -1;
   int unknown = -1;
   int separator = -1;
   int padding = -1;
   int mask = -1;
-  bool add_bos = false;  // these three only where there is such an id
+  bool add_bos = false;  // these three are ignored if the id is missing
   bool add_eos = false;
   bool add_separator = false;
   bool add_space_prefix = false;
@@ -69,7 +69,7 @@ inline const model_defaults& find_model(const vocabulary& vocab, std::string_vie
   refuse(vocab, "tokenizer \"" + printable(name) + "\" is not supported, expected one of " + known);
 }
 
-/// An array of numbers, of type `T` or of integers.
+/// Reads an array of numbers of type `T`, or of integers.
 template <class T>
 std::vector<T> read_numbers(const gguf::index& file, std::string_view key) {
   const auto entry = std::ranges::find(file.metadata(), key, &gguf::metadata_entry::key);
@@ -81,8 +81,8 @@ std::vector<T> read_numbers(const gguf::index& file, std::string_view key) {
   return {integers.begin(), integers.end()};
 }
 
-/// Which special tokens swallow white space is not in the file: it goes by the names of the models
-/// that were trained so.
+/// Sets which special tokens remove the white space next to them. The file does not say: it depends
+/// on the name of the model.
 inline void mark_stripping_tokens(const gguf::index& file, vocabulary& vocab) {
   const auto text_of = [&](std::string_view key) {
     return std::string(file.find<std::string_view>(key).value_or(""));
@@ -116,8 +116,8 @@ inline void mark_stripping_tokens(const gguf::index& file, vocabulary& vocab) {
 }  // namespace load_detail
 
 /// Reads the vocabulary of `file` and checks it.
-/// Throws `error` if the file has no vocabulary, one of another model than those of
-/// `tokenizer_model`, or an inconsistent one.
+/// Throws `error` if the file has no vocabulary, or if it is inconsistent or of a model that is not
+/// in `tokenizer_model`.
 inline vocabulary load_vocabulary(const gguf::index& file) {
   vocabulary vocab;
   vocab.source = file.path();
@@ -136,7 +136,7 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
   }
   if (vocab.model == tokenizer_model::byte_pair) {
     vocab.pre = file.find<std::string_view>(key("pre"))
-                    .value_or("");  // an empty name is refused below, with the names there are
+                    .value_or("");  // an empty name is refused below, with a list of the names
     const auto merges = file.get_array<std::string_view>(key("merges"));
     vocab.merges.assign(merges.begin(), merges.end());
   }
@@ -162,7 +162,7 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
   vocab.eot = id("eot_token_id");
   vocab.eom = id("eom_token_id");
   vocab.unknown = id("unknown_token_id", defaults.unknown);
-  vocab.separator = id("seperator_token_id", defaults.separator);  // the key is spelt so
+  vocab.separator = id("seperator_token_id", defaults.separator);  // spelled so in the format
   vocab.padding = id("padding_token_id", defaults.padding);
   vocab.mask = id("mask_token_id", defaults.mask);
   vocab.fim_pad = id("fim_pad_token_id");
@@ -175,7 +175,7 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
   bool add_bos = defaults.add_bos;
   vocab.clean_spaces = defaults.clean_spaces;
   if (vocab.model == tokenizer_model::byte_pair) {
-    check(vocab);  // before the family is asked: its name is known
+    check(vocab);  // first, because the family needs a known name
     add_bos = find_pre_tokenizer_family(vocab.pre).adds_bos;
     vocab.clean_spaces = find_pre_tokenizer_family(vocab.pre).clean_spaces;
   }

@@ -1,4 +1,4 @@
-// The core of both kinds of byte-pair encoding: neighbors are merged one pair at a time, the best
+// The core of both kinds of byte-pair encoding: merges neighboring pieces pair by pair, the best
 // pair first. Sennrich, Haddow and Birch, "Neural Machine Translation of Rare Words with Subword
 // Units", 2016.
 #pragma once
@@ -13,36 +13,36 @@
 
 namespace rocmforge {
 
-/// A stretch of a text on its way to become a token.
+/// A part of a text that is a token or becomes a part of one.
 struct merge_piece {
   std::uint32_t begin;  // in bytes
-  std::uint32_t size;   // 0 once it was merged into the piece before it
+  std::uint32_t size;   // 0: merged into the piece before it
   int symbol;
 };
 
-/// What two neighbors become.
+/// The result of merging two neighbors.
 struct merge_result {
-  std::uint32_t rank;  // the lowest goes first; of equal ones, the leftmost
+  std::uint32_t rank;  // the lowest is merged first; among equals, the leftmost
   int symbol;
 };
 
-/// Merges `pieces`, which are neighbors in this order, until no pair of them can be. Takes
-/// O(n log n) time and calls of `find_merge`, and no recursion.
+/// Merges neighbors in `pieces` until no pair can be merged. Takes O(n log n) time and calls of
+/// `find_merge`; not recursive.
 ///
-/// @param pieces      at most 2^31 - 1; on return some have size 0
+/// @param pieces      at most 2^31 - 1, in the order of the text; merged ones get size 0
 /// @param find_merge  called with two neighbors; returns an optional `merge_result`
 template <class FindMerge>
 void merge_pieces(std::vector<merge_piece>& pieces, const FindMerge& find_merge) {
   struct candidate {
-    std::uint64_t priority;  // rank, then place
-    std::uint32_t size;      // of the two together, when they were seen
+    std::uint64_t priority;  // rank, then position
+    std::uint32_t size;      // of both pieces together when the entry was made
     int symbol;
     std::size_t at() const { return priority & 0xFFFFFFFF; }
     bool operator>(const candidate& other) const { return priority > other.priority; }
   };
   const std::size_t num_pieces = pieces.size();
   std::vector<std::uint32_t> next(num_pieces);
-  std::vector<std::uint32_t> previous(num_pieces);  // of the first, itself
+  std::vector<std::uint32_t> previous(num_pieces);  // of the first piece: itself
   for (std::size_t i = 0; i < num_pieces; ++i) {
     next[i] = static_cast<std::uint32_t>(i + 1);
     previous[i] = static_cast<std::uint32_t>(i == 0 ? 0 : i - 1);
@@ -68,7 +68,8 @@ void merge_pieces(std::vector<merge_piece>& pieces, const FindMerge& find_merge)
     candidates.pop();
     const std::size_t at = best.at();
     merge_piece& left = pieces[at];
-    // Either side may have been merged with another neighbor since; its size tells.
+    // Since the entry was made, a piece may have been merged with another neighbor: then the sizes
+    // differ.
     if (left.size == 0 || next[at] == num_pieces) continue;
     merge_piece& right = pieces[next[at]];
     if (left.size + right.size != best.size) continue;

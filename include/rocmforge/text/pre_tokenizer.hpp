@@ -1,5 +1,5 @@
-// Cuts text into the words that byte-pair merges never cross, by the published regular expressions,
-// run by PCRE2.
+// Splits text into words, which byte-pair merges never cross, with the published regular
+// expressions and PCRE2.
 #pragma once
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -19,8 +19,8 @@
 
 namespace rocmforge {
 
-/// A pre-tokenizer pattern with \s and \S spelled out as Unicode's White_Space, outside and inside
-/// brackets: PCRE2's own \s also takes U+180E, which lost that property in Unicode 6.3.
+/// A pattern with \s and \S replaced by Unicode's White_Space, outside and inside brackets: PCRE2's
+/// \s also matches U+180E, which lost that property in Unicode 6.3.
 inline std::string spell_out_white_space(std::string_view pattern) {
   constexpr std::string_view white_space =
       R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
@@ -45,10 +45,10 @@ inline std::string spell_out_white_space(std::string_view pattern) {
   return result;
 }
 
-/// One compiled pattern. Matching is const and may be done by several threads at once.
+/// One compiled pattern. Several threads may match with it at once.
 class split_pattern {
  public:
-  /// @param use_jit  compile to machine code where PCRE2 can; the result is the same without
+  /// @param use_jit  compile to machine code if PCRE2 can; this does not change the matches
   /// Throws `error` if `pattern` does not compile.
   explicit split_pattern(std::string_view pattern, bool use_jit = true) {
     const std::string source = spell_out_white_space(pattern);
@@ -60,12 +60,12 @@ class split_pattern {
       throw error("pre-tokenizer pattern does not compile at " + std::to_string(offset) + ": " +
                   describe(code));
     }
-    // A refusal (no compiler for this processor, no executable memory) leaves the interpreter.
+    // If this fails (no compiler for this processor, no executable memory), PCRE2 interprets.
     if (use_jit) (void)pcre2_jit_compile_8(compiled_.get(), PCRE2_JIT_COMPLETE);
   }
 
-  /// Cuts each of `pieces` into its matches and the stretches between them, in order. Pieces must
-  /// be well-formed UTF-8; the end of a piece counts as the end of input.
+  /// Splits each of `pieces` into its matches and the text between them, in order. Pieces must be
+  /// well-formed UTF-8; the end of a piece counts as the end of input.
   [[nodiscard]] std::vector<std::string_view> split(
       const std::vector<std::string_view>& pieces) const {
     std::vector<std::string_view> parts;
@@ -82,7 +82,7 @@ class split_pattern {
     return parts;
   }
 
-  /// The matches in `text` (well-formed UTF-8), without what is between them.
+  /// The matches in `text` (well-formed UTF-8), without the text between them.
   [[nodiscard]] std::vector<std::string_view> find_all(std::string_view text) const {
     std::vector<std::string_view> parts;
     matcher(compiled_.get()).for_each_in(text, [&](std::size_t begin, std::size_t end) {
@@ -98,7 +98,7 @@ class split_pattern {
     void operator()(pcre2_match_context_8* p) const { pcre2_match_context_free_8(p); }
   };
 
-  // What one thread needs for matching.
+  // A thread's state for matching.
   class matcher {
    public:
     explicit matcher(const pcre2_code_8* compiled)
@@ -111,7 +111,7 @@ class split_pattern {
 
     template <class Visit>
     void for_each_in(std::string_view text, const Visit& visit) const {
-      // The patterns backtrack over a run of characters a few times at most.
+      // The patterns backtrack over a run of characters only a few times.
       const std::uint64_t steps = 1'000'000 + 64 * std::uint64_t{text.size()};
       pcre2_set_match_limit_8(
           limits_.get(), static_cast<std::uint32_t>(std::min<std::uint64_t>(steps, UINT32_MAX)));
@@ -144,8 +144,8 @@ class split_pattern {
 /// The pre-tokenizer of one family of vocabularies.
 class pre_tokenizer {
  public:
-  /// @param name     as in tokenizer.ggml.pre; throws `error`, with the names there are, for an
-  ///                 unknown one
+  /// @param name     as in tokenizer.ggml.pre; throws `error`, with a list of the names, if it is
+  ///                 unknown
   /// @param use_jit  see `split_pattern`
   explicit pre_tokenizer(std::string_view name, bool use_jit = true)
       : family_(&find_pre_tokenizer_family(name)) {
@@ -156,7 +156,7 @@ class pre_tokenizer {
 
   [[nodiscard]] const pre_tokenizer_family& family() const { return *family_; }
 
-  /// The words of `text` (well-formed UTF-8), which put together again are `text`.
+  /// Splits `text` (well-formed UTF-8) into words. Together they are the whole text.
   [[nodiscard]] std::vector<std::string_view> split(std::string_view text) const {
     std::vector<std::string_view> pieces;
     if (!text.empty()) pieces.push_back(text);

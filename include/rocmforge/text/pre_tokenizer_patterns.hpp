@@ -1,4 +1,4 @@
-// Which patterns cut text into words before byte-pair merges, by the name a file gives in
+// The patterns that split text into words before byte-pair merges, by their names in
 // tokenizer.ggml.pre. Sources: the regular expressions in the tokenizer.json published with each
 // model; names as llama.cpp gives them.
 #pragma once
@@ -12,19 +12,19 @@
 
 namespace rocmforge {
 
-/// How one family of vocabularies cuts text, and what it does where a file does not say.
+/// The patterns of one family of vocabularies, and its defaults for keys that a file does not have.
 struct pre_tokenizer_family {
   std::span<const std::string_view> names;
   std::span<const std::string_view>
-      patterns;                // each is applied to the pieces that the one before left
-  bool ignore_merges = false;  // a word that is a token as a whole is not merged step by step
-  bool adds_bos = false;       // unless the file says otherwise
-  bool clean_spaces = true;    // spaces before punctuation are for the tokens alone
+      patterns;                // each is applied to the pieces that the previous one gives
+  bool ignore_merges = false;  // a word that is a token is not merged step by step
+  bool adds_bos = false;       // default of add_bos
+  bool clean_spaces = true;    // decoding removes spaces before punctuation
 };
 
 namespace pre_tokenizer_patterns {
 
-// Contractions are spelled out in both cases: caseless matching would also take U+017F for an s.
+// Contractions are written in both cases: caseless matching would also match U+017F as an s.
 inline constexpr std::string_view llama3[] = {
     R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
     R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
@@ -42,9 +42,10 @@ inline constexpr std::string_view qwen35[] = {
     R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}|)"
     R"( ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 
-// Of these two the published patterns tell upper from lower case in every script and take marks for
-// letters. llama.cpp, whose tokens files were checked with, does neither: there an upper-case
-// letter is any but a to z, a lower-case one any but A to Z. The patterns are that approximation.
+// The published versions of these two patterns distinguish upper and lower case in every script,
+// and count marks as letters. llama.cpp, which model files are tested with, approximates them: an
+// upper-case letter is any letter but a to z, a lower-case one any but A to Z, and marks are not
+// letters. The tokens must be the same, so that these are llama.cpp's approximations.
 inline constexpr std::string_view tekken[] = {
     R"([^\r\n\p{L}\p{N}]?[^\P{L}a-z]*[^\P{L}A-Z]+|)"
     R"([^\r\n\p{L}\p{N}]?[^\P{L}a-z]+|\p{N}|)"
@@ -57,8 +58,8 @@ inline constexpr std::string_view gpt4o[] = {
     R"((?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|\p{N}{1,3}|)"
     R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 
-// The lookbehind changes no match; without it PCRE2's interpreter takes quadratic time for a long
-// run of spaces before another character.
+// The lookbehind does not change the matches. Without it PCRE2's interpreter takes quadratic time
+// for a long run of spaces before another character.
 inline constexpr std::string_view deepseek_llm[] = {
     R"([\r\n])",
     R"(\s?[A-Za-z\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}\x{1C4}-\x{293})"
@@ -150,7 +151,7 @@ inline constexpr auto pre_tokenizer_families = [] {
   }};
 }();
 
-/// The family that `name` belongs to. Throws `error`, with the names there are, for any other name.
+/// The family with this name. Throws `error`, with a list of the names, if it is unknown.
 inline const pre_tokenizer_family& find_pre_tokenizer_family(std::string_view name) {
   std::string known;
   for (const pre_tokenizer_family& family : pre_tokenizer_families) {

@@ -1,4 +1,4 @@
-// Which of many texts a given text begins with.
+// Finds which of many texts are prefixes of a given text.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace rocmforge {
 
-/// A set of texts with a number each, found by the beginnings of other texts. Views the texts,
-/// which must outlive it.
+/// A set of texts, each with a number, in which the prefixes of a text can be found. Holds views of
+/// the texts, which must outlive it.
 class prefix_index {
  public:
   struct entry {
@@ -29,15 +29,16 @@ class prefix_index {
     }
   }
 
-  /// Calls `visit` with each entry that `text` begins with, the shortest first. Takes time in
-  /// proportion to the longest beginning that `text` and an entry share.
+  /// Calls `visit` with each entry that is a prefix of `text`, the shortest first. The time is
+  /// proportional to the longest prefix that `text` and an entry share.
   template <class Visit>
   void for_each_prefix(std::string_view text, const Visit& visit) const {
     if (text.empty()) return;
     auto [low, high] = firsts_[first_byte(text)];
-    // Narrows the sorted entries to those that agree with the text in ever more bytes.
+    // Narrows the range of sorted entries to those that agree with the text in one more byte each
+    // time.
     for (std::size_t length = 1; low < high; ++length) {
-      // Equal texts cannot be: the shortest entry is the first of those that agree.
+      // The texts are distinct, so that the shortest entry is the first in the range.
       if (entries_[low].text.size() == length) visit(entries_[low++]);
       if (length == text.size()) return;
       const auto first = entries_.begin();

@@ -1,5 +1,5 @@
-// Tokens that are found in a text as they are written, before it is cut into words; and those that
-// end a generation.
+// Special tokens: finding them in a text before it is split into words, and those that end a
+// generation.
 #pragma once
 
 #include <algorithm>
@@ -14,12 +14,13 @@
 
 namespace rocmforge {
 
-/// What `<|im_end|>` in a text is: ten characters, or the control token of that name.
-/// Text from outside must be `as_text`, or whoever wrote it can end a turn and speak as somebody
-/// else.
+/// Whether `<|im_end|>` in a text is ten characters or the control token of that name.
+/// Untrusted text must be `as_text`: otherwise its author can end a turn and write a message in
+/// another role.
 enum class special_tokens { as_text, parse };
 
-/// The texts by which the common vocabularies end a text or a turn, whatever their metadata say.
+/// The texts of tokens that end a text or a turn in common vocabularies, even if the metadata do
+/// not say so.
 inline constexpr std::string_view end_of_generation_texts[] = {
     "<|eot_id|>",
     "<|im_end|>",
@@ -38,8 +39,8 @@ inline constexpr std::string_view end_of_generation_texts[] = {
     "<\xEF\xBD\x9C"
     "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};  // DeepSeek's
 
-/// Whether the token `id` of `vocab` is one of the texts above. A normal "</s>" is HTML and ends
-/// nothing.
+/// Whether the token `id` of `vocab` has one of the texts above. "</s>" as a normal token is HTML,
+/// and ends nothing.
 inline bool ends_generation_by_text(const vocabulary& vocab, std::size_t id) {
   const std::string& text = vocab.tokens[id];
   if (text == "</s>" && vocab.kinds[id] == token_kind::normal) return false;
@@ -47,8 +48,8 @@ inline bool ends_generation_by_text(const vocabulary& vocab, std::size_t id) {
          std::ranges::end(end_of_generation_texts);
 }
 
-/// For each token of `vocab`, whether a generation ends with it: eos, eot, eom, the ending tokens
-/// of fill-in-the-middle, and those that do by their text.
+/// For each token of `vocab`, whether it ends a generation: eos, eot, eom, the ending tokens of
+/// fill-in-the-middle, and the tokens with the texts above.
 inline std::vector<bool> find_end_of_generation(const vocabulary& vocab) {
   std::vector<bool> result(vocab.tokens.size());
   for (const int id :
@@ -61,7 +62,7 @@ inline std::vector<bool> find_end_of_generation(const vocabulary& vocab) {
   return result;
 }
 
-/// The texts that open a turn, or a part of one, in the chat templates that are known.
+/// The texts of tokens that start a turn, or a part of one, in the known chat templates.
 inline constexpr std::string_view turn_marker_texts[] = {
     "<|im_start|>",
     "<|im_sep|>",
@@ -86,8 +87,8 @@ inline constexpr std::string_view turn_marker_texts[] = {
     "<\xEF\xBD\x9C"
     "Assistant\xEF\xBD\x9C>"};  // the last two are DeepSeek's
 
-/// Makes control tokens of those in `vocab` that end a generation or open a turn by their text.
-/// Some files call them user-defined, and then text from outside would reach them.
+/// Makes the tokens of `vocab` with these texts control tokens. Some files declare them
+/// user-defined, and then untrusted text could contain them.
 inline void mark_control_tokens(vocabulary& vocab) {
   for (std::size_t id = 0; id < vocab.tokens.size(); ++id) {
     const bool opens_turn = vocab.kinds[id] == token_kind::user_defined &&
@@ -97,12 +98,12 @@ inline void mark_control_tokens(vocabulary& vocab) {
   }
 }
 
-/// Finds the special tokens in texts. The longest is looked for first, over the whole text, then
-/// the next in what is left: the order of llama.cpp, which is not the same as the longest at each
-/// place where tokens overlap.
+/// Finds special tokens in texts. Searches the whole text for the longest token first, then the
+/// rest for the next longest, and so on. This is llama.cpp's order; for overlapping tokens the
+/// result can differ from taking the longest token at each position.
 class special_token_splitter {
  public:
-  /// A stretch of text, or one special token.
+  /// A part of the text, or one special token.
   struct fragment {
     std::string_view text;
     int token = -1;
@@ -131,16 +132,16 @@ class special_token_splitter {
     texts_ = prefix_index(std::move(texts));
   }
 
-  /// `text` in fragments, none of them empty. White space that a token swallows is in none.
+  /// Splits `text` into fragments, none of them empty. White space that a token removes is dropped.
   ///
-  /// @param may_be_control  called with the place and the size of a control token that is written
-  ///                        in `text`: whether it is one. User-defined tokens are always found.
+  /// @param may_be_control  called with the position and size of the text of a control token:
+  ///                        whether to read it as one. User-defined tokens are always found.
   template <class MayBeControl>
   [[nodiscard]] std::vector<fragment> split(std::string_view text,
                                             const MayBeControl& may_be_control) const {
     std::vector<fragment> fragments;
     if (!text.empty()) fragments.push_back({text});
-    // A vocabulary may have a thousand special tokens, a text has a few.
+    // A vocabulary may have a thousand special tokens, but a text contains only a few.
     std::vector<bool> present(specials_.size());
     for (std::size_t at = 0; at < text.size(); ++at) {
       texts_.for_each_prefix(text.substr(at), [&](const prefix_index::entry& entry) {
@@ -201,7 +202,7 @@ class special_token_splitter {
   }
 
   std::vector<special> specials_;  // the longest first
-  prefix_index texts_;             // numbers are places in `specials_`
+  prefix_index texts_;             // its numbers are indices into `specials_`
 };
 
 }  // namespace rocmforge

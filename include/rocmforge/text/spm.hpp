@@ -1,5 +1,5 @@
-// SentencePiece's byte-pair encoding, of the Llama 1 and 2 vocabularies: the characters of a whole
-// text are merged, the pair that makes the token with the highest score before the others. Kudo and
+// SentencePiece's byte-pair encoding, for example of Llama 1 and 2: merges the characters of a
+// whole text pair by pair, the pair that gives the token with the highest score first. Kudo and
 // Richardson, "SentencePiece: A simple and language independent subword tokenizer", 2018.
 #pragma once
 
@@ -20,14 +20,14 @@
 
 namespace rocmforge {
 
-/// The model of `tokenizer_model::spm`.
+/// The encoder of `tokenizer_model::spm`.
 class spm_encoder {
  public:
   /// @param tokens  must outlive the encoder
   explicit spm_encoder(const token_table& tokens)
       : tokens_(&tokens), byte_tokens_(find_byte_tokens(tokens)) {
     const vocabulary& vocab = tokens.vocab();
-    // The rank of a score: how many scores are higher. Equal scores have the same.
+    // The rank of a score is the number of higher scores. Equal scores have equal ranks.
     std::vector<float> scores = vocab.scores;
     std::ranges::sort(scores, std::greater<>{});
     scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
@@ -38,10 +38,10 @@ class spm_encoder {
     }
   }
 
-  /// Appends the ids of `text`, whose characters are told by their first bytes alone; what is no
-  /// character of the vocabulary becomes bytes.
+  /// Appends the ids of `text`. Only the first byte of a character decides its length. A character
+  /// that is not in the vocabulary becomes bytes.
   ///
-  /// @param starts_text  the text stands at the beginning, or after a special token
+  /// @param starts_text  the text is at the start, or follows a special token
   /// Throws `error` if the vocabulary has no token for one of these bytes.
   void encode(std::string_view text, bool starts_text, std::vector<int>& ids) const {
     std::string escaped = escape_spaces(text);
@@ -99,7 +99,7 @@ class spm_encoder {
 
   const token_table* tokens_;
   std::array<int, 256> byte_tokens_;
-  std::vector<std::uint32_t> ranks_;  // by id
+  std::vector<std::uint32_t> ranks_;  // indexed by id
   std::size_t longest_token_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// A vocabulary whose tokens are found by their text.
+// Finds tokens of a vocabulary by their text.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace rocmforge {
 
-/// A checked vocabulary. Stays where it is: what is built on it views its texts.
+/// A checked vocabulary. It cannot be moved, because encoders hold views of its texts.
 class token_table {
  public:
   /// Throws `error` if `vocab` is inconsistent (see `check`).
@@ -35,7 +35,7 @@ class token_table {
     return found == ids_.end() ? std::nullopt : std::optional(found->second);
   }
 
-  /// The same, but only a token that text from outside may become: no control token, and no byte.
+  /// The same, but only tokens that ordinary text may become: not control or byte tokens.
   [[nodiscard]] std::optional<int> find_text(std::string_view text) const {
     const std::optional<int> id = find(text);
     return id && is_text(*id) ? id : std::nullopt;

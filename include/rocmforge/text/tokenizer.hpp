@@ -29,21 +29,21 @@ namespace rocmforge {
 /// Whether control tokens appear in decoded text.
 enum class control_tokens { hide, show };
 
-/// Longest text that is encoded in one call. (Replacing invalid bytes may triple it, and places in
-/// a word are ints.)
+/// The longest text that one call encodes, in bytes. (Replacing invalid bytes may triple its size,
+/// and positions in a word are ints.)
 inline constexpr std::size_t max_text_bytes = std::size_t{1} << 29;
 
-/// A stretch of a text that is encoded as a whole, and whether control tokens are read in it.
+/// A part of a text, and whether control tokens are read in it.
 struct text_part {
   std::string_view text;
   special_tokens special;
 };
 
-/// A tokenizer of any of the models of `tokenizer_model`. Move-only; all its functions are const
-/// and may be called by several threads at once.
+/// A tokenizer for any `tokenizer_model`. Move-only. Several threads may call its functions at
+/// once.
 class tokenizer {
  public:
-  /// Throws `error` if `vocab` is inconsistent (see `check`), and what its model's encoder refuses.
+  /// Throws `error` if `vocab` is inconsistent (see `check`) or its encoder refuses it.
   explicit tokenizer(vocabulary vocab)
       : tokens_(std::make_unique<const token_table>(std::move(vocab))),
         specials_(tokens_->vocab()),
@@ -55,9 +55,9 @@ class tokenizer {
 
   /// The ids of `text`.
   ///
-  /// @param special      whether control tokens written in `text` become tokens; keep `as_text` for
-  /// text from outside
-  /// @param add_special  adds bos, eos and separator where the vocabulary asks for them
+  /// @param special      whether control tokens written in `text` become tokens; `as_text` for
+  ///                     untrusted text
+  /// @param add_special  add bos, eos and separator if the vocabulary asks for them
   /// Throws `error` for a text longer than `max_text_bytes`, or with a byte that the vocabulary has
   /// no token for.
   [[nodiscard]] std::vector<int> encode(std::string_view text,
@@ -72,14 +72,14 @@ class tokenizer {
     return ids;
   }
 
-  /// Appends the ids of one text that is made of `parts`. Where a control token may be read lies in
-  /// the parts; the text is cut into words as a whole.
+  /// Appends the ids of one text that consists of `parts`. Each part says whether control tokens
+  /// are read in it; words may span parts.
   ///
-  /// @param continues  the text goes on with what `ids` are of: it has no space prefix
+  /// @param continues  the text continues the text of `ids`: no space prefix is added
   /// Throws as the other `encode` does.
   void append(std::span<const text_part> parts, bool continues, std::vector<int>& ids) const {
     std::string text;
-    std::vector<stretch> trusted;  // where control tokens are read, in order
+    std::vector<stretch> trusted;  // the ranges in which control tokens are read, in order
     for (const text_part& part : parts) {
       const std::size_t begin = text.size();
       if (part.text.size() > max_text_bytes - begin) {
@@ -109,8 +109,8 @@ class tokenizer {
     }
   }
 
-  /// The text of `ids`, always well-formed UTF-8: what is not becomes U+FFFD. The space that a
-  /// vocabulary puts before a text is dropped. Throws `error` for an id out of range.
+  /// The text of `ids` as well-formed UTF-8: invalid bytes become U+FFFD. The space prefix that
+  /// `encode` adds is dropped. Throws `error` for an id out of range.
   [[nodiscard]] std::string decode(std::span<const int> ids,
                                    control_tokens control = control_tokens::hide) const {
     utf8_stream stream;
@@ -122,17 +122,16 @@ class tokenizer {
     return text + stream.finish();
   }
 
-  /// The same, and where the vocabulary says `clean_spaces`, without the spaces before punctuation
-  /// that only its tokens have (see `without_token_spaces`).
+  /// The same; if the vocabulary has `clean_spaces`, also without the spaces that its tokens add
+  /// before punctuation (see `without_token_spaces`).
   [[nodiscard]] std::string decode_clean(std::span<const int> ids,
                                          control_tokens control = control_tokens::hide) const {
     std::string text = decode(ids, control);
     return vocab().clean_spaces ? without_token_spaces(text) : text;
   }
 
-  /// The bytes that the token `id` adds to a text; it may begin or end inside a UTF-8 sequence.
-  /// Empty for control tokens (unless they are shown) and unused ones. Throws `error` for an id out
-  /// of range.
+  /// The bytes of the token `id`; they may start or end inside a UTF-8 sequence. Empty for control
+  /// tokens (unless they are shown) and unused ones. Throws `error` for an id out of range.
   [[nodiscard]] std::string token_bytes(int id,
                                         control_tokens control = control_tokens::hide) const {
     const std::string& text = vocab().tokens[checked(id)];
@@ -152,7 +151,7 @@ class tokenizer {
     return std::visit([&](const auto& model) { return model.bytes_of(text, kind); }, encoder_);
   }
 
-  /// The same for the first token of a text: without the space that `encode` puts there.
+  /// The same for the first token of a text: without the space prefix.
   [[nodiscard]] std::string first_token_bytes(int id,
                                               control_tokens control = control_tokens::hide) const {
     std::string bytes = token_bytes(id, control);
@@ -165,12 +164,12 @@ class tokenizer {
     return tokens_->find(text);
   }
 
-  /// Whether `id` steers the model instead of being text. Throws `error` for an id out of range.
+  /// Whether `id` is a control token and not text. Throws `error` for an id out of range.
   [[nodiscard]] bool is_control(int id) const {
     return rocmforge::is_control(vocab().kinds[checked(id)]);
   }
 
-  /// Whether a generated text or turn ends with `id`. Throws `error` for an id out of range.
+  /// Whether `id` ends a generated text or turn. Throws `error` for an id out of range.
   [[nodiscard]] bool is_end_of_generation(int id) const { return ends_generation_[checked(id)]; }
 
  private:
@@ -203,24 +202,22 @@ class tokenizer {
     return id;
   }
 
-  std::unique_ptr<const token_table> tokens_;  // what the others view
+  std::unique_ptr<const token_table> tokens_;  // the other members hold views of it
   special_token_splitter specials_;
   any_encoder encoder_;
   std::vector<bool> ends_generation_;
 };
 
-/// Decodes ids one at a time. What it gives out, put together, equals `tokenizer::decode` of all
-/// ids; a character that spans tokens appears once it is complete. Views the tokenizer, which must
-/// outlive it.
+/// Decodes ids one at a time. Its texts, concatenated, equal `tokenizer::decode` of all ids; a
+/// character that spans tokens is returned once it is complete. The tokenizer must outlive it.
 class stream_decoder {
  public:
-  /// @param continues  the ids go on with a text, such as a prompt: a space that they begin with is
-  ///                   part of it
+  /// @param continues  the ids continue a text, such as a prompt: a space at their start is kept
   explicit stream_decoder(const tokenizer& source, control_tokens control = control_tokens::hide,
                           bool continues = false)
       : source_(&source), control_(control), is_first_(!continues) {}
 
-  /// Adds a token and returns the text that is decided by now. Throws `error` for an id out of
+  /// Adds a token and returns the text that is complete so far. Throws `error` for an id out of
   /// range.
   [[nodiscard]] std::string push(int id) {
     const bool is_first = std::exchange(is_first_, false);
@@ -228,8 +225,8 @@ class stream_decoder {
                                  : source_->token_bytes(id, control_));
   }
 
-  /// Ends the text: U+FFFD if a character was left incomplete, else nothing. The decoder can then
-  /// go on.
+  /// Ends the text: returns U+FFFD if a character is incomplete, otherwise nothing. The decoder can
+  /// then be used for another text.
   [[nodiscard]] std::string finish() { return stream_.finish(); }
 
  private:

@@ -1,6 +1,6 @@
-// Characters without their accents and in lower case, as the tokenizers of BERT see them.
-// Source: The Unicode Standard 14, UnicodeData.txt (decompositions, lower-case mappings); the runs
-// below are all there is in it, which a test checks by its sums.
+// Removes accents from characters and makes them lower case, as BERT's tokenizers do.
+// Source: The Unicode Standard 14, UnicodeData.txt (decompositions, lower-case mappings). The runs
+// below are complete; a test checks their sums.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,8 @@ namespace rocmforge {
 
 namespace unicode_detail {
 
-/// Neighboring characters that decompose, from `first` on, each with the first character of its
-/// full canonical decomposition; '-' stands for one that has none.
+/// A run of characters from `first` on, each with the first character of its full canonical
+/// decomposition; '-' marks a character without one.
 struct base_run {
   char32_t first;
   std::u32string_view bases;
@@ -144,7 +144,7 @@ inline constexpr base_run base_runs[] = {
              U"𩐊䪲𩒖頋頋頩𩖶飢䬳餩馧駂駾䯎𩬰鬒鱀鳽䳎䳭鵧𪃎䳸𪄅𪈎𪊑麻䵖黹黾鼅鼏鼖鼻𪘀"},
 };
 
-/// Every `step`-th character from `first` to `last` has a lower case, `offset` away.
+/// Every `step`-th character from `first` to `last` has a lower-case form at distance `offset`.
 struct lower_run {
   char32_t first, last, step;
   std::int32_t offset;
@@ -206,7 +206,7 @@ inline constexpr lower_run lower_runs[] = {
 };
 // clang-format on
 
-/// The last run that begins at or before `c`, or null.
+/// The last run that starts at or before `c`, or null.
 template <class Run, std::size_t NumRuns>
 constexpr const Run* find_run(const Run (&runs)[NumRuns], char32_t c) {
   const auto after = std::ranges::upper_bound(runs, c, {}, &Run::first);
@@ -215,8 +215,8 @@ constexpr const Run* find_run(const Run (&runs)[NumRuns], char32_t c) {
 
 }  // namespace unicode_detail
 
-/// The first character of the canonical decomposition of `c`: of an accented letter the letter, of
-/// a Korean syllable its leading consonant, of most characters `c` itself.
+/// The first character of the canonical decomposition of `c`: the letter of an accented letter, the
+/// leading consonant of a Korean syllable, `c` itself for most characters.
 constexpr char32_t base_character(char32_t c) {
   constexpr char32_t first_syllable = 0xAC00, last_syllable = 0xD7A3, first_consonant = 0x1100;
   if (c >= first_syllable && c <= last_syllable) {
@@ -228,7 +228,7 @@ constexpr char32_t base_character(char32_t c) {
   return base == U'-' ? c : base;
 }
 
-/// `c` in lower case; that of a character which has a base is the base's.
+/// The base of `c` in lower case.
 constexpr char32_t lower_case(char32_t c) {
   const unicode_detail::lower_run* run = unicode_detail::find_run(unicode_detail::lower_runs, c);
   if (run == nullptr || c > run->last || (c - run->first) % run->step != 0) return c;

@@ -1,5 +1,5 @@
-// SentencePiece's unigram model, of T5 and its relatives: of all ways to cut a text into tokens,
-// the one whose scores, logarithms of probabilities, have the highest sum. Kudo, "Subword
+// SentencePiece's unigram model, for example of T5: of all ways to split a text into tokens, the
+// one with the highest sum of scores, which are logarithms of probabilities. Kudo, "Subword
 // Regularization", 2018.
 #pragma once
 
@@ -22,12 +22,12 @@
 
 namespace rocmforge {
 
-/// The model of `tokenizer_model::unigram`.
+/// The encoder of `tokenizer_model::unigram`.
 class unigram_encoder {
  public:
   /// @param tokens  must outlive the encoder
-  /// Throws `error` for a malformed `precompiled_charsmap`, and for a vocabulary with neither an
-  /// unknown token nor one for each byte.
+  /// Throws `error` for a malformed `precompiled_charsmap`, and for a vocabulary that has neither
+  /// an unknown token nor a token for each byte.
   explicit unigram_encoder(const token_table& tokens)
       : tokens_(&tokens), rules_(tokens.vocab().precompiled_charsmap) {
     const vocabulary& vocab = tokens.vocab();
@@ -49,7 +49,8 @@ class unigram_encoder {
   }
 
   /// Appends the ids of `text`, normalized by the rules of the vocabulary. A run of characters that
-  /// no token has becomes its bytes, or else one unknown token.
+  /// are in no token becomes byte tokens, or one unknown token if the vocabulary has no byte
+  /// tokens.
   void encode(std::string_view text, bool /*starts_text*/, std::vector<int>& ids) const {
     const std::string normal = normalize(replace_invalid_utf8(text));
     for (const step& part : best_steps(normal)) {
@@ -70,7 +71,7 @@ class unigram_encoder {
   }
 
  private:
-  static constexpr double unknown_penalty = 10;  // below the lowest score of a token
+  static constexpr double unknown_penalty = 10;  // below the lowest score of all tokens
   static constexpr int unknown = -1;
 
   struct step {
@@ -79,7 +80,8 @@ class unigram_encoder {
     int token;  // or `unknown`
   };
 
-  // Applies the rules, then those for spaces: one before the text, one for a run.
+  // Applies the normalization rules, then those for spaces: a space prefix, and one space for a
+  // run.
   std::string normalize(std::string_view text) const {
     const vocabulary& vocab = tokens_->vocab();
     const std::string_view space = vocab.escape_whitespaces ? escaped_space : " ";
@@ -111,18 +113,18 @@ class unigram_encoder {
     return result;
   }
 
-  // The best way to cut `text`, by dynamic programming over its characters.
+  // The best way to split `text`, by dynamic programming over its characters.
   std::vector<step> best_steps(std::string_view text) const {
-    struct arrival {  // the best way to get to a place
+    struct arrival {  // the best way to split the text up to a position
       double score = -std::numeric_limits<double>::infinity();
-      std::uint32_t size = 0;  // of its last step
+      std::uint32_t size = 0;  // of its last token
       int token = unknown;
     };
     const vocabulary& vocab = tokens_->vocab();
     std::vector<arrival> best(text.size() + 1);
     best[0].score = 0;
     for (std::size_t at = 0; at < text.size();) {
-      // A replacement may hold anything, so that this need not be UTF-8 any more.
+      // A replacement may contain any bytes, so that the text may be invalid UTF-8 here.
       const std::size_t character = inspect_utf8(text.substr(at)).num_bytes;
       const auto arrive = [&](std::size_t size, int token, double score) {
         arrival& there = best[at + size];
@@ -144,7 +146,7 @@ class unigram_encoder {
       const arrival& last = best[end];
       end -= last.size;
       if (last.token == unknown && !steps.empty() && steps.back().token == unknown) {
-        steps.back().begin = end;  // a run of unknown characters is one
+        steps.back().begin = end;  // a run of unknown characters is one step
         steps.back().size += last.size;
       } else {
         steps.push_back({end, last.size, last.token});

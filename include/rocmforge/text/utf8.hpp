@@ -11,18 +11,18 @@ namespace rocmforge {
 /// U+FFFD, shown in place of bytes that are not UTF-8.
 inline constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
 
-/// What stands at the beginning of a string of bytes.
+/// The first character of a string of bytes.
 struct utf8_prefix {
   enum class state {
     complete,    // one well-formed character
-    incomplete,  // the beginning of one, cut off by the end of the string
-    invalid      // bytes that no character begins with
+    incomplete,  // a character cut off by the end of the string
+    invalid      // not the start of a character
   };
   state is;
-  std::size_t num_bytes;  // of the character, or of the longest beginning of one (at least 1)
+  std::size_t num_bytes;  // of the character, or of the longest prefix of one (at least 1)
 };
 
-/// Looks at the first character of `bytes`, which must not be empty.
+/// Examines the first character of `bytes`, which must not be empty.
 inline utf8_prefix inspect_utf8(std::string_view bytes) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
   const unsigned lead = byte(0);
@@ -31,7 +31,7 @@ inline utf8_prefix inspect_utf8(std::string_view bytes) {
   const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
   for (std::size_t i = 1; i < length; ++i) {
     if (i == bytes.size()) return {utf8_prefix::state::incomplete, i};
-    // The second byte also excludes overlong forms, surrogates and what lies beyond U+10FFFF.
+    // The range of the second byte excludes overlong forms, surrogates and values above U+10FFFF.
     const unsigned lowest = i > 1 ? 0x80 : lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     const unsigned highest = i > 1 ? 0xBF : lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
     if (byte(i) < lowest || byte(i) > highest) return {utf8_prefix::state::invalid, i};
@@ -70,7 +70,7 @@ inline void append_utf8(std::string& text, char32_t code_point) {
   }
 }
 
-/// `text` with every byte that is not part of a well-formed character replaced by U+FFFD.
+/// `text` with every byte replaced by U+FFFD that is not part of a well-formed character.
 inline std::string replace_invalid_utf8(std::string_view text) {
   std::string result;
   result.reserve(text.size());
@@ -86,12 +86,12 @@ inline std::string replace_invalid_utf8(std::string_view text) {
   return result;
 }
 
-/// Turns bytes that arrive piece by piece into well-formed UTF-8. A character is given out once it
-/// is complete; an ill-formed sequence becomes one U+FFFD for each longest beginning of a character
+/// Turns bytes that arrive piece by piece into well-formed UTF-8. A character is returned once it
+/// is complete. In an ill-formed sequence each maximal subpart of a character becomes one U+FFFD
 /// (Unicode 15, section 3.9).
 class utf8_stream {
  public:
-  /// Adds `bytes` and returns all that is decided by now.
+  /// Adds `bytes` and returns the text that is complete so far.
   std::string push(std::string_view bytes) {
     pending_ += bytes;
     std::string result;
@@ -108,8 +108,8 @@ class utf8_stream {
     return result;
   }
 
-  /// Ends the stream: U+FFFD if a character was left incomplete, else nothing. The stream can be
-  /// used again.
+  /// Ends the stream: returns U+FFFD if a character is incomplete, otherwise nothing. The stream
+  /// can be used again.
   std::string finish() {
     const bool cut_off = !pending_.empty();
     pending_.clear();
@@ -117,7 +117,7 @@ class utf8_stream {
   }
 
  private:
-  std::string pending_;  // between calls at most 3 bytes
+  std::string pending_;  // at most 3 bytes between calls
 };
 
 }  // namespace rocmforge

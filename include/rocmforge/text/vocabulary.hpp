@@ -1,4 +1,4 @@
-// The vocabulary of a language model, as a GGUF file carries it under tokenizer.*.
+// The vocabulary of a language model, from the keys tokenizer.* of a GGUF file.
 #pragma once
 
 #include <algorithm>
@@ -17,76 +17,75 @@
 
 namespace rocmforge {
 
-/// How text becomes tokens, by the name in tokenizer.ggml.model.
+/// How text is encoded; the comments have the names in tokenizer.ggml.model.
 enum class tokenizer_model : std::uint8_t {
   byte_pair,  // "gpt2": bytes of words, merged by rank
   spm,        // "llama": characters, merged by score (SentencePiece's BPE)
-  wordpiece,  // "bert": the longest known beginning of a word, then of the rest
-  unigram     // "t5": the likeliest way to cut the text (SentencePiece's unigram model)
+  wordpiece,  // "bert": the longest token that is a prefix of a word, then of the rest
+  unigram     // "t5": the likeliest way to split the text (SentencePiece's unigram model)
 };
 
-/// What a token is for; the numbers are those of tokenizer.ggml.token_type.
+/// The kind of a token; the numbers are those in tokenizer.ggml.token_type.
 enum class token_kind : std::uint8_t {
-  normal = 1,        // text as the model writes it
-  unknown = 2,       // stands for what cannot be written
-  control = 3,       // steers the model and is no text
+  normal = 1,        // text
+  unknown = 2,       // stands for text that no other token represents
+  control = 3,       // controls the model, is not text
   user_defined = 4,  // literal text that is always one token
   unused = 5,
-  byte = 6  // "<0x41>": a byte that is no character of the vocabulary
+  byte = 6  // "<0x41>": a byte of a character that is not in the vocabulary
 };
 
-/// Whether tokens of this kind steer the model instead of being text: text from outside never
-/// becomes one.
+/// Whether tokens of this kind control the model and are not text: untrusted text never becomes
+/// one.
 inline bool is_control(token_kind kind) {
   return kind == token_kind::control || kind == token_kind::unknown;
 }
 
-/// A vocabulary as data. `tokenizer` checks it and works with it. Ids that the vocabulary does not
-/// have are -1.
+/// The data of a vocabulary, which `tokenizer` checks and uses. Ids of special tokens that it does
+/// not have are -1.
 struct vocabulary {
   tokenizer_model model = tokenizer_model::byte_pair;
-  std::vector<std::string> tokens;  // by id; an empty one is a place that no text leads to
+  std::vector<std::string> tokens;  // indexed by id; an empty one is never used for a text
   std::vector<token_kind> kinds;    // one for each token
-  std::vector<float> scores;        // spm, unigram: one for each token; the highest is the best
-  std::vector<std::string> merges;  // byte_pair: "left right", the first to be applied first
+  std::vector<float> scores;        // spm, unigram: one for each token; higher is better
+  std::vector<std::string> merges;  // byte_pair: "left right", in order of priority
   std::string pre;                  // byte_pair: name of the pre-tokenizer
-  int bos = -1;                     // beginning of sequence; of a WordPiece vocabulary, [CLS]
+  int bos = -1;                     // beginning of sequence; WordPiece: [CLS]
   int eos = -1;                     // end of sequence
   int eot = -1;                     // end of turn
   int eom = -1;                     // end of message
   int unknown = -1;
-  int separator = -1;  // of a WordPiece vocabulary, [SEP]
+  int separator = -1;  // WordPiece: [SEP]
   int padding = -1;
   int mask = -1;
-  int fim_pad = -1;  // fill in the middle: the three that end a text
+  int fim_pad = -1;  // fill in the middle: the three tokens that end a text
   int fim_rep = -1;
   int fim_sep = -1;
-  bool add_bos = false;           // a text that is to be completed begins with bos
-  bool add_eos = false;           // and ends with eos
-  bool add_separator = false;     // or, of a WordPiece vocabulary, with the separator
-  bool add_space_prefix = false;  // spm, unigram: a text begins with a space that is not written
-  bool clean_spaces = false;      // spaces before punctuation are for the tokens alone
-  bool remove_extra_whitespaces = false;  // unigram: a run of spaces is one
-  bool escape_whitespaces = true;         // unigram: tokens have U+2581 for a space
+  bool add_bos = false;                   // a text to complete starts with bos
+  bool add_eos = false;                   // a text ends with eos
+  bool add_separator = false;             // WordPiece: a text ends with the separator
+  bool add_space_prefix = false;          // spm, unigram: a space is added before a text
+  bool clean_spaces = false;              // decoding removes spaces before punctuation
+  bool remove_extra_whitespaces = false;  // unigram: a run of spaces becomes one
+  bool escape_whitespaces = true;         // unigram: tokens contain U+2581 for a space
   bool lowercase = true;                  // wordpiece: lower case, no accents
   std::string precompiled_charsmap;       // unigram: see `charsmap`; may be empty
-  std::vector<int> strips_left;           // special tokens that swallow the white space before them
-  std::vector<int> strips_right;          // and after them
-  std::string chat_template;              // empty if there is none; looked at, never executed
-  std::string source;                     // file the vocabulary is from, for messages
+  std::vector<int> strips_left;           // special tokens that remove the white space before them
+  std::vector<int> strips_right;          // special tokens that remove the white space after them
+  std::string chat_template;              // empty if there is none; never executed
+  std::string source;                     // path of the file, for messages
 };
 
-/// Longest text of one token in bytes.
+/// The longest text of a token, in bytes.
 inline constexpr std::size_t max_token_bytes = 65536;
 
-/// Throws the error `message` about `vocab`, with its file where it has one.
+/// Throws the error `message` about `vocab`, with the path of its file if it has one.
 [[noreturn]] inline void refuse(const vocabulary& vocab, const std::string& message) {
   if (vocab.source.empty()) throw error("vocabulary: " + message);
   throw error(vocab.source, error::no_offset, message);
 }
 
-/// The byte that a token of kind `byte` stands for: "<0x", two hexadecimal digits, ">", and nothing
-/// else.
+/// The byte of a token of kind `byte`, whose text is "<0x", two hexadecimal digits and ">".
 inline std::optional<unsigned char> byte_of_token(std::string_view text) {
   if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return std::nullopt;
   unsigned value = 0;
@@ -181,10 +180,11 @@ inline void check_ids(const vocabulary& vocab) {
 
 }  // namespace vocabulary_detail
 
-/// Throws `error` unless `vocab` is consistent: at least one token; a kind each, and none outside
-/// the enum; a finite score each where the model has scores; no token twice and none longer than
-/// `max_token_bytes`; bytes written as "<0x41>"; every id in range; the tokens present that are to
-/// be added, and for WordPiece an unknown one; for byte pairs a known pre-tokenizer.
+/// Throws `error` unless `vocab` is consistent: at least one token; a valid kind for each token; a
+/// finite score for each if the model has scores; no token twice, and none longer than
+/// `max_token_bytes`; byte tokens written as "<0x41>"; all ids in range; the tokens that `add_bos`,
+/// `add_eos` and `add_separator` add; an unknown token for WordPiece; a known pre-tokenizer for
+/// byte pairs.
 inline void check(const vocabulary& vocab) {
   vocabulary_detail::check_tokens(vocab);
   vocabulary_detail::check_ids(vocab);

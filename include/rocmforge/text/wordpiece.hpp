@@ -1,7 +1,8 @@
-// WordPiece, of BERT and its relatives: a word is the longest token it begins with, then the
-// longest that its rest begins with, to its end. Devlin et al., "BERT: Pre-training of Deep
-// Bidirectional Transformers", 2019. In GGUF files a token at the beginning of a word is written
-// with U+2581 before it, and one within a word without the ## that it has elsewhere.
+// WordPiece, for example of BERT: takes the longest token that is a prefix of a word, then the
+// longest that is a prefix of the rest, to the end of the word. Devlin et al., "BERT: Pre-training
+// of Deep Bidirectional Transformers", 2019. In GGUF files tokens at the start of a word have
+// U+2581 as a prefix, and tokens inside a word do not have the prefix ## of the original
+// vocabularies.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@
 
 namespace rocmforge {
 
-/// The model of `tokenizer_model::wordpiece`.
+/// The encoder of `tokenizer_model::wordpiece`.
 class wordpiece_encoder {
  public:
   /// @param tokens  must outlive the encoder
@@ -37,9 +38,9 @@ class wordpiece_encoder {
     texts_ = prefix_index(std::move(entries));
   }
 
-  /// Appends the ids of `text`. A word that is not made of tokens becomes one unknown token.
-  /// Control characters are dropped; where the vocabulary says so, letters lose their accents and
-  /// case.
+  /// Appends the ids of `text`. A word that cannot be split into tokens becomes one unknown token.
+  /// Control characters are dropped; if the vocabulary has `lowercase`, accents are removed and
+  /// letters made lower case.
   void encode(std::string_view text, bool /*starts_text*/, std::vector<int>& ids) const {
     const std::string valid = replace_invalid_utf8(text);
     const std::string bases = tokens_->vocab().lowercase ? mapped(valid, base_character) : valid;
@@ -54,10 +55,10 @@ class wordpiece_encoder {
   }
 
  private:
-  // Inside brackets of a pattern. White space is no control character here.
+  // For use inside the brackets of a pattern. White space does not count as control characters.
   static constexpr std::string_view controls =
       R"(\x{0}-\x{8}\x{E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\p{Cf}\p{Co}\x{FFFD})";
-  // Punctuation, the symbols of ASCII, and Chinese characters: each is a word.
+  // Punctuation, ASCII symbols and Chinese characters: each is a word by itself.
   static constexpr std::string_view single_characters =
       R"(\p{P}$+<=>^`|~\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF})"
       R"(\x{2A700}-\x{2B81F}\x{2B920}-\x{2CEAF}\x{2F800}-\x{2FA1F})";
