@@ -9,7 +9,8 @@ set(ROCMFORGE_SANITIZE "" CACHE STRING "Sanitizers of the host platform: address
 find_program(CCACHE ccache)
 mark_as_advanced(CCACHE)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  # What ccache has to be told to store anything that was compiled with a precompiled header.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
@@ -61,5 +62,20 @@ function(rocmforge_program NAME)
   if(ROCMFORGE_PLATFORM STREQUAL nvidia)
     set_source_files_properties(${ARG_UNPARSED_ARGUMENTS} PROPERTIES LANGUAGE CUDA)
     set_target_properties(${NAME} PROPERTIES CUDA_ARCHITECTURES "${ROCMFORGE_NVIDIA_TARGETS}")
+  endif()
+endfunction()
+
+# rocmforge_precompile(TARGET FLAGS HEADERS...): precompiles the headers on the host, once for all targets that name the
+# same FLAGS, which must be compiled with the same flags and definitions.
+function(rocmforge_precompile TARGET FLAGS)
+  if(NOT ROCMFORGE_PLATFORM STREQUAL host)
+    return()
+  endif()
+  get_property(owner GLOBAL PROPERTY rocmforge_precompiled_${FLAGS})
+  if(owner)
+    target_precompile_headers(${TARGET} REUSE_FROM ${owner})
+  else()
+    target_precompile_headers(${TARGET} PRIVATE ${ARGN})
+    set_property(GLOBAL PROPERTY rocmforge_precompiled_${FLAGS} ${TARGET})
   endif()
 endfunction()

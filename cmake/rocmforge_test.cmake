@@ -2,7 +2,8 @@
 # with ctest.
 #
 # A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too, but
-# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases whose names end in `_large`, which take
+# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone; with PARSING it has little to compute and is compiled
+# without optimization. Cases whose names end in `_large`, which take
 # minutes where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
 # writes its results to results/NAME_test.xml, and a kernel test what it launched to results/NAME_test.launches.
 
@@ -56,8 +57,15 @@ if(ROCMFORGE_SANITIZE MATCHES thread)
     OMP_TOOL_LIBRARIES=${archer} "TSAN_OPTIONS=ignore_noninstrumented_modules=1 allocator_may_return_null=1")
 endif()
 
+set(host_test_headers <gtest/gtest.h> <nlohmann/json.hpp> <rocmforge/tokenizer.hpp> <rocmforge/gguf.hpp>
+  <filesystem> <fstream> <functional> <map> <random> <set> ${PROJECT_SOURCE_DIR}/tests/support/gguf_writer.hpp)
+set(parsing_optimization -O0)
+if(ROCMFORGE_SANITIZE)
+  set(parsing_optimization -O1)
+endif()
+
 function(rocmforge_test NAME)
-  cmake_parse_arguments(ARG "HOST_ONLY;NOT_EMULATED" "" "LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "HOST_ONLY;NOT_EMULATED;PARSING" "" "LABELS" ${ARGN})
   set(program ${NAME}_test)
   if(ARG_HOST_ONLY)
     if(NOT ROCMFORGE_PLATFORM STREQUAL host)
@@ -79,6 +87,20 @@ function(rocmforge_test NAME)
   endif()
   target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
   target_link_libraries(${program} PRIVATE GTest::gtest_main)
+
+  # Headers of each kind of test. GPU compilers get along without, and say which of these a kernel test fails to include.
+  if("${NAME}" STREQUAL "emulation" OR (emulation AND NOT ARG_NOT_EMULATED AND NOT ARG_HOST_ONLY))
+    rocmforge_precompile(${program} emulated_tests ${PROJECT_SOURCE_DIR}/tests/support/kernel_test.hpp)
+  elseif(ARG_PARSING)
+    # Whatever these spend in code they spend in the compiler's optimization.
+    target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:${parsing_optimization}>)
+    rocmforge_precompile(${program} parsing_tests ${host_test_headers})
+  elseif(ARG_HOST_ONLY)
+    target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O1>)
+    rocmforge_precompile(${program} host_tests ${host_test_headers})
+  elseif(ROCMFORGE_SANITIZE)
+    rocmforge_precompile(${program} kernel_tests ${PROJECT_SOURCE_DIR}/tests/support/kernel_test.hpp)
+  endif()
 
   file(STRINGS ${program}.cpp large REGEX "^TEST.*_large\\)")
   if(large)
