@@ -121,6 +121,7 @@ struct sorted_top_k {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int part_columns = columns_per_block<BlockSize, WaveSize, 4>();
+  static constexpr float lowest = -std::numeric_limits<float>::infinity();
   struct shared_storage {};
 
   tensor_view<float, 2> values;    // [num_rows, k]
@@ -132,7 +133,6 @@ struct sorted_top_k {
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& /*shared*/) const {
-    constexpr float lowest = -std::numeric_limits<float>::infinity();
     const int row = block.index.x / num_parts, row_size = logits.extent[1];
     const int first = block.index.x % num_parts * part_columns, k = tokens.extent[1];
     const int end = k - first < part_columns ? k : first + part_columns;
