@@ -19,6 +19,8 @@ namespace platform_sort {
 /// A row and its copies stay in the second-level cache; several rows together would not.
 inline constexpr int elements_per_sort = 1 << 16;
 
+/// A sort takes 2.5 times as long as the search of one block, which finds 2048 ranks, and 0.75
+/// times as long as that of two blocks (one thread of an EPYC, a row of 128,256 floats).
 inline constexpr int min_top_k = 2049;
 
 /// Sorts `keys[0]` into `keys[1]` with `keys[2]` as intermediate, and `values` along with them if
