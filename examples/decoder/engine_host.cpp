@@ -13,7 +13,8 @@ std::unique_ptr<engine> make_engine(const gguf::file& file, const engine_options
 }  // namespace
 
 platform host_platform() {
-  return {platform_name, [] { return devices(); }, make_engine};
+  const auto list = [] { return std::vector(devices().begin(), devices().end()); };
+  return {platform_name, list, make_engine};
 }
 
 }  // namespace decoder

@@ -7,7 +7,7 @@
 
 namespace verify {
 
-namespace mma = rocmforge::matrix;
+namespace mma = rocmforge::mma;
 
 template <class... I>
 struct instruction_list {};

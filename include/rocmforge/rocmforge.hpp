@@ -18,6 +18,7 @@
 #include "rocmforge/rope.hpp"
 #include "rocmforge/sampling.hpp"
 #include "rocmforge/softmax.hpp"
+#include "rocmforge/sort.hpp"
 #include "rocmforge/status.hpp"
 #include "rocmforge/tensor_view.hpp"
 #include "rocmforge/version.hpp"

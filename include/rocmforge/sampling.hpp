@@ -43,6 +43,14 @@ status vocabulary(const char* op, const tensor_view<T, 2>& logits) {
   return {};
 }
 
+template <class T>
+status top_k(const char* op, const tensor_view<float, 2>& values, const tensor_view<int, 2>& tokens,
+             const tensor_view<T, 2>& logits) {
+  return all(output(op, "values", values), output(op, "tokens", tokens), view(op, "logits", logits),
+             extent(op, "values", 0, values.extent[0], logits.extent[0]),
+             same_extents(op, "tokens", tokens, values), vocabulary(op, logits));
+}
+
 inline status options(const char* op, const sampling_options& o) {
   const auto refused = [&](const char* argument, const char* sentence) {
     return status{status_code::invalid_argument, op, argument, sentence, {}};
@@ -113,7 +121,8 @@ template <class T, int BlockSize = 1024>
 /// NaN is not among them: where there are no k others, the rest is -infinity with token -1.
 ///
 /// Asynchronous on `stream`; allocates nothing. k may be anything; above about
-/// 1000, each 2048 ranks are a block of their own that reads the row several times.
+/// 1000, each 2048 ranks are a block of their own that reads the row several times. The `top_k` of
+/// sort.hpp takes a workspace and sorts where that is faster.
 ///
 /// @param values  [num_rows, k]  output
 /// @param tokens  [num_rows, k]  output
@@ -124,15 +133,7 @@ template <class T, int BlockSize = 1024>
 [[nodiscard]] status top_k(tensor_view<float, 2> values, tensor_view<int, 2> tokens,
                            tensor_view<T, 2> logits, stream_ref stream = {}) {
   constexpr const char* op = "top_k";
-  if (status s =
-          checks::all(checks::output(op, "values", values), checks::output(op, "tokens", tokens),
-                      checks::view(op, "logits", logits),
-                      checks::extent(op, "values", 0, values.extent[0], logits.extent[0]),
-                      checks::same_extents(op, "tokens", tokens, values),
-                      checks::sampling::vocabulary(op, logits));
-      !s) {
-    return s;
-  }
+  if (status s = checks::sampling::top_k(op, values, tokens, logits); !s) return s;
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::top_k<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{values, tokens, logits},

@@ -2,7 +2,9 @@
 // of one family of ops are in a namespace of its name: checks::attention, checks::norm, ...
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 #include "rocmforge/dtype.hpp"
@@ -157,6 +159,28 @@ status output(const char* op, const char* argument, const tensor_view<T, Rank>& 
               {next, v.extent[next], v.stride[next], static_cast<std::int64_t>(span)}};
     }
     span += static_cast<std::uint64_t>(v.extent[next] - 1) * stride;
+  }
+  return {};
+}
+
+/// The workspace has the bytes that an op's `..._workspace_bytes` asks for, and is aligned.
+inline status workspace(const char* op, std::span<std::byte> actual, std::size_t needed) {
+  if (needed == 0) return {};
+  if (actual.data() == nullptr || actual.size() < needed) {
+    return {status_code::invalid_argument,
+            op,
+            "workspace",
+            "has {0} bytes, needs {1}",
+            {static_cast<std::int64_t>(actual.data() == nullptr ? 0 : actual.size()),
+             static_cast<std::int64_t>(needed)}};
+  }
+  constexpr std::uintptr_t alignment = 16;
+  if (reinterpret_cast<std::uintptr_t>(actual.data()) % alignment != 0) {
+    return {status_code::invalid_argument,
+            op,
+            "workspace",
+            "its address is not a multiple of {0}",
+            {static_cast<std::int64_t>(alignment)}};
   }
   return {};
 }
