@@ -6,7 +6,6 @@
 #include <cstddef>
 
 #include "rocmforge/platform/macros.hpp"
-#include "rocmforge/platform/platform.hpp"
 
 #if defined(ROCMFORGE_PLATFORM_HOST)
 #include "rocmforge/platform/host/packet.hpp"
@@ -88,6 +87,3 @@ struct packet_pair {
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
-
-#include "rocmforge/platform/packet_bytes.hpp"
-#include "rocmforge/platform/packet_memory.hpp"

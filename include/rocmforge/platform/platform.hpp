@@ -18,3 +18,5 @@
 
 #include "rocmforge/platform/launch.hpp"
 #include "rocmforge/platform/packet.hpp"
+#include "rocmforge/platform/packet_bytes.hpp"
+#include "rocmforge/platform/packet_memory.hpp"
