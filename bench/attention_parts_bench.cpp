@@ -27,7 +27,7 @@ void set_flops(benchmark::State& state, const model_shape& m, std::size_t bytes)
 }
 
 void run_scores(benchmark::State& state, const model_shape& m) {
-  const tensors t(m);
+  tensors t(m);
   const std::size_t bytes = (t.q.size() + t.k.size() + t.scores.size()) * sizeof(float);
   check_and_time(
       state, bytes,
@@ -52,7 +52,7 @@ void run_scores(benchmark::State& state, const model_shape& m) {
 }
 
 void run_weighted_sum(benchmark::State& state, const model_shape& m) {
-  const tensors t(m);
+  tensors t(m);
   const auto weights = t.scores.to_host();
   const std::size_t bytes = (t.q.size() + t.k.size() + t.scores.size()) * sizeof(float);
   check_and_time(
@@ -82,7 +82,7 @@ void run_weighted_sum(benchmark::State& state, const model_shape& m) {
 /// What reads and writes every score.
 template <class Launch, class Expected>
 void run_map(benchmark::State& state, const model_shape& m, Launch&& start, Expected&& expected) {
-  const tensors t(m);
+  tensors t(m);
   const auto before = t.scores.to_host();
   device_buffer<float> y(before.size());
   check_and_time(

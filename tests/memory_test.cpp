@@ -8,12 +8,12 @@ namespace rocmforge::testing {
 namespace {
 
 // What is constant is read through, also by the views and pointers that it gives.
-using buffer = device_buffer<float>;
-static_assert(std::is_same_v<decltype(std::declval<buffer&>().view(1)), tensor_view<float, 1>>);
+using float_buffer = device_buffer<float>;
+static_assert(std::is_same_v<decltype(std::declval<float_buffer&>().view(1)), tensor_view<float, 1>>);
 static_assert(
-    std::is_same_v<decltype(std::declval<const buffer&>().view(1)), tensor_view<const float, 1>>);
-static_assert(std::is_same_v<decltype(std::declval<buffer&>().data()), float*>);
-static_assert(std::is_same_v<decltype(std::declval<const buffer&>().data()), const float*>);
+    std::is_same_v<decltype(std::declval<const float_buffer&>().view(1)), tensor_view<const float, 1>>);
+static_assert(std::is_same_v<decltype(std::declval<float_buffer&>().data()), float*>);
+static_assert(std::is_same_v<decltype(std::declval<const float_buffer&>().data()), const float*>);
 using pinned = pinned_buffer<float>;
 static_assert(std::is_same_v<decltype(std::declval<const pinned&>().data()), const float*>);
 static_assert(std::is_same_v<decltype(std::declval<const pinned&>()[0]), const float&>);

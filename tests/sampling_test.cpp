@@ -52,7 +52,7 @@ TEST_P(sampling, argmax_finds_each_place) {
   std::vector<float> logits(std::size_t(size * size), -3.0f);
   for (int i = 0; i < size; ++i) logits[std::size_t(i * size + i)] = -2.0f;
   device_buffer<float> device_logits(logits);
-  const device_buffer<int> device_tokens{std::size_t(size)};
+  device_buffer<int> device_tokens{std::size_t(size)};
   EXPECT_SUCCESS((argmax<float, 64>(device_tokens.view(size), device_logits.view(size, size))));
   const auto tokens = device_tokens.to_host();
   for (int i = 0; i < size; ++i) EXPECT_EQ(tokens[std::size_t(i)], i);

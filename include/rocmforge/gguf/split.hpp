@@ -87,7 +87,8 @@ inline void check_place(const contents& file, std::uint64_t number, std::uint64_
                         std::uint64_t num_tensors) {
   const auto check = [&](std::string_view key, std::uint64_t expected) {
     // A model in one file may leave the keys out.
-    const auto absent = count == 1 ? std::optional(expected) : std::nullopt;
+    std::optional<std::uint64_t> absent;
+    if (count == 1) absent = expected;
     const std::uint64_t value = split_number(file, key, absent);
     if (value != expected) {
       fail_at(file, key,
