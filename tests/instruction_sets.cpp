@@ -17,11 +17,12 @@
 bool FUNCTION(int size) {
   using namespace rocmforge;
   const std::vector<half> ones(static_cast<std::size_t>(size), half(1.0f));
-  const device_buffer<half> x(ones), y(ones.size());
+  const device_buffer<half> x(ones);
+  device_buffer<half> y(ones.size());
   const status s = rms_norm(y.view(1, size), tensor_view<const half, 2>(x.view(1, size)), {});
   if (!s.ok()) return std::puts(s.message().c_str()), false;
-  const device_buffer<q4_0> blocks(static_cast<std::size_t>(size / 32));
-  const device_buffer<float> values(static_cast<std::size_t>(size));
+  device_buffer<q4_0> blocks(static_cast<std::size_t>(size / 32));
+  device_buffer<float> values(static_cast<std::size_t>(size));
   if (!quantize<q4_0>(blocks.view(1, size / 32), x.view(1, size)).ok()) return false;
   if (!dequantize<q4_0>(values.view(1, size), blocks.view(1, size / 32)).ok()) return false;
   for (const half value : y.to_host()) {

@@ -163,8 +163,10 @@ template <class T, class TCache, int BlockSize = default_block_size, class Q = c
             {batch.max_q_len}};
   const attention_problem::paged<T, cache_element> problem{
       out, elements_as<const T>(q), k_pages, elements_as<const cache_element>(v_pages), batch, lse};
-  // No sequence has more queries than there are tokens.
-  const int max_q_len = std::min(batch.max_q_len, q.extent[0]);
+  // No sequence has more queries than there are tokens. The kernel is chosen by what the caller
+  // says, so that a sequence has the same bits alone and in a batch.
+  int max_q_len = std::min(batch.max_q_len, q.extent[0]);
+  if (batch.max_q_len > max_decode_queries) max_q_len = std::max(max_q_len, max_decode_queries + 1);
   return attention_launch::run<BlockSize>(op, problem, batch.kv_len.extent[0], max_q_len,
                                           q.extent[1], k_pages.extent[1], q.extent[2],
                                           out.extent[2], options, stream);

@@ -80,12 +80,14 @@ struct softmax {
           held[i] = logits(row, first, size);
           largest = maximum(held[i], largest);
         });
-        sums *= exp2_of((maxima - largest) * scale);
-        maxima = largest;
+        // A sum of its own for each chunk: one long chain of additions would lose digits.
+        values chunk_sums(0.0f);
         for_each_packet_of_chunk(block, begin, size, [&](int i, int) {
           held[i] = exp2_of((held[i] - largest) * scale);
-          sums += held[i];
+          chunk_sums += held[i];
         });
+        sums = fma(sums, exp2_of((maxima - largest) * scale), chunk_sums);
+        maxima = largest;
       }
       const float largest = maximum(
           row.sink(), row_reduce::reduce(horizontal_maximum(maxima), max_op{}, block, shared));
