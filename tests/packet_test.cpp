@@ -1,4 +1,5 @@
 // Packets on every device: arithmetic, reductions, 2^x, pairs.
+#include <cstring>
 #include <rocmforge/block/packets.hpp>
 #include <rocmforge/platform/packet_pairs.hpp>
 

@@ -42,8 +42,9 @@ struct add {
                                           int query, At at, int first) const {
     const auto added = load(slice(mask, batch, head, query).data + first, at);
     // -infinity hides any score: NaN + -infinity would be NaN.
-    return select_less(added, packet<float, N>(-std::numeric_limits<float>::max()),
-                       packet<float, N>(-__builtin_huge_valf()), value + added);
+    constexpr float lowest = -std::numeric_limits<float>::max();
+    return select_less(added, packet<float, N>(lowest), packet<float, N>(-__builtin_huge_valf()),
+                       value + added);
   }
 };
 

@@ -120,7 +120,8 @@ MUTATIONS = [
     # Softmax.
     Mutation("maximum not subtracted", "softmax", "softmax.hpp",
              "held[i] = exp2_of((held[i] - largest) * scale);", "held[i] = exp2_of(held[i] * scale);"),
-    Mutation("sums not taken to the new maxima", "softmax", "softmax.hpp", "sums *= exp2_of((maxima - largest) * scale);", ""),
+    Mutation("sums not taken to the new maxima", "softmax", "softmax.hpp",
+             "sums = fma(sums, exp2_of((maxima - largest) * scale), chunk_sums);", "sums += chunk_sums;"),
     Mutation("lanes not taken to the row's maximum", "softmax", "softmax.hpp", "const values factor = to_largest * inverse;",
              "const values factor = inverse;"),
     Mutation("tail of a row counts", "softmax", "softmax.hpp", "size - first, -__builtin_huge_valf());",

@@ -222,12 +222,13 @@ struct attention_softmax_rows {
     ROCMFORGE_DEVICE packet<float, N> logits(const packet<float, N>& loaded, int first,
                                              int size) const {
       constexpr float minus_infinity = -__builtin_huge_valf();
+      constexpr float lowest = -std::numeric_limits<float>::max();
       packet<float, N> exponent = scoring.exponent(loaded * scoring.query_scale);
       if (mask != nullptr) {
         // -infinity hides any score: NaN + -infinity would be NaN.
         const packet<float, N> added = attention_rows::load<N>(mask, first, size) * log2_e;
-        exponent = select_less(added, packet<float, N>(-std::numeric_limits<float>::max()),
-                               packet<float, N>(minus_infinity), exponent + added);
+        exponent = select_less(added, packet<float, N>(lowest), packet<float, N>(minus_infinity),
+                               exponent + added);
       }
       if (end < first + N) exponent = keep_first(exponent, end - first, minus_infinity);
       if (begin > first) exponent = drop_first(exponent, begin - first, minus_infinity);

@@ -242,7 +242,8 @@ inline allocation result_of(gpu::result code, void* pointer) {
 
 inline allocation allocate(std::size_t bytes) {
   void* pointer = nullptr;
-  const allocation made = result_of(ROCMFORGE_RUNTIME(Malloc)(&pointer, bytes), pointer);
+  const gpu::result code = ROCMFORGE_RUNTIME(Malloc)(&pointer, bytes);
+  const allocation made = result_of(code, pointer);
   if (made.pointer != nullptr) {
     gpu::counters().bytes_in_use += bytes;
     ++gpu::counters().num_allocations;
@@ -257,7 +258,8 @@ inline void deallocate(void* pointer, std::size_t bytes) {
 
 inline allocation allocate_pinned(std::size_t bytes) {
   void* pointer = nullptr;
-  return result_of(gpu::allocate_host(&pointer, bytes), pointer);
+  const gpu::result code = gpu::allocate_host(&pointer, bytes);
+  return result_of(code, pointer);
 }
 
 inline void deallocate_pinned(void* pointer) {
