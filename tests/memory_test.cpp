@@ -9,9 +9,10 @@ namespace {
 
 // What is constant is read through, also by the views and pointers that it gives.
 using float_buffer = device_buffer<float>;
-static_assert(std::is_same_v<decltype(std::declval<float_buffer&>().view(1)), tensor_view<float, 1>>);
 static_assert(
-    std::is_same_v<decltype(std::declval<const float_buffer&>().view(1)), tensor_view<const float, 1>>);
+    std::is_same_v<decltype(std::declval<float_buffer&>().view(1)), tensor_view<float, 1>>);
+static_assert(std::is_same_v<decltype(std::declval<const float_buffer&>().view(1)),
+                             tensor_view<const float, 1>>);
 static_assert(std::is_same_v<decltype(std::declval<float_buffer&>().data()), float*>);
 static_assert(std::is_same_v<decltype(std::declval<const float_buffer&>().data()), const float*>);
 using pinned = pinned_buffer<float>;

@@ -36,13 +36,13 @@ struct scale {
 template <class T>
 struct add {
   static constexpr bool reads_scores = true;
+  static constexpr float lowest = -std::numeric_limits<float>::max();
   tensor_view<const T, 4> mask;
   template <class At, int N>
   ROCMFORGE_DEVICE packet<float, N> apply(const packet<float, N>& value, int batch, int head,
                                           int query, At at, int first) const {
     const auto added = load(slice(mask, batch, head, query).data + first, at);
     // -infinity hides any score: NaN + -infinity would be NaN.
-    constexpr float lowest = -std::numeric_limits<float>::max();
     return select_less(added, packet<float, N>(lowest), packet<float, N>(-__builtin_huge_valf()),
                        value + added);
   }

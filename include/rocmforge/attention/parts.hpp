@@ -222,7 +222,7 @@ struct attention_softmax_rows {
     ROCMFORGE_DEVICE packet<float, N> logits(const packet<float, N>& loaded, int first,
                                              int size) const {
       constexpr float minus_infinity = -__builtin_huge_valf();
-      constexpr float lowest = -std::numeric_limits<float>::max();
+      constexpr float lowest = -0x1.fffffep127f;  // the lowest finite float
       packet<float, N> exponent = scoring.exponent(loaded * scoring.query_scale);
       if (mask != nullptr) {
         // -infinity hides any score: NaN + -infinity would be NaN.
