@@ -345,7 +345,7 @@ MUTATIONS = [
     Mutation("hidden values multiplied by 0 in parts", "attention_parts", "attention/parts.hpp",
              "if (horizontal_sum(result - result) != 0)", "if (false)"),
     Mutation("NaN shows through a mask", "attention_parts", "attention/parts.hpp",
-             "packet<float, N>(minus_infinity), exponent + added);", "exponent + added, exponent + added);"),
+             "packet<float, N>(lowest), packet<float, N>(minus_infinity),", "packet<float, N>(lowest), exponent + added,"),
     Mutation("mask of another head's rows", "attention_parts", "mask.hpp", "load(slice(mask, batch, head, query).data + first, at);",
              "load(slice(mask, batch, head, head).data + first, at);"),
     Mutation("mask of the row's first part", "attention_parts", "mask.hpp", "const int key = first + at.index, q_len",

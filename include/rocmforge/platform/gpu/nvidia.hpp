@@ -119,9 +119,15 @@ inline cudaError_t free_host(void* pointer) {
   return cudaFreeHost(pointer);
 }
 
-/// 0 for a handle that is none.
+/// 0 for a handle that is none. A stream that is being captured, and the default stream while any
+/// is, must not be asked: they are taken to be the current device's.
 inline int device_of(cudaStream_t stream) {
   int device = 0;
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusActive;
+  if (stream == nullptr || cudaStreamIsCapturing(stream, &capture) != cudaSuccess ||
+      capture != cudaStreamCaptureStatusNone) {
+    return cudaGetDevice(&device) == cudaSuccess ? device : 0;
+  }
   return cudaStreamGetDevice(stream, &device) == cudaSuccess ? device : 0;
 }
 
