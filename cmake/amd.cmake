@@ -4,6 +4,10 @@ if(NOT CMAKE_CXX_COMPILER_ID STREQUAL Clang)
 endif()
 list(TRANSFORM ROCMFORGE_AMD_TARGETS PREPEND --offload-arch= OUTPUT_VARIABLE offload_archs)
 target_compile_options(rocmforge_all_targets INTERFACE ${offload_archs})
+if(ROCMFORGE_COMPILE_ONLY)
+  # Half of a test program's time is that of its code for the processor.
+  target_compile_options(rocmforge_all_targets INTERFACE -O1 "SHELL:-Xarch_host -O0")
+endif()
 target_compile_options(rocmforge_kernels INTERFACE "SHELL:-x hip")
 
 if(CMAKE_CXX_COMPILER MATCHES "^(.*)/(lib/)?llvm/bin/")

@@ -4,6 +4,7 @@ option(ROCMFORGE_NATIVE "Compile for this machine's processor (-march=native)" O
 set(ROCMFORGE_AMD_TARGETS gfx1030 gfx1100 gfx1151 gfx1201 gfx90a gfx942
   CACHE STRING "GPU architectures of the amd platform")
 set(ROCMFORGE_NVIDIA_TARGETS 90 CACHE STRING "Compute capabilities of the nvidia platform, without the dot")
+option(ROCMFORGE_COMPILE_ONLY "Programs for a GPU will not run: compile them with little optimization" OFF)
 set(ROCMFORGE_SANITIZE "" CACHE STRING "Sanitizers of the host platform: address,undefined or thread")
 
 find_program(CCACHE ccache)

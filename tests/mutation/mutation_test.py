@@ -64,7 +64,8 @@ def build_mutant(mutation, build, objects, folder):
     arguments = [a.replace(str(INCLUDE), str(folder / "include")) if a.startswith("-I") else a for a in arguments]
     arguments[arguments.index("-o") + 1] = str(folder / "family.o")
     launcher = [shutil.which("ccache")] if shutil.which("ccache") else []
-    made = subprocess.run(launcher + arguments, cwd=directory, capture_output=True, text=True)
+    made = subprocess.run(launcher + arguments, cwd=directory, capture_output=True, text=True,
+                          env={**os.environ, "CCACHE_SLOPPINESS": "pch_defines,time_macros"})
     if made.returncode != 0:
         raise SuiteError(f"{mutation.name}: does not compile:\n{made.stderr[:2000]}")
     program = folder / "verify"
