@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <rocmforge/text/jinja/hidden_names.hpp>
 #include <rocmforge/text/jinja/interpreter.hpp>
 #include <rocmforge/text/jinja/parser.hpp>
 #include <rocmforge/text/jinja/value.hpp>
@@ -33,7 +34,9 @@ class chat_template {
  public:
   /// @throws error "chat template: line N: ..." if the source is no template, or has what is not
   ///         supported
-  explicit chat_template(std::string_view source) : tree_(parser::parse(source)) {}
+  explicit chat_template(std::string_view source) : tree_(parser::parse(source)) {
+    hidden_names::find(tree_);
+  }
 
   /// Renders the template.
   ///

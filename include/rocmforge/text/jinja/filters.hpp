@@ -273,7 +273,7 @@ inline value filter_format(runtime& run, arguments& args) {
 
 inline value filter_indent(runtime& run, arguments& args) {
   const parameters given("indent", args, {"s", "width", "first", "blank"});
-  const value text = string_of(run, given.at(0));
+  const value text(given.text(0));
   value indentation("    ");
   if (given.has(1)) {
     indentation = given.at(1).is_string() ? given.at(1)
@@ -300,7 +300,7 @@ inline value filter_indent(runtime& run, arguments& args) {
 
 inline value filter_truncate(runtime& run, arguments& args) {
   const parameters given("truncate", args, {"s", "length", "killwords", "end", "leeway"});
-  const value text = string_of(run, given.at(0));
+  const value& text = given.at(0);
   const std::int64_t length = given.integer(1, 255);
   const value end(given.text(3, "..."));
   const std::int64_t leeway = given.has_value(4) ? given.integer(4) : 5;
@@ -309,6 +309,7 @@ inline value filter_truncate(runtime& run, arguments& args) {
   if (leeway < 0) throw error("truncate: the leeway is negative");
   const std::int64_t size = length_of(run, text);
   if (size <= leeway || size - leeway <= length) return text;
+  if (!text.is_string()) throw error(std::string("truncate is not defined for ") + text.type_name());
   run.work.take_value_bytes(text.text().size() + end.text().size() + 64);
   run.work.take_characters(text.text().size());
   marked_text out = first_characters(text.text(), to_size(length - end_length));
@@ -528,8 +529,26 @@ inline value filter_tojson(runtime& run, arguments& args) {
   return to_json(given.at(0), format, run.work);
 }
 
+/// The value with the keys of its dicts in order.
+inline value with_sorted_keys(runtime& run, const value& v, int depth = 0) {
+  run.work.require_value_depth(depth);
+  run.work.take_steps();
+  if (v.is_sequence()) {
+    std::vector<value> items = items_of(run, v);
+    for (value& item : items) item = with_sorted_keys(run, item, depth + 1);
+    return run.list(std::move(items), v.list().is_tuple);
+  }
+  if (!v.is_dict()) return v;
+  run.work.take_value_bytes(v.dict().items.size(), 4 * sizeof(value));
+  mapping sorted{v.dict().items};
+  sort_stably(sorted.items,
+              [&](const auto& a, const auto& b) { return less(a.first, b.first, run.work); });
+  for (auto& [key, item] : sorted.items) item = with_sorted_keys(run, item, depth + 1);
+  return run.dict(std::move(sorted));
+}
+
 inline value filter_pprint(runtime& run, arguments& args) {
-  const value& v = only_value("pprint", args);
+  const value v = with_sorted_keys(run, only_value("pprint", args));
   marked_text out = repr(v, run.work);
   if (num_characters(out.bytes()) > 80) throw error("pprint: more than one line is not supported");
   return out;
@@ -667,8 +686,12 @@ struct keyed_item {
 inline std::vector<value> sorted(runtime& run, std::vector<keyed_item> items, bool reverse) {
   // Python keeps equal items in their order with reverse too.
   run.work.take_value_bytes(items.size(), 2 * sizeof(keyed_item));
+  const auto before = [&](const value& a, const value& b) {
+    // Equal keys need no order: undefined ones have none.
+    return !equal(a, b, run.work) && less(a, b, run.work);
+  };
   sort_stably(items, [&](const keyed_item& a, const keyed_item& b) {
-    return reverse ? less(b.key, a.key, run.work) : less(a.key, b.key, run.work);
+    return reverse ? before(b.key, a.key) : before(a.key, b.key);
   });
   std::vector<value> result;
   for (keyed_item& entry : items) result.push_back(std::move(entry.item));
@@ -715,6 +738,8 @@ inline value filter_unique(runtime& run, arguments& args) {
   std::vector<value> seen, result;
   for (const value& item : items_of(run, given.at(0))) {
     const value key = without_case(run, path.find(run, item), given.truth(1));
+    if (key.is_sequence() && !key.list().is_tuple) throw error("unique: a list has no hash");
+    if (key.is_dict()) throw error("unique: a dict has no hash");
     bool is_new = true;
     for (std::size_t i = 0; is_new && i < seen.size(); ++i)
       is_new = !equal(seen[i], key, run.work);
@@ -816,6 +841,7 @@ inline arguments pass_on(runtime& run, const arguments& args, std::size_t count,
 }
 
 inline value filter_map(runtime& run, arguments& args) {
+  if (!args.positional.at(0).truth()) return run.list({});
   const std::vector<value> items = items_of(run, args.positional.at(0));
   std::vector<value> result;
   if (args.positional.size() == 1) {
@@ -847,6 +873,7 @@ inline value filter_map(runtime& run, arguments& args) {
 template <bool Selects, bool ByAttribute>
 value filter_select(runtime& run, arguments& args) {
   constexpr std::size_t at = ByAttribute ? 2 : 1;  // of the test's name
+  if (!args.positional.at(0).truth()) return run.list({});  // None too
   if (args.positional.size() < at) throw error("selectattr and rejectattr take an attribute");
   const item_path path(run, ByAttribute ? args.positional[1] : value(none{}));
   std::vector<value> result;

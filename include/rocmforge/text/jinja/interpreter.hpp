@@ -36,6 +36,7 @@ class interpreter {
   /// @throws error with the line
   marked_text run() {
     scope_ = std::make_shared<scope>(nullptr);
+    hide(*scope_, tree_.hidden);
     try {
       run_block(tree_.body);
     } catch (const error& what) {
@@ -77,8 +78,18 @@ class interpreter {
     marked_text* outer_;
   };
 
-  [[nodiscard]] std::shared_ptr<scope> new_scope() const {
-    return std::make_shared<scope>(scope_);
+  /// Names for a body of the statement, inside of those that are there now.
+  [[nodiscard]] std::shared_ptr<scope> new_scope(const statement& s, std::size_t body = 0) {
+    auto names = std::make_shared<scope>(scope_);
+    hide(*names, s.hidden[body]);
+    return names;
+  }
+
+  /// Names that a body assigns to later hide those of the conversation from its start.
+  void hide(scope& names, const std::vector<std::size_t>& hidden) {
+    for (const std::size_t name : hidden)
+      if (globals_[name])
+        names.set(name, undefined{"'" + printable(tree_.names[name], 40) + "' is undefined"});
   }
 
   // Statements.
@@ -170,27 +181,30 @@ class interpreter {
       run_.work.take_steps();
       const value& item = loop ? loop->items[i] : items[i];
       if (condition != nullptr && !loop && !passes(s, item, *condition)) continue;
-      some = true;
       if (!names || names.use_count() > 1) {
-        names = new_scope();
+        names = new_scope(s);
       } else {
         names->values.clear();
+        hide(*names, s.hidden[0]);
       }
       const inner_scope inner(*this, names);
       if (loop) {
         loop->index = i;
-        names->set(0, value(loop));  // `loop` is the first name of every template
+        names->set(parser::loop_name, value(loop));
       }
       assign(s.targets[0], item);
-      if (run_block(s.bodies[0]) == flow::break_loop) break;
+      // As jinja2: a turn that ends by break or continue does not keep else from running.
+      const flow what = run_block(s.bodies[0]);
+      if (what == flow::break_loop) break;
+      some = some || what == flow::normal;
     }
     if (some || s.bodies.size() == 1) return flow::normal;
-    const inner_scope inner(*this, new_scope());
+    const inner_scope inner(*this, new_scope(s, 1));
     return run_block(s.bodies[1]);
   }
 
   bool passes(const statement& s, const value& item, const expression& condition) {
-    const inner_scope inner(*this, new_scope());
+    const inner_scope inner(*this, std::make_shared<scope>(scope_));
     assign(s.targets[0], item);
     return evaluate(condition).truth();
   }
@@ -226,12 +240,12 @@ class interpreter {
   }
 
   /// What a body writes, with names of its own, through filters if there are any.
-  value captured_body(const block& body, const expression* filters) {
+  value captured_body(const statement& s, const expression* filters) {
     value text;
     {
-      const inner_scope inner(*this, new_scope());
+      const inner_scope inner(*this, new_scope(s));
       capture written(*this);
-      run_block(body);
+      run_block(s.bodies[0]);
       text = value(std::move(written.text));
     }
     if (filters == nullptr) return text;
@@ -241,13 +255,13 @@ class interpreter {
 
   flow run_set_block(const statement& s) {
     const value v =
-        captured_body(s.bodies[0], s.expressions.empty() ? nullptr : s.expressions[0].get());
+        captured_body(s, s.expressions.empty() ? nullptr : s.expressions[0].get());
     assign(s.targets[0], v);
     return flow::normal;
   }
 
   flow run_filter(const statement& s) {
-    const value v = captured_body(s.bodies[0], s.expressions[0].get());
+    const value v = captured_body(s, s.expressions[0].get());
     write(string_of(run_, v).text());
     return flow::normal;
   }
@@ -255,13 +269,13 @@ class interpreter {
   flow run_with(const statement& s) {
     std::vector<value> values;
     for (const expression_ptr& e : s.expressions) values.push_back(evaluate(*e));
-    const inner_scope inner(*this, new_scope());
+    const inner_scope inner(*this, new_scope(s));
     for (std::size_t i = 0; i < values.size(); ++i) assign(s.targets[i], values[i]);
     return run_block(s.bodies[0]);
   }
 
   flow run_own_scope(const statement& s) {
-    const inner_scope inner(*this, new_scope());
+    const inner_scope inner(*this, new_scope(s));
     return run_block(s.bodies[0]);
   }
 
@@ -282,6 +296,7 @@ class interpreter {
     const signature& takes = s.parameters;
     const std::size_t count = takes.names.size();
     const auto names = std::make_shared<scope>(around);
+    hide(*names, s.hidden[0]);
     std::vector<std::optional<value>> values(count);
     for (std::size_t i = 0; i < count && i < given.positional.size(); ++i)
       values[i] = given.positional[i];
@@ -305,13 +320,13 @@ class interpreter {
     }
     const inner_scope inner(*this, names);
     if (takes.uses_varargs)
-      names->set(2, run_.tuple({given.positional.begin() +
+      names->set(parser::varargs_name, run_.tuple({given.positional.begin() +
                                     static_cast<std::ptrdiff_t>(
                                         std::min(count, given.positional.size())),
                                 given.positional.end()}));
-    if (takes.uses_kwargs) names->set(3, run_.dict(std::move(others)));
+    if (takes.uses_kwargs) names->set(parser::kwargs_name, run_.dict(std::move(others)));
     if (takes.uses_caller)
-      names->set(1, caller ? *caller : value(undefined{"there is no caller"}));
+      names->set(parser::caller_name, caller ? *caller : value(undefined{"there is no caller"}));
     const std::size_t first_default = count - takes.defaults.size();
     for (std::size_t i = 0; i < count; ++i) {
       if (values[i]) {

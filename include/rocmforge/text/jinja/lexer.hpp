@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -304,12 +305,14 @@ class lexer {
     });
     bool is_real = false;
     const auto digit_at = [&](std::size_t at) { return at < source_.size() && is_digit(source_[at]); };
-    if (base == 10 && i < source_.size() && source_[i] == '.' && digit_at(i + 1)) {
+    // a.0.1 is an item of an item.
+    const bool may_be_real = base == 10 && (at_ == 0 || source_[at_ - 1] != '.');
+    if (may_be_real && i < source_.size() && source_[i] == '.' && digit_at(i + 1)) {
       is_real = true;
       digits += source_[i++];
       take(is_digit);
     }
-    if (base == 10 && i < source_.size() && (source_[i] == 'e' || source_[i] == 'E')) {
+    if (may_be_real && i < source_.size() && (source_[i] == 'e' || source_[i] == 'E')) {
       const bool has_sign = i + 1 < source_.size() && (source_[i + 1] == '+' || source_[i + 1] == '-');
       if (digit_at(i + (has_sign ? 2 : 1))) {
         is_real = true;
@@ -324,7 +327,10 @@ class lexer {
     const char *first = digits.data(), *last = first + digits.size();
     const auto read = is_real ? std::from_chars(first, last, number.real)
                               : std::from_chars(first, last, number.integer, base);
-    if (read.ec != std::errc() || read.ptr != last)
+    if (is_real && read.ec == std::errc::result_out_of_range) {
+      const bool is_small = digits.find("e-") != digits.npos || digits.find("E-") != digits.npos;
+      number.real = is_small ? 0 : std::numeric_limits<double>::infinity();
+    } else if (read.ec != std::errc() || read.ptr != last)
       fail(line_, "the number " + printable(digits, 30) + " is out of range");
     at_ = i;
     tokens_.push_back(number);

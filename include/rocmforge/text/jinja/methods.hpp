@@ -52,7 +52,7 @@ inline marked_text strip(runtime& run, const marked_text& text, side where,
   if (where != side::left) {
     while (last > first) {
       std::size_t start = last - 1;  // of the last character
-      for (std::size_t back = 1; back <= 4 && back <= last - first; ++back) {
+      for (std::size_t back = std::min<std::size_t>(4, last - first); back > 0; --back) {
         if (character_bytes(bytes, last - back) == back) {
           start = last - back;
           break;

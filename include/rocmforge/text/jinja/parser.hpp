@@ -107,17 +107,22 @@ struct statement {
   std::string name;
   bool is_recursive = false;
   bool uses_loop = false;
+  std::vector<std::vector<std::size_t>> hidden;  // names of each body: see hidden_names.hpp
 };
 
 /// A template, parsed.
 struct program {
   block body;
   std::vector<std::string> names;  // of variables
+  std::vector<std::size_t> hidden;  // names of the body: see hidden_names.hpp
 };
 
 class parser {
  public:
   static constexpr int max_depth = 100;
+
+  /// Numbers of the names that have a meaning of their own, in every template.
+  static constexpr std::size_t loop_name = 0, caller_name = 1, varargs_name = 2, kwargs_name = 3;
 
   /// @throws error with the line, if the source is not a template
   static program parse(std::string_view source) { return parser(source).run(); }
@@ -128,7 +133,6 @@ class parser {
   explicit parser(std::string_view source) : tokens_(lexer::tokenize(source)) {
     for (const char* name : {"loop", "caller", "varargs", "kwargs"}) intern(name);
   }
-  static constexpr std::size_t loop_name = 0, caller_name = 1, varargs_name = 2, kwargs_name = 3;
 
   program run() {
     result_.body = parse_block({});
