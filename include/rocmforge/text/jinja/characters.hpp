@@ -76,6 +76,7 @@ constexpr char32_t to_lower(char32_t c) {
 /// The upper case, if it is one character.
 constexpr char32_t to_upper(char32_t c) {
   if (c < 0x80) return c >= 'a' && c <= 'z' ? c - 32 : c;
+  if (c == 0xdf) return c;  // its capitals are two
   for (const auto& pair : detail::capitals)
     if (pair[0] == c) return pair[1];
   const char32_t plain = detail::find_capital(unicode_detail::lower_runs, c);
