@@ -77,7 +77,7 @@ nlohmann::ordered_json render(const nlohmann::ordered_json& given) {
 int main() {
   std::ios::sync_with_stdio(false);
   for (std::string line; std::getline(std::cin, line);)
-    std::cout << rocmforge::jinja::render(nlohmann::ordered_json::parse(line)).dump(
-                     -1, ' ', true, nlohmann::ordered_json::error_handler_t::replace)
+    std::cout << rocmforge::jinja::render(nlohmann::ordered_json::parse(line))
+                     .dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace)
               << "\n";
 }

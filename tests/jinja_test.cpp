@@ -212,8 +212,7 @@ TEST(jinja_data, keeps_its_mark) {
       {"{% macro f(v) %}[{{ v }}]{% endmacro %}{{ f(x) }}", "[< aB,c >]"},
       {"{% for c in x %}{{ c }}.{% endfor %}", "< >.<a>.<B>.<,>.<c>.< >."},
       {"{{ x|e }}{{ x|urlencode }}{{ x|truncate(4, true, '!', 0) }}", "< aB,c %20aB%2Cc%20 aB>!"},
-      {"{{ x|reverse }}{{ x|first }}{{ x|string }}{{ x|default('q') }}",
-       "< c,Ba   aB,c  aB,c >"},
+      {"{{ x|reverse }}{{ x|first }}{{ x|string }}{{ x|default('q') }}", "< c,Ba   aB,c  aB,c >"},
       {"{{ namespace(v=x).v }}{{ dict(k=x).k }}{{ (x, 1)[0] }}", "< aB,c  aB,c  aB,c >"},
   };
   for (const auto& [source, text] : cases) EXPECT_EQ(marked(source, names), text) << source;
@@ -232,8 +231,12 @@ TEST(jinja_data, neighbors_differ) {
 }
 
 TEST(jinja_data, bytes_that_are_not_utf8_stay) {
-  EXPECT_EQ(marked("{{ x }}{{ x|upper }}{{ x|length }}{{ x[::-1] }}", said("\xff" "a\xc3")),
-            "<\xff" "a\xc3\xff" "A\xc3>3<\xc3" "a\xff>");
+  EXPECT_EQ(marked("{{ x }}{{ x|upper }}{{ x|length }}{{ x[::-1] }}", said("\xff"
+                                                                           "a\xc3")),
+            "<\xff"
+            "a\xc3\xff"
+            "A\xc3>3<\xc3"
+            "a\xff>");
 }
 
 // Characters.
@@ -259,9 +262,9 @@ TEST(jinja, does_not_change_what_it_is_given) {
   const auto once = source.render(names), twice = source.render(names);
   EXPECT_EQ(once[0].text, "[3, 1, 2][3, 1, 2, 4, 5]");
   EXPECT_EQ(twice[0].text, once[0].text);
-  for (const char* change : {"l.append(1)", "l.pop()", "l.reverse()", "l.extend([1])", "l.insert(0, 1)",
-                             "d.update(a=1)", "d.pop('one')", "d.setdefault('x', 1)",
-                             "people[0].update(a=1)", "d.two.append(1)"})
+  for (const char* change :
+       {"l.append(1)", "l.pop()", "l.reverse()", "l.extend([1])", "l.insert(0, 1)", "d.update(a=1)",
+        "d.pop('one')", "d.setdefault('x', 1)", "people[0].update(a=1)", "d.two.append(1)"})
     EXPECT_NE(error_of("{{ " + std::string(change) + " }}").find("cannot be changed"),
               std::string::npos)
         << change;
@@ -288,7 +291,8 @@ TEST(jinja_errors, name_line_and_cause) {
       {"{% extends 'x' %}", "line 1: 'extends' is not supported: a chat template is one file"},
       {"{% from 'x' import y %}", "line 1: 'from' is not supported: a chat template is one file"},
       {"{% import 'x' as y %}", "line 1: 'import' is not supported: a chat template is one file"},
-      {"{% block x %}{% endblock %}", "line 1: 'block' is not supported: a chat template is one file"},
+      {"{% block x %}{% endblock %}",
+       "line 1: 'block' is not supported: a chat template is one file"},
       {"{% do x %}", "line 1: unknown tag 'do'"},
       {"a\n{% if a %}b", "line 2: a block has no end, expected {% endif %}"},
       {"{{ 'a'.encode() }}", "line 1: the method 'encode' is not supported"},
@@ -324,13 +328,20 @@ TEST(jinja_limits, of_values) {
            "{{ 'a' * 1000000000 }}",
            "{{ [1] * 1000000000 }}",
            "{{ 9223372036854775807 * 'ab' }}",
-           "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
-           "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
-           "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
-           "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x.replace('a', 'aa') %}{% endfor %}",
-           "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}{% endfor %}",
-           "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
-           "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",
+           "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% "
+           "endfor %}",
+           "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% "
+           "endfor %}",
+           "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% "
+           "endfor %}",
+           "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x.replace('a', "
+           "'aa') %}{% endfor %}",
+           "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x %}{{ ns.x }}{{ ns.x "
+           "}}{% endset %}{% endfor %}",
+           "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% "
+           "endfor %}{{ ns.x }}",
+           "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% "
+           "endfor %}{{ ns.x|tojson }}",
            "{{ 'a'|center(9223372036854775807) }}",
            "{{ 'a'.center(9000000000, 'é') }}",
            "{{ 'a'.zfill(9000000000) }}",
@@ -342,7 +353,8 @@ TEST(jinja_limits, of_values) {
            "{% set x = 'a' * 1000000 %}{{ ('b' * 1000).replace('b', x) }}",
            "{% set x = 'a' * 1000000 %}{{ ('{0}' * 1000).format(x) }}",
            "{% set x = 'a' * 1000000 %}{{ x|list|list|list|list|list|list|list }}",
-           "{% set x = '\\n' * 1000000 %}{{ x.split('\\n')|list|length }}{{ x.splitlines()|length }}{{ x.split('\\n')|length }}{{ x.split('\\n')|length }}",
+           "{% set x = '\\n' * 1000000 %}{{ x.split('\\n')|list|length }}{{ x.splitlines()|length "
+           "}}{{ x.split('\\n')|length }}{{ x.split('\\n')|length }}",
            "{{ [1]|batch(9223372036854775807, 0)|list }}",
            "{{ [1]|slice(9223372036854775807)|list }}",
            "{{ '%99999999s%99999999s%99999999s' % (1, 2, 3) }}",
@@ -369,17 +381,23 @@ TEST(jinja_limits, of_steps) {
   constexpr const char* steps = "more steps";
   for (const char* source : {
            "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
-           "{% macro f(n) %}{% for i in range(50) %}{{ f(n + 1) if n < 20 }}{% endfor %}{% endmacro %}{{ f(0) }}",
+           "{% macro f(n) %}{% for i in range(50) %}{{ f(n + 1) if n < 20 }}{% endfor %}{% "
+           "endmacro %}{{ f(0) }}",
            "{{ range(100000)|unique|length }}",
-           "{% set d = dict() %}{% for i in range(100000) %}{% set _ = d.update({i: i}) %}{% endfor %}",
+           "{% set d = dict() %}{% for i in range(100000) %}{% set _ = d.update({i: i}) %}{% "
+           "endfor %}",
            "{% set x = 'a' * 50000000 %}{% for i in range(100000) %}{{ x == x ~ '' }}{% endfor %}",
            "{% set x = range(100000) %}{% for i in x %}{{ 'b' in x }}{% endfor %}",
            "{% set x = 'a' * 50000000 %}{% for i in range(100000) %}{{ 'ab' in x }}{% endfor %}",
-           "{% set x = 'a' * 20000000 %}{% set y = 'a' * 1000000 ~ 'b' %}{% for i in range(100000) %}{{ y in x }}{% endfor %}",
-           "{% set x = 'a' * 20000000 %}{% for i in range(100000) %}{{ x|length }}{{ x.isalpha() }}{{ x|wordcount }}{% endfor %}",
+           "{% set x = 'a' * 20000000 %}{% set y = 'a' * 1000000 ~ 'b' %}{% for i in range(100000) "
+           "%}{{ y in x }}{% endfor %}",
+           "{% set x = 'a' * 20000000 %}{% for i in range(100000) %}{{ x|length }}{{ x.isalpha() "
+           "}}{{ x|wordcount }}{% endfor %}",
            "{% set x = 'a' * 20000000 %}{% for i in range(100000) %}{{ x.count('a') }}{% endfor %}",
-           "{% set x = 'a' * 20000000 %}{% set y = 'b' ~ 'a' * 5000000 %}{% for i in range(100000) %}{{ x.rfind(y) }}{% endfor %}",
-           "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{% set a = ns.x[:] %}{{ a == [ns.x[0], [ns.x[1][0], ns.x[1][1][:]]] }}",
+           "{% set x = 'a' * 20000000 %}{% set y = 'b' ~ 'a' * 5000000 %}{% for i in range(100000) "
+           "%}{{ x.rfind(y) }}{% endfor %}",
+           "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% "
+           "endfor %}{% set a = ns.x[:] %}{{ a == [ns.x[0], [ns.x[1][0], ns.x[1][1][:]]] }}",
        })
     expect_refused(source, steps);
 }
@@ -414,30 +432,48 @@ TEST(jinja_limits, of_depth) {
            "{% for " + repeated("(", many),
            "{% set " + repeated("(", many),
            std::string("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"),
-           std::string("{% macro f() %}{% call f() %}{% endcall %}{{ caller }}{% endmacro %}{{ f() }}"),
-           std::string("{% set x = [] %}{% set _ = x.append(x) %}{% for i in x recursive %}{{ loop(i) }}{% endfor %}"),
+           std::string(
+               "{% macro f() %}{% call f() %}{% endcall %}{{ caller }}{% endmacro %}{{ f() }}"),
+           std::string("{% set x = [] %}{% set _ = x.append(x) %}{% for i in x recursive %}{{ "
+                       "loop(i) }}{% endfor %}"),
            std::string("{% set x = [] %}{% set _ = x.append(x) %}{{ x }}"),
            std::string("{% set x = [] %}{% set _ = x.append(x) %}{{ x|tojson }}"),
            std::string("{% set x = [] %}{% set _ = x.append(x) %}{{ x|pprint }}"),
-           std::string("{% set x = [] %}{% set _ = x.append(x) %}{% set y = [x] %}{% set _ = y.append(y) %}{{ x == y[:1] }}"),
-           std::string("{% set x = [] %}{% set y = [] %}{% set _ = x.append(x) %}{% set _ = y.append(y) %}{{ x < y }}"),
-           std::string("{% set ns = namespace(x=[]) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}"),
+           std::string("{% set x = [] %}{% set _ = x.append(x) %}{% set y = [x] %}{% set _ = "
+                       "y.append(y) %}{{ x == y[:1] }}"),
+           std::string("{% set x = [] %}{% set y = [] %}{% set _ = x.append(x) %}{% set _ = "
+                       "y.append(y) %}{{ x < y }}"),
+           std::string("{% set ns = namespace(x=[]) %}{% for i in range(99999) %}{% set ns.x = "
+                       "[ns.x] %}{% endfor %}{{ ns.x }}"),
            std::string("{% set m = ['map'] * 99999 %}{{ [[1]]|map(*m)|list }}"),
        })
     expect_refused(source, deep);
   // These are freed without recursion, and so is what holds itself.
-  EXPECT_EQ(render("{% set ns = namespace(x=[]) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x|length }}"), "1");
-  EXPECT_EQ(render("{% set ns = namespace(x=[]) %}{% for i in range(99999) %}{% set ns.x = {'a': ns.x} %}{% endfor %}{{ ns.x|length }}"), "1");
-  EXPECT_EQ(render("{% set ns = namespace(x='') %}{% for i in range(9999) %}{% set ns.x = namespace(y=ns.x, z=loop) %}{% macro f() %}{{ ns.x }}{% endmacro %}{% set ns.x.f = f %}{% endfor %}{{ ns.x.z.index }}"), "9999");
-  EXPECT_EQ(render("{% set x = namespace() %}{% set x.x = x %}{% set x.f = cycler(x) %}{% set x.j = joiner(x) %}{{ x.x.x.x is defined }}"), "True");
+  EXPECT_EQ(render("{% set ns = namespace(x=[]) %}{% for i in range(99999) %}{% set ns.x = [ns.x] "
+                   "%}{% endfor %}{{ ns.x|length }}"),
+            "1");
+  EXPECT_EQ(render("{% set ns = namespace(x=[]) %}{% for i in range(99999) %}{% set ns.x = {'a': "
+                   "ns.x} %}{% endfor %}{{ ns.x|length }}"),
+            "1");
+  EXPECT_EQ(render("{% set ns = namespace(x='') %}{% for i in range(9999) %}{% set ns.x = "
+                   "namespace(y=ns.x, z=loop) %}{% macro f() %}{{ ns.x }}{% endmacro %}{% set "
+                   "ns.x.f = f %}{% endfor %}{{ ns.x.z.index }}"),
+            "9999");
+  EXPECT_EQ(render("{% set x = namespace() %}{% set x.x = x %}{% set x.f = cycler(x) %}{% set x.j "
+                   "= joiner(x) %}{{ x.x.x.x is defined }}"),
+            "True");
 }
 
 TEST(jinja_limits, leave_room_for_what_templates_do) {
   EXPECT_EQ(render("{{ " + repeated("(", 90) + "1" + repeated(")", 90) + " }}"), "1");
   EXPECT_EQ(render("{{ 1" + repeated(" + 1", 90) + " }}"), "91");
-  EXPECT_EQ(render("{% if a == 0 %}0" + repeated("{% elif a == 1 %}1", 5000) + "{% else %}x{% endif %}"), "x");
+  EXPECT_EQ(
+      render("{% if a == 0 %}0" + repeated("{% elif a == 1 %}1", 5000) + "{% else %}x{% endif %}"),
+      "x");
   EXPECT_EQ(render(repeated("{% if a %}", 90) + "x" + repeated("{% endif %}", 90)), "x");
-  EXPECT_EQ(render("{% macro f(n) %}{% if n %}{% for i in [1] %}{% if i %}{{ f(n - 1) }}{% endif %}{% endfor %}{% endif %}{{ n }}{% endmacro %}{{ f(30)|length }}"), "52");
+  EXPECT_EQ(render("{% macro f(n) %}{% if n %}{% for i in [1] %}{% if i %}{{ f(n - 1) }}{% endif "
+                   "%}{% endfor %}{% endif %}{{ n }}{% endmacro %}{{ f(30)|length }}"),
+            "52");
   // A long conversation.
   mapping message;
   message.set("role", "user");
@@ -446,13 +482,20 @@ TEST(jinja_limits, leave_room_for_what_templates_do) {
   messages.items.assign(2000, value(message));
   mapping names;
   names.set("messages", messages);
-  EXPECT_EQ(render("{% for m in messages %}{% for x in messages[loop.index0:][:9] %}{% if x.role == 'user' and loop.first %}{{ m.role ~ m.content|trim }}{% endif %}{% endfor %}{% endfor %}", names).size(), 2000u * 1004);
+  EXPECT_EQ(
+      render(
+          "{% for m in messages %}{% for x in messages[loop.index0:][:9] %}{% if x.role == 'user' "
+          "and loop.first %}{{ m.role ~ m.content|trim }}{% endif %}{% endfor %}{% endfor %}",
+          names)
+          .size(),
+      2000u * 1004);
 }
 
 TEST(jinja_limits, are_those_that_are_given) {
   limits small;
   small.steps = 50;
-  EXPECT_NE(error_of("{% for i in range(60) %}{% endfor %}", context(), small).find("more steps"), std::string::npos);
+  EXPECT_NE(error_of("{% for i in range(60) %}{% endfor %}", context(), small).find("more steps"),
+            std::string::npos);
   small = {};
   small.output_bytes = 3;
   EXPECT_EQ(render("abc", context(), small), "abc");

@@ -1,6 +1,6 @@
 // Chat templates: the part of Jinja2 that the `tokenizer.chat_template` of GGUF files is written
-// in, as transformers runs it. A template comes from an untrusted file: what it may cost is limited,
-// and it can reach nothing but the values that it is given.
+// in, as transformers runs it. A template comes from an untrusted file: what it may cost is
+// limited, and it can reach nothing but the values that it is given.
 #pragma once
 
 #include <ctime>
@@ -41,10 +41,11 @@ class chat_template {
   /// Renders the template.
   ///
   /// @param context  values of names: `messages`, `add_generation_prompt`, `bos_token`, ... Texts
-  ///                 that are data (`marked_text(text, true)`) stay so through all that the template
-  ///                 does with them.
+  ///                 that are data (`marked_text(text, true)`) stay so through all that the
+  ///                 template does with them.
   /// @return the text in pieces, of which neighbors differ in `is_data`
-  /// @throws error "chat template: line N: ..." where the template fails, by its own raise_exception
+  /// @throws error "chat template: line N: ..." where the template fails, by its own
+  /// raise_exception
   ///         too, or asks for more than the limits allow
   [[nodiscard]] std::vector<segment> render(const mapping& context,
                                             const render_options& options = {}) const {

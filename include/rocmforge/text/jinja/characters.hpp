@@ -84,16 +84,18 @@ constexpr char32_t to_upper(char32_t c) {
   return plain == c ? accented : accented == c ? plain : std::min(plain, accented);
 }
 
-constexpr bool is_upper(char32_t c) { return to_lower(c) != c; }
+constexpr bool is_upper(char32_t c) {
+  return to_lower(c) != c;
+}
 constexpr bool is_lower(char32_t c) {
   return to_upper(c) != c || c == 0xdf || c == 0xaa || c == 0xba || c == 0x138 || c == 0x149;
 }
 
 constexpr bool is_digit(char32_t c) {
   // Blocks of ten digits each; the superscripts too, as in Python.
-  constexpr char32_t zeros[] = {'0', 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66,
-                                0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xf20, 0x1040, 0x17e0,
-                                0x1810, 0xff10};
+  constexpr char32_t zeros[] = {'0',   0x660, 0x6f0,  0x7c0,  0x966,  0x9e6, 0xa66,
+                                0xae6, 0xb66, 0xbe6,  0xc66,  0xce6,  0xd66, 0xe50,
+                                0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xff10};
   const bool has = std::ranges::any_of(zeros, [&](char32_t zero) { return c - zero < 10; });
   return has || c == 0xb2 || c == 0xb3 || c == 0xb9;
 }
@@ -104,15 +106,14 @@ constexpr bool is_letter(char32_t c) {
   if (c < 0x80) return (c | 32) >= 'a' && (c | 32) <= 'z';
   if (c < 0xc0) return c == 0xaa || c == 0xb5 || c == 0xba;
   if (c == 0xd7 || c == 0xf7 || is_digit(c)) return false;
-  constexpr char32_t others[][2] = {
-      {0x2c2, 0x2c5},   {0x2d2, 0x2df},     {0x300, 0x36f},     {0x1680, 0x1680},
-      {0x2000, 0x2070}, {0x2074, 0x207e},   {0x2080, 0x208f},   {0x20a0, 0x2101},
-      {0x2190, 0x2bff}, {0x2e00, 0x3004},   {0x3007, 0x3030},   {0x303d, 0x3040},
-      {0xd800, 0xf8ff}, {0xfe00, 0xfe6f},   {0xfeff, 0xff20},   {0xff3b, 0xff40},
-      {0xff5b, 0xff65}, {0xffe0, 0xffff},   {0x1d000, 0x1d3ff}, {0x1f000, 0x1fbff},
-      {0xe0000, 0x10ffff}};
-  return std::ranges::none_of(others,
-                              [&](const auto& run) { return c >= run[0] && c <= run[1]; });
+  constexpr char32_t others[][2] = {{0x2c2, 0x2c5},     {0x2d2, 0x2df},     {0x300, 0x36f},
+                                    {0x1680, 0x1680},   {0x2000, 0x2070},   {0x2074, 0x207e},
+                                    {0x2080, 0x208f},   {0x20a0, 0x2101},   {0x2190, 0x2bff},
+                                    {0x2e00, 0x3004},   {0x3007, 0x3030},   {0x303d, 0x3040},
+                                    {0xd800, 0xf8ff},   {0xfe00, 0xfe6f},   {0xfeff, 0xff20},
+                                    {0xff3b, 0xff40},   {0xff5b, 0xff65},   {0xffe0, 0xffff},
+                                    {0x1d000, 0x1d3ff}, {0x1f000, 0x1fbff}, {0xe0000, 0x10ffff}};
+  return std::ranges::none_of(others, [&](const auto& run) { return c >= run[0] && c <= run[1]; });
 }
 
 /// Calls `take(bytes of the character, its code point, where it starts)` for each.
@@ -159,12 +160,11 @@ inline marked_text in_case(const marked_text& text, letter_case how) {
     if (!upper && c == 0x3a3) {  // a sigma that ends a word
       const std::size_t next = at + character.size();
       const std::string_view rest = std::string_view(text.bytes()).substr(next);
-      const bool goes_on = !rest.empty() &&
-                           is_letter(code_point_of(rest.substr(0, character_bytes(rest, 0))));
+      const bool goes_on =
+          !rest.empty() && is_letter(code_point_of(rest.substr(0, character_bytes(rest, 0))));
       out.append(after_letter && !goes_on ? "\xcf\x82" : "\xcf\x83", text.is_data(at));
     } else {
-      detail::append_in_case(out, character, c, upper, how != letter_case::upper,
-                             text.is_data(at));
+      detail::append_in_case(out, character, c, upper, how != letter_case::upper, text.is_data(at));
     }
     after_letter = how == letter_case::title ? is_upper(c) || is_lower(c) : is_letter(c);
   });

@@ -55,7 +55,9 @@ inline std::optional<double> read_real(runtime& run, const marked_text& text) {
   const std::string bytes = strip(run, text, side::both).bytes();
   std::string digits;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const auto is_number = [&](std::size_t at) { return at < bytes.size() && is_decimal(static_cast<unsigned char>(bytes[at])); };
+    const auto is_number = [&](std::size_t at) {
+      return at < bytes.size() && is_decimal(static_cast<unsigned char>(bytes[at]));
+    };
     if (bytes[i] == '_' && i > 0 && is_number(i - 1) && is_number(i + 1)) continue;
     digits += bytes[i] >= 'A' && bytes[i] <= 'Z' ? static_cast<char>(bytes[i] + 32) : bytes[i];
   }
@@ -229,8 +231,7 @@ inline value filter_title(runtime& run, arguments& args) {
     first = end;
   };
   for_each_character(text.bytes(), [&](std::string_view, char32_t c, std::size_t at) {
-    const bool separates =
-        is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
+    const bool separates = is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
     if (at != 0 && separates == in_word) flush(at);
     in_word = !separates;
   });
@@ -276,8 +277,7 @@ inline value filter_indent(runtime& run, arguments& args) {
   const value text(given.text(0));
   value indentation("    ");
   if (given.has(1)) {
-    indentation = given.at(1).is_string() ? given.at(1)
-                                          : repeat(run, " ", given.integer(1));
+    indentation = given.at(1).is_string() ? given.at(1) : repeat(run, " ", given.integer(1));
   }
   arguments none_given;
   run.work.take_value_bytes(text.bytes().size() + 1);
@@ -309,7 +309,8 @@ inline value filter_truncate(runtime& run, arguments& args) {
   if (leeway < 0) throw error("truncate: the leeway is negative");
   const std::int64_t size = length_of(run, text);
   if (size <= leeway || size - leeway <= length) return text;
-  if (!text.is_string()) throw error(std::string("truncate is not defined for ") + text.type_name());
+  if (!text.is_string())
+    throw error(std::string("truncate is not defined for ") + text.type_name());
   run.work.take_value_bytes(text.text().size() + end.text().size() + 64);
   run.work.take_characters(text.text().size());
   marked_text out = first_characters(text.text(), to_size(length - end_length));
@@ -424,8 +425,9 @@ inline value filter_escape(runtime& run, arguments& args) {
   marked_text out;
   for (std::size_t i = 0; i < text.bytes().size(); ++i) {
     const std::size_t found = characters.find(text.bytes()[i]);
-    out.append(found == characters.npos ? std::string_view(text.bytes()).substr(i, 1) : names[found],
-               text.text().is_data(i));
+    out.append(
+        found == characters.npos ? std::string_view(text.bytes()).substr(i, 1) : names[found],
+        text.text().is_data(i));
   }
   return out;
 }
@@ -441,8 +443,7 @@ inline value filter_striptags(runtime& run, arguments& args) {
     std::size_t at = 0;
     for (;;) {
       const std::size_t first = from.bytes().find(open, at);
-      const std::size_t last =
-          first == std::string::npos ? first : from.bytes().find(close, first);
+      const std::size_t last = first == std::string::npos ? first : from.bytes().find(close, first);
       if (last == std::string::npos) break;
       out += from.part(at, first - at);
       at = last + close.size();
@@ -452,10 +453,11 @@ inline value filter_striptags(runtime& run, arguments& args) {
   };
   const marked_text plain = without(without(text.text(), "<!--", "-->"), "<", ">");
   marked_text out = join(run, marked_text(" "), split(run, plain, std::nullopt, -1, side::left));
-  constexpr std::string_view names[][2] = {{"&lt;", "<"},  {"&gt;", ">"},   {"&quot;", "\""},
+  constexpr std::string_view names[][2] = {{"&lt;", "<"},   {"&gt;", ">"},  {"&quot;", "\""},
                                            {"&#34;", "\""}, {"&#39;", "'"}, {"&amp;", "&"}};
   for (const auto& [name, character] : names)
-    out = replace(run, out, marked_text(std::string(name)), marked_text(std::string(character)), -1);
+    out =
+        replace(run, out, marked_text(std::string(name)), marked_text(std::string(character)), -1);
   return out;
 }
 
@@ -741,8 +743,7 @@ inline value filter_unique(runtime& run, arguments& args) {
     if (key.is_sequence() && !key.list().is_tuple) throw error("unique: a list has no hash");
     if (key.is_dict()) throw error("unique: a dict has no hash");
     bool is_new = true;
-    for (std::size_t i = 0; is_new && i < seen.size(); ++i)
-      is_new = !equal(seen[i], key, run.work);
+    for (std::size_t i = 0; is_new && i < seen.size(); ++i) is_new = !equal(seen[i], key, run.work);
     if (!is_new) continue;
     seen.push_back(key);
     result.push_back(item);
@@ -872,7 +873,7 @@ inline value filter_map(runtime& run, arguments& args) {
 /// select, reject, selectattr and rejectattr.
 template <bool Selects, bool ByAttribute>
 value filter_select(runtime& run, arguments& args) {
-  constexpr std::size_t at = ByAttribute ? 2 : 1;  // of the test's name
+  constexpr std::size_t at = ByAttribute ? 2 : 1;           // of the test's name
   if (!args.positional.at(0).truth()) return run.list({});  // None too
   if (args.positional.size() < at) throw error("selectattr and rejectattr take an attribute");
   const item_path path(run, ByAttribute ? args.positional[1] : value(none{}));
@@ -954,7 +955,9 @@ inline filter find_filter(std::string_view name) {
 
 }  // namespace detail
 
-inline bool has_filter(std::string_view name) { return detail::find_filter(name) != nullptr; }
+inline bool has_filter(std::string_view name) {
+  return detail::find_filter(name) != nullptr;
+}
 
 /// @param given  the value first
 inline value apply_filter(runtime& run, const std::string& name, arguments& given) {

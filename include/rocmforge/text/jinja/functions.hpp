@@ -55,7 +55,9 @@ inline mapping make_mapping(runtime& run, arguments& args) {
   return made;
 }
 
-inline value call_dict(runtime& run, arguments& args) { return run.dict(make_mapping(run, args)); }
+inline value call_dict(runtime& run, arguments& args) {
+  return run.dict(make_mapping(run, args));
+}
 
 inline value call_namespace(runtime& run, arguments& args) {
   mapping made = make_mapping(run, args);

@@ -1,6 +1,6 @@
 // Jinja2 decides before a template runs where each name comes from. A body that assigns to a name
-// before it reads it has the name to itself from the start: bodies inside it find it undefined until
-// then, even where the conversation has a value of this name.
+// before it reads it has the name to itself from the start: bodies inside it find it undefined
+// until then, even where the conversation has a value of this name.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,8 @@ class hidden_names {
  private:
   /// Names of a body, or of a branch in it.
   struct names {
-    const names* before = nullptr;  // what the body had before the branch
-    const names* around = nullptr;  // of the body around this one, complete
+    const names* before = nullptr;                // what the body had before the branch
+    const names* around = nullptr;                // of the body around this one, complete
     std::unordered_map<std::size_t, bool> known;  // whether it hides what is outside
     std::unordered_set<std::size_t> stored;
 

@@ -109,10 +109,10 @@ class interpreter {
     // Through a table, so that no frame is as large as those of all statements together.
     using runner = flow (interpreter::*)(const statement&);
     static constexpr runner runners[] = {
-        &interpreter::run_text,  &interpreter::run_output,    &interpreter::run_for,
-        &interpreter::run_if,    &interpreter::run_set,       &interpreter::run_set_block,
-        &interpreter::run_macro, &interpreter::run_call,      &interpreter::run_filter,
-        &interpreter::run_with,  &interpreter::run_own_scope, &interpreter::run_break,
+        &interpreter::run_text,    &interpreter::run_output,    &interpreter::run_for,
+        &interpreter::run_if,      &interpreter::run_set,       &interpreter::run_set_block,
+        &interpreter::run_macro,   &interpreter::run_call,      &interpreter::run_filter,
+        &interpreter::run_with,    &interpreter::run_own_scope, &interpreter::run_break,
         &interpreter::run_continue};
     return (this->*runners[static_cast<std::size_t>(s.is)])(s);
   }
@@ -221,7 +221,8 @@ class interpreter {
     if (to.is == target::kind::attribute) {
       const value space = look_up(to.name);
       if (!space.is_mapping() || space.is_dict())
-        throw error("'" + printable(tree_.names[to.name], 40) + "' is no namespace, its attributes cannot be set");
+        throw error("'" + printable(tree_.names[to.name], 40) +
+                    "' is no namespace, its attributes cannot be set");
       detail::set_item(run_, space.dict(), value(to.attribute), v);
       return;
     }
@@ -254,8 +255,7 @@ class interpreter {
   }
 
   flow run_set_block(const statement& s) {
-    const value v =
-        captured_body(s, s.expressions.empty() ? nullptr : s.expressions[0].get());
+    const value v = captured_body(s, s.expressions.empty() ? nullptr : s.expressions[0].get());
     assign(s.targets[0], v);
     return flow::normal;
   }
@@ -320,10 +320,10 @@ class interpreter {
     }
     const inner_scope inner(*this, names);
     if (takes.uses_varargs)
-      names->set(parser::varargs_name, run_.tuple({given.positional.begin() +
-                                    static_cast<std::ptrdiff_t>(
-                                        std::min(count, given.positional.size())),
-                                given.positional.end()}));
+      names->set(parser::varargs_name,
+                 run_.tuple({given.positional.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                            count, given.positional.size())),
+                             given.positional.end()}));
     if (takes.uses_kwargs) names->set(parser::kwargs_name, run_.dict(std::move(others)));
     if (takes.uses_caller)
       names->set(parser::caller_name, caller ? *caller : value(undefined{"there is no caller"}));
@@ -334,8 +334,8 @@ class interpreter {
       } else if (i >= first_default) {
         names->set(takes.names[i], evaluate(*takes.defaults[i - first_default]));
       } else {
-        names->set(takes.names[i], undefined{"parameter '" + tree_.names[takes.names[i]] +
-                                             "' was not given"});
+        names->set(takes.names[i],
+                   undefined{"parameter '" + tree_.names[takes.names[i]] + "' was not given"});
       }
     }
     capture written(*this);
@@ -443,9 +443,7 @@ class interpreter {
     return undefined{"the condition of an if without else is false"};
   }
 
-  value evaluate_attribute(const expression& e) {
-    return get_attribute(run_, child(e, 0), e.text);
-  }
+  value evaluate_attribute(const expression& e) { return get_attribute(run_, child(e, 0), e.text); }
   value evaluate_item(const expression& e) {
     const value base = child(e, 0);
     return get_item(run_, base, child(e, 1));

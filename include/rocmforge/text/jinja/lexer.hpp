@@ -197,7 +197,8 @@ class lexer {
     line_ += count_lines(at_, end);
     at_ = end;
     skip_after_end(sign, false);  // jinja2 keeps the line break here
-    for (std::size_t i = source_.find("{%", at_); i != source_.npos; i = source_.find("{%", i + 2)) {
+    for (std::size_t i = source_.find("{%", at_); i != source_.npos;
+         i = source_.find("{%", i + 2)) {
       std::size_t inside = i + 2;
       const char start_sign = inside < source_.size() ? source_[inside] : '\0';
       if (start_sign == '-' || start_sign == '+') ++inside;
@@ -220,8 +221,8 @@ class lexer {
   /// The tokens of a statement or an expression, up to and with its end.
   void add_code(bool is_statement) {
     const std::string_view end = is_statement ? "%}" : "}}";
-    tokens_.push_back({is_statement ? token::kind::statement_start : token::kind::expression_start,
-                       "", line_});
+    tokens_.push_back(
+        {is_statement ? token::kind::statement_start : token::kind::expression_start, "", line_});
     const int first_line = line_;
     std::string brackets;
     for (;;) {
@@ -231,8 +232,7 @@ class lexer {
       if (at_ == source_.size())
         fail(first_line, "a block has no end, expected " + std::string(end));
       if (brackets.empty()) {
-        const bool has_sign =
-            source_[at_] == '-' || (is_statement && source_[at_] == '+');
+        const bool has_sign = source_[at_] == '-' || (is_statement && source_[at_] == '+');
         const char sign = has_sign ? source_[at_] : '\0';
         if (std::string_view(source_).substr(at_ + (has_sign ? 1 : 0)).starts_with(end)) {
           at_ += (has_sign ? 1 : 0) + 2;
@@ -304,7 +304,9 @@ class lexer {
       return base == 16 ? is_hex(c) : base == 10 ? is_digit(c) : c >= '0' && c < '0' + base;
     });
     bool is_real = false;
-    const auto digit_at = [&](std::size_t at) { return at < source_.size() && is_digit(source_[at]); };
+    const auto digit_at = [&](std::size_t at) {
+      return at < source_.size() && is_digit(source_[at]);
+    };
     // a.0.1 is an item of an item.
     const bool may_be_real = base == 10 && (at_ == 0 || source_[at_ - 1] != '.');
     if (may_be_real && i < source_.size() && source_[i] == '.' && digit_at(i + 1)) {
@@ -313,7 +315,8 @@ class lexer {
       take(is_digit);
     }
     if (may_be_real && i < source_.size() && (source_[i] == 'e' || source_[i] == 'E')) {
-      const bool has_sign = i + 1 < source_.size() && (source_[i + 1] == '+' || source_[i + 1] == '-');
+      const bool has_sign =
+          i + 1 < source_.size() && (source_[i + 1] == '+' || source_[i + 1] == '-');
       if (digit_at(i + (has_sign ? 2 : 1))) {
         is_real = true;
         digits += source_.substr(i, has_sign ? 2 : 1);
@@ -390,7 +393,8 @@ class lexer {
   static bool is_digit(char c) { return c >= '0' && c <= '9'; }
   static bool is_hex(char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
   static bool is_name_start(char c) {
-    return c == '_' || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || static_cast<unsigned char>(c) >= 0x80;
+    return c == '_' || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           static_cast<unsigned char>(c) >= 0x80;
   }
 
   std::string source_;

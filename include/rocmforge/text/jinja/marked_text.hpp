@@ -30,8 +30,7 @@ class marked_text {
   [[nodiscard]] bool has_data() const { return marks_.find('\1') != std::string::npos; }
 
   /// Bytes `first` to `first + count`.
-  [[nodiscard]] marked_text part(std::size_t first,
-                                 std::size_t count = std::string::npos) const {
+  [[nodiscard]] marked_text part(std::size_t first, std::size_t count = std::string::npos) const {
     marked_text result;
     result.bytes_ = bytes_.substr(first, count);
     if (!marks_.empty()) result.marks_ = marks_.substr(first, count);
@@ -96,9 +95,9 @@ inline char32_t code_point_of(std::string_view character) {
 
 /// White space as Python's str.isspace knows it.
 inline bool is_space(char32_t c) {
-  return (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 ||
-         c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
-         c == 0x202f || c == 0x205f || c == 0x3000;
+  return (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+         c == 0x3000;
 }
 
 }  // namespace rocmforge::jinja

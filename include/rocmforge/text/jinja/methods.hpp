@@ -32,9 +32,8 @@ inline marked_text strip(runtime& run, const marked_text& text, side where,
   std::vector<std::string_view> characters;
   if (set) {
     run.work.take_value_bytes(set->size(), sizeof(std::string_view));
-    for_each_character(*set, [&](std::string_view c, char32_t, std::size_t) {
-      characters.push_back(c);
-    });
+    for_each_character(*set,
+                       [&](std::string_view c, char32_t, std::size_t) { characters.push_back(c); });
   }
   const auto goes = [&](std::string_view character) {
     run.work.take_steps(1 + characters.size() / 4);
@@ -83,8 +82,8 @@ inline std::vector<value> split(runtime& run, const marked_text& text,
   if (separator) {
     if (separator->empty()) throw error("split: the separator is empty");
     if (where == side::left) {
-      for (std::size_t at = 0; max_splits < 0 ||
-                               gaps.size() < static_cast<std::size_t>(max_splits);) {
+      for (std::size_t at = 0;
+           max_splits < 0 || gaps.size() < static_cast<std::size_t>(max_splits);) {
         const std::size_t found = find_text(run, bytes, *separator, at);
         if (found == bytes.npos) break;
         at = found + separator->size();
@@ -394,11 +393,15 @@ value call_is(runtime& run, const value& self, arguments& args) {
   return result;
 }
 
-inline bool is_letter_or_digit(char32_t c) { return is_letter(c) || is_digit(c); }
+inline bool is_letter_or_digit(char32_t c) {
+  return is_letter(c) || is_digit(c);
+}
 inline bool is_decimal(char32_t c) {
   return is_digit(c) && c != 0xb2 && c != 0xb3 && c != 0xb9;
 }
-inline bool is_white(char32_t c) { return is_space(c); }
+inline bool is_white(char32_t c) {
+  return is_space(c);
+}
 
 /// islower and isupper: some characters have this case, and none the other.
 template <bool Upper>
@@ -480,11 +483,10 @@ value call_justify(runtime& run, const value& self, arguments& args) {
 }
 
 inline value call_format(runtime& run, const value& self, arguments& args) {
-  return format_braces(run, self.text(), args,
-                       [&](const value& base, const value& key, bool is_attribute) {
-                         return is_attribute ? get_attribute(run, base, key.bytes())
-                                             : get_item(run, base, key);
-                       });
+  return format_braces(
+      run, self.text(), args, [&](const value& base, const value& key, bool is_attribute) {
+        return is_attribute ? get_attribute(run, base, key.bytes()) : get_item(run, base, key);
+      });
 }
 
 inline constexpr named_method string_methods[] = {
@@ -694,8 +696,7 @@ inline value call_update(runtime& run, const value& self, arguments& args) {
   if (args.positional.size() > 1) throw error("update takes at most one dict");
   if (!args.positional.empty()) {
     const value& other = args.positional[0];
-    if (!other.is_dict())
-      throw error(std::string("update takes a dict, not ") + other.type_name());
+    if (!other.is_dict()) throw error(std::string("update takes a dict, not ") + other.type_name());
     const auto added = other.dict().items;
     run.work.take_value_bytes(added.size(), 2 * sizeof(value));
     for (const auto& [key, item] : added) set_item(run, items, key, item);
@@ -733,8 +734,9 @@ inline value call_dict_copy(runtime& run, const value& self, arguments& args) {
 }
 
 inline constexpr named_method dict_methods[] = {
-    {"items", call_items}, {"keys", call_keys},   {"values", call_values},
-    {"get", call_get},     {"update", call_update}, {"pop", call_dict_pop},
+    {"items", call_items},           {"keys", call_keys},
+    {"values", call_values},         {"get", call_get},
+    {"update", call_update},         {"pop", call_dict_pop},
     {"setdefault", call_setdefault}, {"copy", call_dict_copy},
 };
 
@@ -802,9 +804,8 @@ inline detail::method find_method(const value& self, std::string_view name) {
 inline value get_attribute(runtime& run, const value& base, const std::string& name) {
   if (base.is_undefined()) throw error(base.why_undefined());
   if (const detail::method found = find_method(base, name))
-    return run.function(name, [found, base](runtime& runs, arguments& args) {
-      return found(runs, base, args);
-    });
+    return run.function(
+        name, [found, base](runtime& runs, arguments& args) { return found(runs, base, args); });
   if (base.is_loop()) {
     if (auto found = detail::loop_attribute(run, base.loop(), name)) return *found;
   } else if (base.is_mapping() && !name.starts_with("__")) {

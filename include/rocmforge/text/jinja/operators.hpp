@@ -48,7 +48,9 @@ inline std::int64_t multiply_integers(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(negative ? 0 - product : product);
 }
 
-[[noreturn]] inline void fail_division() { throw error("division by zero"); }
+[[noreturn]] inline void fail_division() {
+  throw error("division by zero");
+}
 
 /// Rounded down.
 inline std::int64_t divide_integers(std::int64_t a, std::int64_t b) {
@@ -163,8 +165,7 @@ inline value apply_binary(runtime& run, const std::string& text, const value& a,
     out += b.text();
     return out;
   }
-  if (text == "+" && a.is_sequence() && b.is_sequence() &&
-      a.list().is_tuple == b.list().is_tuple) {
+  if (text == "+" && a.is_sequence() && b.is_sequence() && a.list().is_tuple == b.list().is_tuple) {
     run.work.take_value_bytes(a.list().items.size() + b.list().items.size(), sizeof(value));
     std::vector<value> items = a.list().items;
     items.insert(items.end(), b.list().items.begin(), b.list().items.end());
@@ -302,7 +303,8 @@ inline value slice_of(runtime& run, const value& base, const value& first, const
     if (stride > 0 ? from < to : from > to) {
       const auto span = static_cast<std::uint64_t>(stride > 0 ? to - from : from - to);
       run.work.take_value_bytes(span / (stride > 0 ? static_cast<std::uint64_t>(stride)
-                                                   : 0 - static_cast<std::uint64_t>(stride)) + 1,
+                                                   : 0 - static_cast<std::uint64_t>(stride)) +
+                                    1,
                                 sizeof(value));
     }
     each([&](std::size_t i) { items.push_back(base.list().items[i]); });
@@ -312,7 +314,8 @@ inline value slice_of(runtime& run, const value& base, const value& first, const
   run.work.take_value_bytes(text.size() + 64);
   run.work.take_characters(text.size());
   if (static_cast<std::size_t>(size) == text.size() && stride == 1)
-    return text.part(static_cast<std::size_t>(from), static_cast<std::size_t>(std::max(to - from, std::int64_t{0})));
+    return text.part(static_cast<std::size_t>(from),
+                     static_cast<std::size_t>(std::max(to - from, std::int64_t{0})));
   run.work.take_value_bytes(text.size(), sizeof(std::size_t));
   const std::vector<std::size_t> starts = character_starts(text.bytes());
   if (stride == 1) {

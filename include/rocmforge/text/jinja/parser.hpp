@@ -85,7 +85,7 @@ struct statement {
   enum class kind {
     text,
     output,
-    for_loop,  // expressions: over what, and perhaps a condition; bodies: its own, and else
+    for_loop,   // expressions: over what, and perhaps a condition; bodies: its own, and else
     condition,  // bodies: one for each expression, and perhaps else
     set,
     set_block,  // expressions: the filters, if any
@@ -113,7 +113,7 @@ struct statement {
 /// A template, parsed.
 struct program {
   block body;
-  std::vector<std::string> names;  // of variables
+  std::vector<std::string> names;   // of variables
   std::vector<std::size_t> hidden;  // names of the body: see hidden_names.hpp
 };
 
@@ -142,7 +142,9 @@ class parser {
   // Tokens.
 
   [[nodiscard]] const token& now() const { return tokens_[at_]; }
-  [[nodiscard]] const token& after() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
+  [[nodiscard]] const token& after() const {
+    return tokens_[std::min(at_ + 1, tokens_.size() - 1)];
+  }
   void next() {
     if (at_ + 1 < tokens_.size()) ++at_;
   }
@@ -207,8 +209,7 @@ class parser {
    public:
     explicit level(parser& owner) : owner_(owner) {
       if (++owner_.depth_ > max_depth)
-        fail(owner_.now().line,
-             "nested deeper than " + std::to_string(max_depth) + " levels");
+        fail(owner_.now().line, "nested deeper than " + std::to_string(max_depth) + " levels");
     }
     ~level() { --owner_.depth_; }
     level(const level&) = delete;
@@ -592,10 +593,9 @@ class parser {
     const token::kind is = now().is;
     if (is_symbol("(")) {
       parse_arguments(*made);
-    } else if ((is == token::kind::name && !is_word("else") && !is_word("or") &&
-                !is_word("and")) ||
-               is == token::kind::string || is == token::kind::integer ||
-               is == token::kind::real || is_symbol("[") || is_symbol("{")) {
+    } else if ((is == token::kind::name && !is_word("else") && !is_word("or") && !is_word("and")) ||
+               is == token::kind::string || is == token::kind::integer || is == token::kind::real ||
+               is_symbol("[") || is_symbol("{")) {
       if (is_word("is")) fail_at("expected one test; several are joined by 'and'");
       call_argument argument;
       argument.given = parse_postfix(parse_primary());

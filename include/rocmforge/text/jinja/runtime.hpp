@@ -79,8 +79,7 @@ class runtime {
     mappings_.push_back(made);
     return value(made);
   }
-  [[nodiscard]] value function(std::string name,
-                               std::function<value(runtime&, arguments&)> call) {
+  [[nodiscard]] value function(std::string name, std::function<value(runtime&, arguments&)> call) {
     work.take_value_bytes(128);
     return value(callable{std::move(name), std::move(call)});
   }

@@ -65,16 +65,14 @@ inline constexpr named_test tests[] = {
        return v.is_callable() || v.is_undefined() || v.is_loop();
      }},
     {"escaped", 0, [](runtime&, arguments&) { return false; }},
-    {"odd", 0,
-     [](runtime& run, arguments& a) { return is_remainder(run, a.positional[0], 2, 1); }},
+    {"odd", 0, [](runtime& run, arguments& a) { return is_remainder(run, a.positional[0], 2, 1); }},
     {"even", 0,
      [](runtime& run, arguments& a) { return is_remainder(run, a.positional[0], 2, 0); }},
     {"divisibleby", 1,
      [](runtime& run, arguments& a) {
        return is_remainder(run, a.positional[0], a.positional[1], 0);
      }},
-    {"sameas", 1,
-     [](runtime&, arguments& a) { return a.positional[0].same_as(a.positional[1]); }},
+    {"sameas", 1, [](runtime&, arguments& a) { return a.positional[0].same_as(a.positional[1]); }},
     {"in", 1,
      [](runtime& run, arguments& a) { return contains(run, a.positional[1], a.positional[0]); }},
     {"lower", 0, [](runtime& run, arguments& a) { return is_case(run, a, false); }},

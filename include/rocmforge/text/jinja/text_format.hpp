@@ -374,10 +374,12 @@ inline marked_text format_percent(runtime& run, const marked_text& text, const v
           digits.width = *format.precision;
           const bool negative = number < 0;
           if (negative) number = -(number + 1);
-          std::string body = detail::integer_digits(
-              negative ? static_cast<std::uint64_t>(number) + 1
-                       : static_cast<std::uint64_t>(number),
-              type == 'x' || type == 'X' ? 16 : type == 'o' ? 8 : 10);
+          std::string body =
+              detail::integer_digits(negative ? static_cast<std::uint64_t>(number) + 1
+                                              : static_cast<std::uint64_t>(number),
+                                     type == 'x' || type == 'X' ? 16
+                                     : type == 'o'              ? 8
+                                                                : 10);
           if (body.size() < digits.width) body.insert(0, digits.width - body.size(), '0');
           if (type == 'X') body = in_case(marked_text(body), letter_case::upper).bytes();
           std::string sign = detail::sign_of(negative, format.sign);
@@ -430,8 +432,7 @@ inline value find_field(runtime& run, std::string_view name, arguments& given, s
   const std::optional<std::size_t> number = read_size(first, at);
   if (first.empty() || (number && at == first.size())) {
     const std::size_t i = first.empty() ? next++ : *number;
-    if (i >= given.positional.size())
-      throw error("format: no argument " + std::to_string(i));
+    if (i >= given.positional.size()) throw error("format: no argument " + std::to_string(i));
     result = given.positional[i];
   } else {
     const auto found = std::find_if(given.named.begin(), given.named.end(),
@@ -453,9 +454,8 @@ inline value find_field(runtime& run, std::string_view name, arguments& given, s
       std::size_t read = 0;
       const auto index = read_size(key, read);
       result = look_up(result,
-                       index && read == key.size()
-                           ? value(static_cast<std::int64_t>(*index))
-                           : value(std::string(key)),
+                       index && read == key.size() ? value(static_cast<std::int64_t>(*index))
+                                                   : value(std::string(key)),
                        false);
       end = stop + 1;
     }
@@ -501,8 +501,7 @@ inline marked_text format_braces(runtime& run, const marked_text& text, argument
     std::size_t format_start = name_end;
     if (name_end < field.size() && field[name_end] == '!') {
       const char how = name_end + 1 < field.size() ? field[name_end + 1] : '\0';
-      if (how != 'r' && how != 's' && how != 'a')
-        throw error("format: expected !r or !s");
+      if (how != 'r' && how != 's' && how != 'a') throw error("format: expected !r or !s");
       v = value(how == 's' ? string_of(run, v).text() : repr(v, run.work));
       format_start = name_end + 2;
       if (format_start < field.size() && field[format_start] != ':')
@@ -517,8 +516,8 @@ inline marked_text format_braces(runtime& run, const marked_text& text, argument
         if (open == rest.size()) break;
         const std::size_t close = rest.find('}', open);
         if (close == rest.npos) throw error("format: a '{' has no '}'");
-        const value inner = detail::find_field(run, rest.substr(open + 1, close - open - 1), given,
-                                               next, look_up);
+        const value inner =
+            detail::find_field(run, rest.substr(open + 1, close - open - 1), given, next, look_up);
         format += string_of(run, inner).bytes();
         i = close + 1;
       }

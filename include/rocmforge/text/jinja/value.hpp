@@ -93,14 +93,14 @@ class value {
   [[nodiscard]] bool is_string() const { return is<std::shared_ptr<const marked_text>>(); }
   [[nodiscard]] bool is_sequence() const { return is<std::shared_ptr<sequence>>(); }
   [[nodiscard]] bool is_mapping() const { return is<std::shared_ptr<mapping>>(); }
-  [[nodiscard]] bool is_dict() const {
-    return is_mapping() && dict().is == mapping::kind::dict;
-  }
+  [[nodiscard]] bool is_dict() const { return is_mapping() && dict().is == mapping::kind::dict; }
   [[nodiscard]] bool is_callable() const { return is<std::shared_ptr<const callable>>(); }
   [[nodiscard]] bool is_loop() const { return is<std::shared_ptr<loop_state>>(); }
 
   [[nodiscard]] const std::string& why_undefined() const { return get<undefined>().why; }
-  [[nodiscard]] const marked_text& text() const { return *get<std::shared_ptr<const marked_text>>(); }
+  [[nodiscard]] const marked_text& text() const {
+    return *get<std::shared_ptr<const marked_text>>();
+  }
   [[nodiscard]] const std::string& bytes() const { return text().bytes(); }
   [[nodiscard]] sequence& list() const { return *get<std::shared_ptr<sequence>>(); }
   [[nodiscard]] mapping& dict() const { return *get<std::shared_ptr<mapping>>(); }
@@ -162,8 +162,8 @@ class value {
   }
 
   std::variant<undefined, none, bool, std::int64_t, double, std::shared_ptr<const marked_text>,
-               std::shared_ptr<sequence>, std::shared_ptr<mapping>,
-               std::shared_ptr<const callable>, std::shared_ptr<loop_state>>
+               std::shared_ptr<sequence>, std::shared_ptr<mapping>, std::shared_ptr<const callable>,
+               std::shared_ptr<loop_state>>
       data_;
 };
 
@@ -172,7 +172,7 @@ struct loop_state {
   std::size_t index = 0;
   int depth = 1;
   std::vector<value> last_changed;
-  bool has_changed = false;                             // `changed` was called before
+  bool has_changed = false;                              // `changed` was called before
   std::function<value(runtime&, const value&)> recurse;  // of a recursive loop
 };
 
@@ -196,8 +196,7 @@ class budget {
   }
   /// Bytes of values, before they are made.
   void take_value_bytes(std::size_t count) {
-    if (count > left_.value_bytes)
-      throw error("the template makes larger values than are allowed");
+    if (count > left_.value_bytes) throw error("the template makes larger values than are allowed");
     left_.value_bytes -= count;
     take_steps(count / 256);
   }
@@ -210,14 +209,12 @@ class budget {
   /// A text of `size` bytes is looked at, or made, character by character.
   void take_characters(std::size_t size) { take_steps(size / 16 + 1); }
   void take_output_bytes(std::size_t count) {
-    if (count > left_.output_bytes)
-      throw error("the template writes more text than is allowed");
+    if (count > left_.output_bytes) throw error("the template writes more text than is allowed");
     left_.output_bytes -= count;
   }
   void require_value_depth(int depth) const {
     if (depth > left_.value_depth)
-      throw error("a value is nested deeper than " + std::to_string(left_.value_depth) +
-                  " levels");
+      throw error("a value is nested deeper than " + std::to_string(left_.value_depth) + " levels");
   }
   void require_evaluation_depth(int depth) const {
     if (depth > left_.evaluation_depth)
@@ -306,8 +303,8 @@ inline bool less(const value& a, const value& b, budget& work, const char* opera
       if (!equal(x[i], y[i], work, depth + 1)) return less(x[i], y[i], work, operation, depth + 1);
     return x.size() < y.size();
   }
-  throw error(std::string("'") + operation + "' is not defined between " + a.type_name() +
-              " and " + b.type_name());
+  throw error(std::string("'") + operation + "' is not defined between " + a.type_name() + " and " +
+              b.type_name());
 }
 
 /// A stable sort that bears an order which is none (that of numbers with NaN).
@@ -384,7 +381,8 @@ inline std::string hex(char32_t c, int digits) {
 
 inline void append_quoted(marked_text& out, const marked_text& text) {
   const std::string& bytes = text.bytes();
-  const bool has_single = bytes.find('\'') != bytes.npos, has_double = bytes.find('"') != bytes.npos;
+  const bool has_single = bytes.find('\'') != bytes.npos,
+             has_double = bytes.find('"') != bytes.npos;
   const char quote = has_single && !has_double ? '"' : '\'';
   out += std::string(1, quote);
   for (std::size_t at = 0; at < bytes.size();) {
@@ -571,7 +569,8 @@ inline void append_json(marked_text& out, const value& v, const json_format& for
     work.take_value_bytes(v.dict().items.size(), sizeof(void*));
     for (const auto& item : v.dict().items) items.push_back(&item);
     if (format.sort_keys)
-      sort_stably(items, [&](const auto* x, const auto* y) { return less(x->first, y->first, work); });
+      sort_stably(items,
+                  [&](const auto* x, const auto* y) { return less(x->first, y->first, work); });
     out += "{";
     bool first = true;
     for (const auto* pair : items) {
