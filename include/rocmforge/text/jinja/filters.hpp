@@ -142,6 +142,7 @@ inline value filter_int(runtime& run, arguments& args) {
   if (v.is_whole()) return v.integer();
   std::optional<std::int64_t> result;
   if (v.is_real()) {
+    if (std::isinf(v.real())) throw error("int: the number is infinite");
     result = truncated(v.real());
   } else if (v.is_string()) {
     const std::int64_t base = given.integer(2, 10);
@@ -242,7 +243,7 @@ inline value filter_title(runtime& run, arguments& args) {
 inline value filter_trim(runtime& run, arguments& args) {
   const parameters given("trim", args, {"value", "chars"});
   const value text = string_of(run, given.at(0));
-  return strip(run, text.text(), side::both, optional_text(given, 1));
+  return strip(run, text.text(), side::both, optional_text(run, given, 1));
 }
 
 inline value filter_replace(runtime& run, arguments& args) {
@@ -512,6 +513,7 @@ inline value filter_tojson(runtime& run, arguments& args) {
   format.ascii = given.truth(1);
   if (given.has_value(2)) {
     if (given.at(2).is_string()) {
+      run.work.take_value_bytes(given.at(2).bytes().size());
       format.indent = given.at(2).bytes();
     } else {
       const std::int64_t spaces = given.integer(2);

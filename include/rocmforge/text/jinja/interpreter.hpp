@@ -335,7 +335,8 @@ class interpreter {
         names->set(takes.names[i], evaluate(*takes.defaults[i - first_default]));
       } else {
         names->set(takes.names[i],
-                   undefined{"parameter '" + tree_.names[takes.names[i]] + "' was not given"});
+                   undefined{"parameter '" + printable(tree_.names[takes.names[i]], 40) +
+                             "' was not given"});
       }
     }
     capture written(*this);

@@ -190,21 +190,24 @@ struct named_method {
   method call;
 };
 
-inline std::optional<std::string> optional_text(const parameters& given, std::size_t i) {
+inline std::optional<std::string> optional_text(runtime& run, const parameters& given,
+                                                std::size_t i) {
   if (!given.has_value(i)) return std::nullopt;
+  run.work.take_value_bytes(given.text(i).size());
   return given.text(i).bytes();
 }
 
 template <side Where>
 value call_strip(runtime& run, const value& self, arguments& args) {
   const parameters given("strip", args, {"chars"});
-  return strip(run, self.text(), Where, optional_text(given, 0));
+  return strip(run, self.text(), Where, optional_text(run, given, 0));
 }
 
 template <side Where>
 value call_split(runtime& run, const value& self, arguments& args) {
   const parameters given("split", args, {"sep", "maxsplit"});
-  return run.list(split(run, self.text(), optional_text(given, 0), given.integer(1, -1), Where));
+  return run.list(
+      split(run, self.text(), optional_text(run, given, 0), given.integer(1, -1), Where));
 }
 
 inline value call_splitlines(runtime& run, const value& self, arguments& args) {

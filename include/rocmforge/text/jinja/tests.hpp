@@ -106,6 +106,7 @@ inline bool has_test(std::string_view name) {
 
 inline bool apply_test(runtime& run, const std::string& name, arguments& given) {
   const runtime::level inside(run);
+  if (!has_test(name)) throw error("there is no test '" + printable(name, 40) + "'");
   if (!given.named.empty()) throw error("test '" + name + "' takes no argument by name");
   const auto require = [&](std::size_t count) {
     if (given.positional.size() != count + 1)
@@ -122,7 +123,7 @@ inline bool apply_test(runtime& run, const std::string& name, arguments& given) 
     require(1);
     return compare(run, std::string(known[1]), given.positional[0], given.positional[1]);
   }
-  throw error("there is no test '" + printable(name, 40) + "'");
+  return false;
 }
 
 }  // namespace rocmforge::jinja

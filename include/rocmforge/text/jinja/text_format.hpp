@@ -210,7 +210,7 @@ inline marked_text format_integer(runtime& run, std::int64_t number, const field
         if (c >= 'a') c = static_cast<char>(c - 32);
     if (format.alternate) sign += std::string("0") + type;
   } else {
-    throw error(std::string("unknown format '") + type + "' for an int");
+    throw error("unknown format '" + printable(std::string(1, type)) + "' for an int");
   }
   if (format.precision) throw error("a precision is not allowed for an int");
   if (format.grouping != '\0')
@@ -221,7 +221,7 @@ inline marked_text format_integer(runtime& run, std::int64_t number, const field
 inline marked_text format_real(runtime& run, double number, const field_format& format) {
   constexpr std::string_view types = "eEfFgGn%";
   if (format.type != '\0' && types.find(format.type) == types.npos)
-    throw error(std::string("unknown format '") + format.type + "' for a float");
+    throw error("unknown format '" + printable(std::string(1, format.type)) + "' for a float");
   const char type = format.type == 'n' ? 'g' : format.type;
   const bool negative = std::signbit(number) && !std::isnan(number);
   std::string digits =
@@ -251,7 +251,7 @@ inline marked_text format_value(runtime& run, const value& v, std::string_view t
   if (!v.is_string())
     throw error(std::string("a value of type ") + v.type_name() + " takes no format");
   if (format.type != '\0' && format.type != 's')
-    throw error(std::string("unknown format '") + format.type + "' for a str");
+    throw error("unknown format '" + printable(std::string(1, format.type)) + "' for a str");
   if (format.align == '=' && format.fill != "0") throw error("'=' does not align a str");
   run.work.take_characters(v.text().size());
   const marked_text body =

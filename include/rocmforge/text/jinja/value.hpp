@@ -207,7 +207,7 @@ class budget {
     take_value_bytes(count * size);
   }
   /// A text of `size` bytes is looked at, or made, character by character.
-  void take_characters(std::size_t size) { take_steps(size / 16 + 1); }
+  void take_characters(std::size_t size) { take_steps(size / 4 + 1); }
   void take_output_bytes(std::size_t count) {
     if (count > left_.output_bytes) throw error("the template writes more text than is allowed");
     left_.output_bytes -= count;
