@@ -102,7 +102,7 @@ struct sum_of_waves {
   tensor_view<float, 1> y;
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
-    const float sum = reduce_lanes<WaveSize>(1.0f, add_op{}, block);
+    const float sum = reduce_lanes<WaveSize>(1.0f, device::add_op{}, block);
     if (block.lane() == 0) shared.of_wave[block.wave()] = sum;
     if (Barrier) block.barrier();
     float total = 0;

@@ -7,6 +7,8 @@
 namespace rocmforge::testing {
 namespace {
 
+using namespace device;
+
 ROCMFORGE_KERNEL_TEST_SUITE(packets_in_memory);
 
 /// Packet sizes that kernels use: 4 and 8 on a GPU, up to a full register on the host.

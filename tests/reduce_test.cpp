@@ -9,6 +9,8 @@
 namespace rocmforge::testing {
 namespace {
 
+using namespace device;
+
 ROCMFORGE_KERNEL_TEST_SUITE(reduce);
 
 /// Sum and maximum of every row of x, one value a lane, each lane's result kept. The storage is the

@@ -8,6 +8,8 @@
 namespace rocmforge::testing {
 namespace {
 
+using namespace device;
+
 ROCMFORGE_KERNEL_TEST_SUITE(packets_of_rows);
 
 /// Counts how often each element is visited, and adds up what a mask leaves.

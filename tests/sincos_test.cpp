@@ -7,6 +7,8 @@
 namespace rocmforge::testing {
 namespace {
 
+using namespace device;
+
 ROCMFORGE_KERNEL_TEST_SUITE(sincos_of);
 
 struct sincos_each {

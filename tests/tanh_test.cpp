@@ -7,6 +7,8 @@
 namespace rocmforge::testing {
 namespace {
 
+using namespace device;
+
 ROCMFORGE_KERNEL_TEST_SUITE(tanh_of_packets);
 
 struct tanh_each {

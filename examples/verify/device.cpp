@@ -24,8 +24,8 @@ struct copy_rows {
                                    shared_storage&) const {
     const float* from = slice(x, block.index.x).data;
     float* to = slice(y, block.index.x).data;
-    for_each_packet<packet_size<float, WaveSize>>(block, x.extent[1],
-                                                  [&](auto at) { store(to, at, load(from, at)); });
+    device::for_each_packet<packet_size<float, WaveSize>>(
+        block, x.extent[1], [&](auto at) { store(to, at, load(from, at)); });
   }
 };
 

@@ -36,6 +36,7 @@ inline status clamped_swiglu(const clamped_swiglu_options& options) {
 }  // namespace checks
 
 namespace kernels {
+using namespace device;
 
 /// y = op(a, b), or with `NumInputs` of 1 y = op(a), elementwise, in float whatever T is. A block
 /// takes a part of a row (or, on the host, several short rows), so that one long row has many

@@ -64,12 +64,13 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
             using kernel = kernels::attention_decode<Problem, padded, block_lanes, wave>;
             return launch(
                 op, kernel{problem, scoring},
-                {divide_up(group * max_q_len, attention_decode_rows), num_kv_heads, batch}, stream);
+                {device::divide_up(group * max_q_len, attention_decode_rows), num_kv_heads, batch},
+                stream);
           }
           constexpr attention_config config = attention_config_for(padded, block_lanes, wave);
           using kernel = kernels::attention<Problem, config, block_lanes, wave>;
           return launch(op, kernel{problem, scoring},
-                        {divide_up(max_q_len, config.block_q), num_heads, batch}, stream);
+                        {device::divide_up(max_q_len, config.block_q), num_heads, batch}, stream);
         });
       });
 }

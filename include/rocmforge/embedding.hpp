@@ -14,6 +14,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+using namespace device;
 
 /// One block per token (on the host, one for several tokens); each lane decodes one weight_pair.
 template <class Type, class T, int BlockSize, int WaveSize>
@@ -102,9 +103,9 @@ template <class Type, class T, int BlockSize = default_block_size, class Table =
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::embedding<Type, T, block_threads<BlockSize, wave>, wave>;
-    const int rows = rows_per_block<wave>(y.extent[1]);
+    const int rows = device::rows_per_block<wave>(y.extent[1]);
     return launch(op, kernel{y, elements_as<const Type>(table), tokens, rows},
-                  {divide_up(y.extent[0], rows)}, stream);
+                  {device::divide_up(y.extent[0], rows)}, stream);
   });
 }
 

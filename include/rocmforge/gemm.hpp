@@ -28,6 +28,7 @@ status operand(const char* op, const char* argument, tensor_view<const T, 3> x) 
 }  // namespace checks::gemm
 
 namespace kernels {
+using namespace device;
 
 /// Starts `Kernel`, kernels::gemm or kernels::gemm_mma of any tile, on the blocks that C takes.
 template <class Kernel, class T, class TC, class Epilogue>
@@ -48,6 +49,7 @@ status launch_gemm(const char* op, const tensor_view<TC, 3>& c, const tensor_vie
 }  // namespace kernels
 
 namespace gemm_detail {
+using namespace device;
 
 /// Starts kernels::gemm_mma with the instruction of the list that waves of this size have on a
 /// device of this architecture; false if there is none.

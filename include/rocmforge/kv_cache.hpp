@@ -51,6 +51,7 @@ status append(const char* op, tensor_view<TCache, 4> k_pages, tensor_view<VCache
 }  // namespace checks::kv_cache
 
 namespace kernels {
+using namespace device;
 
 /// Writes the heads of a token, [num_kv_heads, head_dim], to row `row` of a page, [num_kv_heads,
 /// page_size, head_dim]. Each lane of a quantized page encodes one block at a time.
@@ -228,11 +229,11 @@ template <class TCache, class T, int BlockSize = default_block_size, class VCach
   if (!s || k_pages.extent[2] == 0) return s;
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::kv_append<TCache, element, block_threads<BlockSize, wave>, wave>;
-    const int tokens = rows_per_block<wave>(k.size() / (k.extent[0] > 0 ? k.extent[0] : 1));
+    const int tokens = device::rows_per_block<wave>(k.size() / (k.extent[0] > 0 ? k.extent[0] : 1));
     return launch(
         op,
         kernel{k_pages, elements_as<TCache>(v_pages), k, elements_as<const T>(v), slots, tokens},
-        {divide_up(k.extent[0], tokens)}, stream);
+        {device::divide_up(k.extent[0], tokens)}, stream);
   });
 }
 
@@ -297,12 +298,12 @@ template <class TCache, class T, int BlockSize = default_block_size, class VCach
     return rope<T, BlockSize>(q_out, elements_as<const T>(q), positions, options, stream);
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::rope_kv_append<TCache, T, block_threads<BlockSize, wave>, wave>;
-    const int tokens = rows_per_block<wave>((q.size() + k.size() + v.size()) / num_tokens);
+    const int tokens = device::rows_per_block<wave>((q.size() + k.size() + v.size()) / num_tokens);
     return launch(op,
                   kernel{q_out, k_pages, elements_as<TCache>(v_pages), elements_as<const T>(q),
                          elements_as<const T>(k), elements_as<const T>(v), slots,
                          rope_angles_of(positions, options, head_dim), tokens},
-                  {divide_up(num_tokens, tokens)}, stream);
+                  {device::divide_up(num_tokens, tokens)}, stream);
   });
 }
 

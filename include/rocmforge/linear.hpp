@@ -55,17 +55,19 @@ template <class T, class Type, int BlockSize = default_block_size, class X = con
     if (num_tokens == 1) {
       using kernel = kernels::matvec<T, weight_type, 1, block_lanes, wave, TX>;
       return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
-                    {divide_up(out_dim, kernel::rows_per_block)}, stream);
+                    {device::divide_up(out_dim, kernel::rows_per_block)}, stream);
     }
     if (num_tokens <= max_matvec_tokens(wave)) {
       using kernel = kernels::matvec<T, weight_type, 4, block_lanes, wave, TX>;
-      return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
-                    {divide_up(out_dim, kernel::rows_per_block), divide_up(num_tokens, 4)}, stream);
+      return launch(
+          op, kernel{y, elements_as<const TX>(x), weight, bias},
+          {device::divide_up(out_dim, kernel::rows_per_block), device::divide_up(num_tokens, 4)},
+          stream);
     }
     using kernel = kernels::linear<T, weight_type, block_lanes, wave, TX>;
     return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
-                  {divide_up(out_dim, kernel::tile.block_rows),
-                   divide_up(num_tokens, kernel::tile.block_tokens)},
+                  {device::divide_up(out_dim, kernel::tile.block_rows),
+                   device::divide_up(num_tokens, kernel::tile.block_tokens)},
                   stream);
   });
 }

@@ -22,6 +22,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// Operations of kernels::map_scores on a packet of scores of neighboring keys. The packet is at
 /// position `at` counted from element `first` of the row.
 namespace score_ops {
+using namespace device;
 
 struct scale {
   static constexpr bool reads_scores = true;
@@ -68,6 +69,7 @@ struct hide {
 }  // namespace score_ops
 
 namespace kernels {
+using namespace device;
 
 /// y = Op(x) elementwise, each element knowing its place. A block takes a part of a row (or, on the
 /// host, several short rows).

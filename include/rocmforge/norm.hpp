@@ -82,6 +82,7 @@ status bias(const char* op, tensor_view<T, 1> bias, int hidden_dim) {
 }  // namespace checks::norm
 
 namespace kernels {
+using namespace device;
 
 /// Row `row` of x, or of x + residual, which the first read leaves in `sum`.
 template <class T, bool AddResidual>

@@ -40,6 +40,7 @@ void for_each_encoded_format(F&& f) {
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+using namespace device;
 
 /// Each lane decodes weight_pairs of a part of a row (on the host, of several short rows).
 template <class Type, class T, int BlockSize, int WaveSize>
@@ -193,9 +194,11 @@ template <class Type, class T, int BlockSize = default_block_size, class X = con
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::dequantize<Type, T, block_threads<BlockSize, wave>, wave>;
-    const int rows = rows_per_block<wave>(y.extent[1]);
-    return launch(op, kernel{y, elements_as<const Type>(x), rows},
-                  {divide_up(y.extent[0], rows), divide_up(y.extent[1], kernel::columns)}, stream);
+    const int rows = device::rows_per_block<wave>(y.extent[1]);
+    return launch(
+        op, kernel{y, elements_as<const Type>(x), rows},
+        {device::divide_up(y.extent[0], rows), device::divide_up(y.extent[1], kernel::columns)},
+        stream);
   });
 }
 
@@ -228,7 +231,7 @@ template <class Type, class T, int BlockSize = default_block_size, class Y = Typ
     using kernel =
         kernels::quantize<Type, std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     constexpr std::int64_t together = kernel::num_slots * kernel::num_turns;
-    const std::int64_t launches = divide_up(y.size(), together);
+    const std::int64_t launches = device::divide_up(y.size(), together);
     if (launches > 2147483647) {
       return {status_code::invalid_shape,
               op,

@@ -20,6 +20,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+using namespace device;
 
 /// Calls `f(std::bool_constant<interleaved>{})`.
 template <class F>
@@ -198,11 +199,11 @@ template <class T, int BlockSize = default_block_size, class X = const T>
   if (y.size() == 0) return {};
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::rope<T, block_threads<BlockSize, wave>, wave>;
-    const int tokens = rows_per_block<wave>(y.size() / y.extent[0]);
+    const int tokens = device::rows_per_block<wave>(y.size() / y.extent[0]);
     return launch(
         op,
         kernel{y, elements_as<const T>(x), rope_angles_of(positions, options, y.extent[2]), tokens},
-        {divide_up(y.extent[0], tokens)}, stream);
+        {device::divide_up(y.extent[0], tokens)}, stream);
   });
 }
 
@@ -256,7 +257,7 @@ template <class T, int BlockSize = default_block_size, class KOut = T, class Q =
   if (q.size() + k.size() == 0) return {};
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::qk_norm_rope<T, block_threads<BlockSize, wave>, wave>;
-    const int tokens = rows_per_block<wave>((q.size() + k.size()) / num_tokens);
+    const int tokens = device::rows_per_block<wave>((q.size() + k.size()) / num_tokens);
     return launch(
         op,
         kernel{{q_out, elements_as<const T>(q), elements_as<const T>(q_weight)},
@@ -265,7 +266,7 @@ template <class T, int BlockSize = default_block_size, class KOut = T, class Q =
                norm.weight_offset,
                rope_angles_of(positions, options, head_dim),
                tokens},
-        {divide_up(num_tokens, tokens)}, stream);
+        {device::divide_up(num_tokens, tokens)}, stream);
   });
 }
 

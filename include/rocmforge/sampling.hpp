@@ -137,7 +137,8 @@ template <class T, int BlockSize = 1024>
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::top_k<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
     return launch(op, kernel{values, tokens, logits},
-                  {logits.extent[0], divide_up(tokens.extent[1], kernel::block_ranks)}, stream);
+                  {logits.extent[0], device::divide_up(tokens.extent[1], kernel::block_ranks)},
+                  stream);
   });
 }
 

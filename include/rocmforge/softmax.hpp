@@ -46,6 +46,7 @@ struct softmax_rows {
 };
 
 namespace kernels {
+using namespace device;
 
 /// One block per row (on the host, one for several short rows). Lanes hold one chunk of the row at
 /// a time, in registers or the host's first-level cache, as powers relative to the largest logit so
@@ -181,9 +182,9 @@ template <class T, int BlockSize = default_block_size, class X = const T>
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::softmax<softmax_rows<T>, block_threads<BlockSize, wave>, wave>;
-    const int rows = rows_per_block<wave>(x.extent[1]);
-    return launch(op, kernel{{y, elements_as<const T>(x), scale * log2_e}, rows},
-                  {divide_up(x.extent[0], rows)}, stream);
+    const int rows = device::rows_per_block<wave>(x.extent[1]);
+    return launch(op, kernel{{y, elements_as<const T>(x), scale * device::log2_e}, rows},
+                  {device::divide_up(x.extent[0], rows)}, stream);
   });
 }
 

@@ -9,6 +9,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace activations {
+using namespace device;
 
 /// x times the logistic function of `slope` * x, which is x / (1 + e^(-slope x)): neither end
 /// overflows to more than the infinity that a division turns into 0.

@@ -17,6 +17,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 inline constexpr int attention_decode_rows = 4;
 
 namespace kernels {
+using namespace device;
 
 /// A key is split across `lanes_per_key` lanes (a team). Each team processes `keys_at_once` keys
 /// per step with its own running max, sum and output; the partial results are merged through LDS at

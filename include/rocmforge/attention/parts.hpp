@@ -17,6 +17,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// matrix B of `depth` x `columns`. Rows of A are contiguous; the contiguous lines of B are its
 /// columns if `b_lines_are_columns`, otherwise its rows.
 namespace attention_operands {
+using namespace device;
 
 template <class T, class TCache>
 struct scores {
@@ -39,6 +40,7 @@ struct weighted_sum {
 }  // namespace attention_operands
 
 namespace kernels {
+using namespace device;
 
 /// A block computes a tile of 64 x 64 as outer products over panels of A and B in shared memory.
 /// Lanes form a grid as in kernels::attention: 16 along columns, the others along rows.
@@ -226,7 +228,7 @@ struct attention_softmax_rows {
       packet<float, N> exponent = scoring.exponent(loaded * scoring.query_scale);
       if (mask != nullptr) {
         // -infinity hides any score: NaN + -infinity would be NaN.
-        const packet<float, N> added = attention_rows::load<N>(mask, first, size) * log2_e;
+        const packet<float, N> added = attention_rows::load<N>(mask, first, size) * device::log2_e;
         exponent = select_less(added, packet<float, N>(lowest), packet<float, N>(minus_infinity),
                                exponent + added);
       }
@@ -261,8 +263,8 @@ status run_product(const char* op, const Operands& operands, stream_ref stream) 
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) -> status {
     using kernel = kernels::attention_product<Operands, block_threads<BlockSize, wave>, wave>;
     const auto& out = operands.out;
-    const int row_tiles = divide_up(out.extent[2], kernel::tile),
-              column_tiles = divide_up(out.extent[3], kernel::tile);
+    const int row_tiles = device::divide_up(out.extent[2], kernel::tile),
+              column_tiles = device::divide_up(out.extent[3], kernel::tile);
     if (status s = checks::countable(op, "", "{0} x {1} tiles of the output are more than 2^30",
                                      row_tiles, column_tiles);
         !s) {
@@ -344,10 +346,10 @@ template <class T, int BlockSize = default_block_size, class Scores = const T>
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel =
         kernels::softmax<attention_softmax_rows<T>, block_threads<BlockSize, wave>, wave>;
-    const int rows = rows_per_block<wave>(scores.extent[3]);
+    const int rows = device::rows_per_block<wave>(scores.extent[3]);
     return launch(
         op, kernel{{weights, elements_as<const T>(scores), scoring_of(options, 1), mask}, rows},
-        {divide_up(num_rows, rows)}, stream);
+        {device::divide_up(num_rows, rows)}, stream);
   });
 }
 

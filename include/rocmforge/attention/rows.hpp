@@ -7,6 +7,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace attention_rows {
+using namespace device;
 
 inline constexpr float minus_infinity = -__builtin_huge_valf();
 

@@ -26,7 +26,7 @@ struct attention_scoring {
   }
   /// Initial maximum of the online softmax of a head: its sink, or -infinity.
   ROCMFORGE_DEVICE float first_maximum(int head) const {
-    return sink.data != nullptr ? sink(head) * log2_e : -__builtin_huge_valf();
+    return sink.data != nullptr ? sink(head) * device::log2_e : -__builtin_huge_valf();
   }
   ROCMFORGE_DEVICE float first_sum() const { return sink.data != nullptr ? 1.0f : 0.0f; }
 };
@@ -36,8 +36,8 @@ inline attention_scoring scoring_of(const attention_options& options, int head_d
   const float scale = options.softmax_scale != 0 ? options.softmax_scale
                                                  : 1.0f / std::sqrt(static_cast<float>(head_dim));
   const float cap = options.logits_soft_cap;
-  return {cap != 0 ? scale / cap : scale * log2_e,
-          cap * log2_e,
+  return {cap != 0 ? scale / cap : scale * device::log2_e,
+          cap * device::log2_e,
           {options.causal, options.sliding_window},
           options.sink};
 }

@@ -37,6 +37,7 @@ constexpr attention_config attention_config_for(int head_dim, int block_size, in
 }
 
 namespace kernels {
+using namespace device;
 
 /// Lanes form a grid: `lanes_kv` along keys (and, for the output, along head_dim), the rest along
 /// queries. A lane computes `lane_q` rows of scores at a time, packets of neighboring keys each,
@@ -266,10 +267,10 @@ struct attention {
       }
       scores largest = score[r][0];
       ROCMFORGE_UNROLL
-      for (int c = 1; c < score_packets; ++c) largest = rocmforge::maximum(largest, score[r][c]);
+      for (int c = 1; c < score_packets; ++c) largest = device::maximum(largest, score[r][c]);
       const float tile_maximum =
           reduce_lanes<lanes_kv>(horizontal_maximum(largest), max_op{}, block);
-      const float new_maximum = rocmforge::maximum(maximum[r], tile_maximum);
+      const float new_maximum = device::maximum(maximum[r], tile_maximum);
       const float reference = attention_rows::finite_maximum(new_maximum);
       const float keep = exp2_of(maximum[r] - reference);
       scores total(0.0f);

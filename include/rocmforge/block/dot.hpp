@@ -9,6 +9,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 template <int N, int WaveSize>
 using dot_accumulator = std::conditional_t<WaveSize == 1, packet<float, N>, float>;
@@ -45,5 +46,6 @@ ROCMFORGE_DEVICE Accumulator dot_start(float value) {
   }
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

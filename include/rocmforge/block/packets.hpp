@@ -7,6 +7,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// Where a packet lies in its row, and how many of its elements are in the row. `slot` counts the
 /// packets that are in flight at once: with an accumulator a slot, sums do not wait for each other.
@@ -74,5 +75,6 @@ ROCMFORGE_DEVICE void for_each_packet(block_context<BlockSize, WaveSize> block, 
   for_each_packet<N>(block.thread, BlockSize, size, static_cast<F&&>(f));
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

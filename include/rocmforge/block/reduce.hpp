@@ -8,6 +8,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 struct add_op {
   ROCMFORGE_DEVICE float operator()(float a, float b) const { return a + b; }
@@ -80,5 +81,6 @@ struct block_reduce {
   }
 };
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -7,6 +7,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// Every pass loads the packets of the row.
 template <int N, int BlockSize, int WaveSize>
@@ -79,5 +80,6 @@ ROCMFORGE_DEVICE void for_row_passes(block_context<BlockSize, WaveSize> block, i
   f(passes);
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -10,6 +10,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// Rows that one block takes: one on a GPU. A block of the serial host is a task for a thread of
 /// the team, which costs a few microseconds to start: there it takes as many as have 8192 elements
@@ -63,5 +64,6 @@ ROCMFORGE_DEVICE void for_each_packet_of_rows(block_context<BlockSize, WaveSize>
   }
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -7,6 +7,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// An angle of quadrant * pi/2 + rest, where |rest| <= pi/4 and only the last two bits of quadrant
 /// matter.
@@ -58,5 +59,6 @@ ROCMFORGE_DEVICE sine_and_cosine<N> sincos(const packet<float, N>& rest,
           bit_cast<float>((cosine_bits & kept) | (sine_bits & exchanged)) * cosine_sign};
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -7,6 +7,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// Sorts `count` numbers in shared memory, the largest first (a bitonic sort). Every lane of the
 /// block calls it, after a barrier; another one follows the last change.
@@ -34,5 +35,6 @@ ROCMFORGE_DEVICE void sort_descending(block_context<BlockSize, WaveSize> block,
   }
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -5,6 +5,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// tanh elementwise: the continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))) up to 13 at an
 /// eighth of x, and tanh 2a = 2 tanh a / (1 + tanh^2 a) three times. Numerator and denominator are
@@ -30,5 +31,6 @@ ROCMFORGE_DEVICE packet<float, N> tanh_of(const packet<float, N>& x) {
   return numerator / denominator;
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -21,7 +21,8 @@ struct gemm_position {
   /// The elements of another tensor's row at the packet's columns; 0 beyond the end of the row.
   template <int N, class T>
   ROCMFORGE_DEVICE packet<float, N> load(const T* from) const {
-    return count >= N ? load_packet<N>(from + column) : load_packet<N>(from + column, count);
+    return count >= N ? device::load_packet<N>(from + column)
+                      : device::load_packet<N>(from + column, count);
   }
 };
 
@@ -33,6 +34,7 @@ struct gemm_position {
 /// for the device and, optionally, `status check(op, batch, m, n)` for the host, which the launcher
 /// calls first.
 namespace epilogue {
+using namespace device;
 
 struct none {
   template <int N>
@@ -148,6 +150,7 @@ status chain<Last>::check(const char* op, int batch, int m, int n) const {
 }  // namespace epilogue
 
 namespace gemm_detail {
+using namespace device;
 
 /// Applies the epilogue to a packet of sums, then rounds and stores the elements that are in the
 /// row.

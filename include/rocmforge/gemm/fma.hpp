@@ -28,6 +28,7 @@ constexpr gemm_tile gemm_tile_for(int block_size, int wave_size) {
 }
 
 namespace kernels {
+using namespace device;
 
 /// One lane holds one tile of sums: 16 lanes along n, the others along m. The host's kernel is the
 /// specialization for waves of 1.

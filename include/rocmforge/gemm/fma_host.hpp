@@ -8,6 +8,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+using namespace device;
 
 template <class T, class TC, class Epilogue, gemm_tile Tile, int BlockSize>
 struct gemm<T, TC, Epilogue, Tile, BlockSize, 1> {

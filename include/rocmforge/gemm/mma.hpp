@@ -22,6 +22,7 @@ constexpr gemm_tile gemm_mma_tile_for(int block_size, int wave_size) {
 }
 
 namespace gemm_detail {
+using namespace device;
 
 /// Positions of a lane's elements of an operand along k: `num_runs` runs of `run` neighbors, each
 /// of which starts at a multiple of `run`. `place(lane, i)` is (outer, k).
@@ -57,6 +58,7 @@ struct fragment_layout {
 }  // namespace gemm_detail
 
 namespace kernels {
+using namespace device;
 
 template <mma::instruction Instruction, class TC, class Epilogue, gemm_tile Tile, int BlockSize,
           int WaveSize>

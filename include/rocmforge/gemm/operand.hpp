@@ -22,6 +22,7 @@ ROCMFORGE_HOST_DEVICE constexpr tensor_view<T, 3> broadcast_batch(const tensor_v
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace gemm_detail {
+using namespace device;
 
 /// Whether neighbors along the axis are neighbors in memory.
 template <class T, int Rank>

@@ -7,6 +7,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace gemm_detail {
+using namespace device;
 
 /// Goes over k in steps of BlockK: stages the tiles of A and B in `shared` and calls `multiply()`,
 /// while the loads of the next tiles are in flight.

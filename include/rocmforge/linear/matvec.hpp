@@ -12,6 +12,7 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 namespace kernels {
+using namespace device;
 
 /// Each wave multiplies its rows of W by `Tokens` rows of x: lanes stride along the row, then add
 /// up their sums. Tokens and rows beyond the end repeat the last one and are not stored. The host's

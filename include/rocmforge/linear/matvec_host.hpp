@@ -7,6 +7,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+using namespace device;
 
 /// A block multiplies its rows of W by `Tokens` rows of x. Tokens and rows beyond the end repeat
 /// the last one and are not stored.

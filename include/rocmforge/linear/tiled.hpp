@@ -30,6 +30,7 @@ constexpr linear_tile linear_tile_for(int block_size, int wave_size) {
 }
 
 namespace kernels {
+using namespace device;
 
 template <class T, class Type, int BlockSize, int WaveSize, class TX = T>
 struct linear {

@@ -15,6 +15,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 ROCMFORGE_DEVICE float maximum(float a, float b) {
   return a > b ? a : b;
@@ -84,6 +85,16 @@ template <int N>
 struct packet_pair {
   packet<float, N> first, second;
 };
+
+}  // namespace device
+
+// The types are a kernel author's vocabulary; what is done with them is found through them, or in
+// namespace device.
+using device::byte_packet;
+using device::packet;
+using device::packet_pair;
+using device::packet_size;
+using device::raw_packet;
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -15,6 +15,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 template <int N>
 ROCMFORGE_DEVICE byte_packet<N> operator|(const byte_packet<N>& a, const byte_packet<N>& b) {
@@ -97,5 +98,6 @@ ROCMFORGE_DEVICE packet<float, N> to_float(const byte_packet<N>& a) {
   return to_float(to_int(a));
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

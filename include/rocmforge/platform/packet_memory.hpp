@@ -16,6 +16,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// The first `count` elements from `p` on, none if it is negative; the others are 0 and are not
 /// read. `p` is aligned for T only.
@@ -76,5 +77,6 @@ requires(N == 16) ROCMFORGE_DEVICE packet<float, N> lookup(const packet<float, N
   return result;
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -13,6 +13,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// Element j of rows[i] and element i of rows[j] change places. N is a power of two: each turn puts
 /// the row that is half of all further on between the elements of a row.
@@ -32,5 +33,6 @@ ROCMFORGE_DEVICE void transpose(packet<float, N> (&rows)[N]) {
   }
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -64,6 +64,7 @@ concept has_block_scales = requires(const Type& block) {
 };
 
 namespace quant_detail {
+using namespace device;
 template <class Type>
 struct unpacked {
   struct type {};
@@ -138,12 +139,15 @@ struct block_traits<T> {
   template <int N>
   ROCMFORGE_DEVICE static weight_pair<N> decode(const T* row, int group, int part, int count) {
     const T* p = row + group * group_elements + part * N;
-    if (count >= group_elements) return {load_packet<N>(p), load_packet<N>(p + 16)};
-    return {load_packet<N>(p, count - part * N), load_packet<N>(p + 16, count - part * N - 16)};
+    if (count >= group_elements) return {device::load_packet<N>(p), device::load_packet<N>(p + 16)};
+    return {device::load_packet<N>(p, count - part * N),
+            device::load_packet<N>(p + 16, count - part * N - 16)};
   }
 };
 
 // ---- shared by several formats ----
+
+namespace device {
 
 /// N bytes of a field of a block, which has the alignment of the block (its offset is even, or a
 /// multiple of 4, like the size of the block).
@@ -177,7 +181,7 @@ ROCMFORGE_DEVICE packet<float, N> map_bits(const byte_packet<N>& bytes, int firs
   if constexpr (has_lookup && N == 16 && Bits <= 5) {
     return map_numbers<Bits>(to_int(bytes) >> packet<int, N>(first), f);
   } else {
-    return f(to_float(rocmforge::bits<Bits>(bytes, first)));
+    return f(to_float(device::bits<Bits>(bytes, first)));
   }
 }
 
@@ -210,6 +214,8 @@ ROCMFORGE_DEVICE packet<float, N> scaled_lookup(const std::int8_t (&table)[16],
     return signed_to_float(lookup_bytes(table, bits<4>(bytes, first))) * d;
   }
 }
+
+}  // namespace device
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -15,6 +15,7 @@ template <class Type>
 struct block_encoder;
 
 namespace encoding {
+using namespace device;
 
 ROCMFORGE_DEVICE float magnitude(float x) {
   return x < 0 ? -x : x;
@@ -90,7 +91,7 @@ struct block_encoder<q4_0> {
     const float inverse = -encoding::inverse(negative);
     to.d = encoding::negative_half(negative);
     encoding::store_nibbles(to.qs, [&](int i) {
-      return encoding::clamp(static_cast<int>(fma(value(i), inverse, 8.5f)), 0, 15);
+      return encoding::clamp(static_cast<int>(device::fma(value(i), inverse, 8.5f)), 0, 15);
     });
   }
 };
@@ -104,7 +105,8 @@ struct block_encoder<q4_1> {
     to.d = half(d);
     to.m = half(range.low);
     encoding::store_nibbles(to.qs, [&](int i) {
-      return encoding::clamp(static_cast<int>(fma(value(i) - range.low, inverse, 0.5f)), 0, 15);
+      return encoding::clamp(static_cast<int>(device::fma(value(i) - range.low, inverse, 0.5f)), 0,
+                             15);
     });
   }
 };
@@ -117,8 +119,8 @@ struct block_encoder<q5_0> {
     const float inverse = -encoding::inverse(negative);
     to.d = encoding::negative_half(negative);
     encoding::store_bits(to.qh, encoding::store_nibbles(to.qs, [&](int i) {
-                           return encoding::clamp(static_cast<int>(fma(value(i), inverse, 16.5f)),
-                                                  0, 31);
+                           return encoding::clamp(
+                               static_cast<int>(device::fma(value(i), inverse, 16.5f)), 0, 31);
                          }));
   }
 };
@@ -133,7 +135,8 @@ struct block_encoder<q5_1> {
     to.m = half(range.low);
     encoding::store_bits(to.qh, encoding::store_nibbles(to.qs, [&](int i) {
                            return encoding::clamp(
-                               static_cast<int>(fma(value(i) - range.low, inverse, 0.5f)), 0, 31);
+                               static_cast<int>(device::fma(value(i) - range.low, inverse, 0.5f)),
+                               0, 31);
                          }));
   }
 };
@@ -169,6 +172,8 @@ struct block_encoder<q8_1> {
   }
 };
 
+namespace device {
+
 /// The block whose elements are about `values`: for formats of 32 elements.
 template <class Type>
 ROCMFORGE_DEVICE Type encode_block(const float (&values)[32]) {
@@ -177,6 +182,8 @@ ROCMFORGE_DEVICE Type encode_block(const float (&values)[32]) {
   block_encoder<Type>::encode(block, [&](int i) { return values[i]; });
   return block;
 }
+
+}  // namespace device
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

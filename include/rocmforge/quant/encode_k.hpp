@@ -21,6 +21,7 @@ struct block_in_progress {
 };
 
 namespace encoding {
+using namespace device;
 
 /// The whole number nearest to x, ties to even, from `low` to `high`.
 ROCMFORGE_DEVICE float nearest(float x, int low, int high) {

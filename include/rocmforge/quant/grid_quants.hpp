@@ -66,6 +66,8 @@ static_assert(sizeof(iq2_xxs) == 66 && sizeof(iq2_xs) == 74 && sizeof(iq2_s) == 
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
+namespace device {
+
 /// Weights 16 * Half + N * part and on of 32, where `eight_of(i)` are the bytes of weights 8 * i to
 /// 8 * i + 7 of the 32.
 template <int N, int Half, class F>
@@ -122,6 +124,8 @@ ROCMFORGE_DEVICE block_scales<2> four_bit_scales(const Block& block) {
   return result;
 }
 
+}  // namespace device
+
 template <>
 struct block_format<iq2_xxs> {
   static constexpr int elements = 256;
@@ -129,10 +133,10 @@ struct block_format<iq2_xxs> {
   ROCMFORGE_DEVICE static packet<float, N> values(const iq2_xxs& block, int group, int part) {
     const std::uint16_t* q = block.qs + 4 * group;
     const unsigned w = q[2] | static_cast<unsigned>(q[3]) << 16;
-    const auto grid = grid_bytes<N, Half>(
+    const auto grid = device::grid_bytes<N, Half>(
         part, [&](int i) { return grids::iq2_xxs(q[i / 2] >> i % 2 * 8 & 255); });
     const float scale = static_cast<float>(block.d) * (0.5f + static_cast<float>(w >> 28)) * 0.25f;
-    return with_signs<N, Half>(grid, part, signs_of_28(w)) * scale;
+    return with_signs<N, Half>(grid, part, device::signs_of_28(w)) * scale;
   }
 };
 
@@ -143,17 +147,18 @@ struct block_format<iq2_xs> {
   ROCMFORGE_DEVICE static packet<float, N> values(const iq2_xs& block, affine s, int group,
                                                   int part) {
     const std::uint16_t* q = block.qs + 4 * group;
-    const auto grid = grid_bytes<N, Half>(part, [&](int i) { return grids::iq2_xs(q[i] & 511); });
+    const auto grid =
+        device::grid_bytes<N, Half>(part, [&](int i) { return grids::iq2_xs(q[i] & 511); });
     const unsigned sevens = q[0] >> 9 | static_cast<unsigned>(q[1] >> 9) << 8 |
                             static_cast<unsigned>(q[2] >> 9) << 16 |
                             static_cast<unsigned>(q[3] >> 9) << 24;
-    return with_signs<N, Half>(grid, part, complete_signs(sevens)) * s.d;
+    return with_signs<N, Half>(grid, part, device::complete_signs(sevens)) * s.d;
   }
   ROCMFORGE_DEVICE static affine scale(const iq2_xs& block, int group, int half) {
-    return four_bit_scale(block, group, half);
+    return device::four_bit_scale(block, group, half);
   }
   ROCMFORGE_DEVICE static block_scales<2> scales(const iq2_xs& block) {
-    return four_bit_scales(block);
+    return device::four_bit_scales(block);
   }
 };
 
@@ -163,17 +168,18 @@ struct block_format<iq2_s> {
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const iq2_s& block, affine s, int group,
                                                   int part) {
-    const auto grid = grid_bytes<N, Half>(part, [&](int i) {
+    const auto grid = device::grid_bytes<N, Half>(part, [&](int i) {
       return grids::iq2_s(block.qs[4 * group + i] | (block.qh[group] >> 2 * i & 3) << 8);
     });
-    return with_signs<N, Half>(grid, part, load_field<4>(block, block.signs + 4 * group).words[0]) *
+    return with_signs<N, Half>(grid, part,
+                               device::load_field<4>(block, block.signs + 4 * group).words[0]) *
            s.d;
   }
   ROCMFORGE_DEVICE static affine scale(const iq2_s& block, int group, int half) {
-    return four_bit_scale(block, group, half);
+    return device::four_bit_scale(block, group, half);
   }
   ROCMFORGE_DEVICE static block_scales<2> scales(const iq2_s& block) {
-    return four_bit_scales(block);
+    return device::four_bit_scales(block);
   }
 };
 
@@ -184,12 +190,12 @@ struct block_format<iq3_xxs> {
   ROCMFORGE_DEVICE static packet<float, N> values(const iq3_xxs& block, int group, int part) {
     const unsigned w = block.signs_and_scales[2 * group] |
                        static_cast<unsigned>(block.signs_and_scales[2 * group + 1]) << 16;
-    const auto grid = grid_bytes<N, Half>(part, [&](int i) {
+    const auto grid = device::grid_bytes<N, Half>(part, [&](int i) {
       const std::uint8_t* q = block.qs + 8 * group + 2 * i;
       return grids::iq3_xxs(q[0]) | std::uint64_t{grids::iq3_xxs(q[1])} << 32;
     });
     const float scale = static_cast<float>(block.d) * (0.5f + static_cast<float>(w >> 28)) * 0.5f;
-    return with_signs<N, Half>(grid, part, signs_of_28(w)) * scale;
+    return with_signs<N, Half>(grid, part, device::signs_of_28(w)) * scale;
   }
 };
 
@@ -199,13 +205,14 @@ struct block_format<iq3_s> {
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const iq3_s& block, int group, int part) {
     const int high = block.qh[group];
-    const auto grid = grid_bytes<N, Half>(part, [&](int i) {
+    const auto grid = device::grid_bytes<N, Half>(part, [&](int i) {
       const std::uint8_t* q = block.qs + 8 * group + 2 * i;
       return grids::iq3_s(q[0] | (high >> 2 * i & 1) << 8) |
              std::uint64_t{grids::iq3_s(q[1] | (high >> (2 * i + 1) & 1) << 8)} << 32;
     });
     const int scale = block.scales[group / 2] >> 4 * (group % 2) & 15;
-    return with_signs<N, Half>(grid, part, load_field<4>(block, block.signs + 4 * group).words[0]) *
+    return with_signs<N, Half>(grid, part,
+                               device::load_field<4>(block, block.signs + 4 * group).words[0]) *
            (static_cast<float>(block.d) * static_cast<float>(1 + 2 * scale));
   }
 };
@@ -216,7 +223,7 @@ struct block_format<iq1_s> {
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const iq1_s& block, int group, int part) {
     const int w = block.qh[group];
-    const auto grid = grid_bytes<N, Half>(
+    const auto grid = device::grid_bytes<N, Half>(
         part, [&](int i) { return grids::iq1_s(block.qs[4 * group + i] | (w >> 3 * i & 7) << 8); });
     const float scale = static_cast<float>(block.d) * static_cast<float>(2 * (w >> 12 & 7) + 1);
     const float shift = (w & 0x8000) != 0 ? -0.125f : 0.125f;
@@ -231,7 +238,7 @@ struct block_format<iq1_m> {
   ROCMFORGE_DEVICE static packet<float, N> values(const iq1_m& block, affine s, int group,
                                                   int part) {
     const int high = block.qh[2 * group + Half];  // of the 16 weights
-    const auto grid = grid_bytes<N, Half>(part, [&](int i) {
+    const auto grid = device::grid_bytes<N, Half>(part, [&](int i) {
       return grids::iq1_s(block.qs[4 * group + i] | (high >> i % 2 * 4 & 7) << 8);
     });
     const unsigned downwards =

@@ -56,6 +56,8 @@ static_assert(sizeof(q2_k) == 84 && sizeof(q3_k) == 110 && sizeof(q4_k) == 144 &
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
+namespace device {
+
 /// The 6-bit scale and min of 32 weights of a q4_k or q5_k: those of the first four groups lie side
 /// by side, those of the others are put together from their lower four bits and the two that the
 /// former leave over.
@@ -86,13 +88,16 @@ ROCMFORGE_DEVICE block_scales<1> six_bit_scales(const Block& block) {
   return result;
 }
 
+}  // namespace device
+
 template <>
 struct block_format<q2_k> {
   static constexpr int elements = 256;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q2_k& block, affine s, int group,
                                                   int part) {
-    const auto bytes = load_field<N>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
+    const auto bytes =
+        device::load_field<N>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
     return scaled_bits<2>(bytes, 2 * (group % 4), packet<float, N>(s.d), packet<float, N>(s.m));
   }
   ROCMFORGE_DEVICE static affine scale(const q2_k& block, int group, int half) {
@@ -101,7 +106,7 @@ struct block_format<q2_k> {
             static_cast<float>(block.dmin) * -static_cast<float>(scales >> 4)};
   }
   ROCMFORGE_DEVICE static block_scales<2> scales(const q2_k& block) {
-    const auto packed = load_field<16>(block, block.scales);
+    const auto packed = device::load_field<16>(block, block.scales);
     block_scales<2> result;
     store_packet(result.d, to_float(bits<4>(packed, 0)) * static_cast<float>(block.d));
     store_packet(result.m, to_float(bits<4>(packed, 4)) * -static_cast<float>(block.dmin));
@@ -117,8 +122,8 @@ struct block_format<q3_k> {
                                                   int part) {
     const int first = 16 * Half + N * part;
     const auto low =
-        bits<2>(load_field<N>(block, block.qs + 32 * (group / 4) + first), 2 * (group % 4));
-    const auto high = move_bits<1>(load_field<N>(block, block.hmask + first), group, 2);
+        bits<2>(device::load_field<N>(block, block.qs + 32 * (group / 4) + first), 2 * (group % 4));
+    const auto high = move_bits<1>(device::load_field<N>(block, block.hmask + first), group, 2);
     return scaled_bits<3>(low | high, 0, 4, packet<float, N>(s.d));
   }
   ROCMFORGE_DEVICE static affine scale(const q3_k& block, int group, int half) {
@@ -128,8 +133,8 @@ struct block_format<q3_k> {
     return {static_cast<float>(block.d) * static_cast<float>(scale - 32), 0};
   }
   ROCMFORGE_DEVICE static block_scales<2> scales(const q3_k& block) {
-    const auto low = load_field<8>(block, block.scales);
-    const unsigned high = load_field<4>(block, block.scales + 8).words[0];
+    const auto low = device::load_field<8>(block, block.scales);
+    const unsigned high = device::load_field<4>(block, block.scales + 8).words[0];
     byte_packet<16> numbers{0u};
     ROCMFORGE_UNROLL
     for (int i = 0; i < 4; ++i) {
@@ -149,14 +154,15 @@ struct block_format<q4_k> {
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q4_k& block, affine s, int group,
                                                   int part) {
-    const auto bytes = load_field<N>(block, block.qs + 32 * (group / 2) + 16 * Half + N * part);
+    const auto bytes =
+        device::load_field<N>(block, block.qs + 32 * (group / 2) + 16 * Half + N * part);
     return scaled_bits<4>(bytes, 4 * (group % 2), packet<float, N>(s.d), packet<float, N>(s.m));
   }
   ROCMFORGE_DEVICE static affine scale(const q4_k& block, int group, int /*half*/) {
-    return six_bit_scale(block, group);
+    return device::six_bit_scale(block, group);
   }
   ROCMFORGE_DEVICE static block_scales<1> scales(const q4_k& block) {
-    return six_bit_scales(block);
+    return device::six_bit_scales(block);
   }
 };
 
@@ -168,15 +174,15 @@ struct block_format<q5_k> {
                                                   int part) {
     const int first = 16 * Half + N * part;
     const auto low =
-        bits<4>(load_field<N>(block, block.qs + 32 * (group / 2) + first), 4 * (group % 2));
-    const auto high = move_bits<1>(load_field<N>(block, block.qh + first), group, 4);
+        bits<4>(device::load_field<N>(block, block.qs + 32 * (group / 2) + first), 4 * (group % 2));
+    const auto high = move_bits<1>(device::load_field<N>(block, block.qh + first), group, 4);
     return scaled_bits<5>(low | high, 0, packet<float, N>(s.d), packet<float, N>(s.m));
   }
   ROCMFORGE_DEVICE static affine scale(const q5_k& block, int group, int /*half*/) {
-    return six_bit_scale(block, group);
+    return device::six_bit_scale(block, group);
   }
   ROCMFORGE_DEVICE static block_scales<1> scales(const q5_k& block) {
-    return six_bit_scales(block);
+    return device::six_bit_scales(block);
   }
 };
 
@@ -187,11 +193,11 @@ struct block_format<q6_k> {
   ROCMFORGE_DEVICE static packet<float, N> values(const q6_k& block, affine s, int group,
                                                   int part) {
     const int first = 16 * Half + N * part, quarter = group % 4;
-    const auto low =
-        bits<4>(load_field<N>(block, block.ql + 64 * (group / 4) + 32 * (quarter % 2) + first),
-                4 * (quarter / 2));
-    const auto high =
-        move_bits<2>(load_field<N>(block, block.qh + 32 * (group / 4) + first), 2 * quarter, 4);
+    const auto low = bits<4>(
+        device::load_field<N>(block, block.ql + 64 * (group / 4) + 32 * (quarter % 2) + first),
+        4 * (quarter / 2));
+    const auto high = move_bits<2>(
+        device::load_field<N>(block, block.qh + 32 * (group / 4) + first), 2 * quarter, 4);
     return (to_float(low | high) - packet<float, N>(32.0f)) * s.d;
   }
   ROCMFORGE_DEVICE static affine scale(const q6_k& block, int group, int half) {
@@ -199,7 +205,7 @@ struct block_format<q6_k> {
   }
   ROCMFORGE_DEVICE static block_scales<2> scales(const q6_k& block) {
     block_scales<2> result;
-    store_packet(result.d, signed_to_float(load_field<16>(block, block.scales)) *
+    store_packet(result.d, signed_to_float(device::load_field<16>(block, block.scales)) *
                                static_cast<float>(block.d));
     return result;
   }
@@ -210,7 +216,8 @@ struct block_format<q8_k> {
   static constexpr int elements = 256;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q8_k& block, int group, int part) {
-    return signed_to_float(load_field<N>(block, block.qs + 32 * group + 16 * Half + N * part)) *
+    return signed_to_float(
+               device::load_field<N>(block, block.qs + 32 * group + 16 * Half + N * part)) *
            block.d;
   }
 };

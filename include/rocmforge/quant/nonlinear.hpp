@@ -38,6 +38,8 @@ static_assert(sizeof(iq4_nl) == 18 && sizeof(iq4_xs) == 136 && sizeof(mxfp4) == 
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
+namespace device {
+
 /// The sixteen values of IQ4, uneven and denser about zero, times d.
 template <int N>
 ROCMFORGE_DEVICE packet<float, N> scaled_iq4(const byte_packet<N>& bytes, int first, float d) {
@@ -67,12 +69,14 @@ ROCMFORGE_DEVICE float half_of_ue4m3(int x) {
   return x == 0x7f ? 0.0f : small * 0x1p119f;
 }
 
+}  // namespace device
+
 template <>
 struct block_format<iq4_nl> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const iq4_nl& block, int, int part) {
-    return scaled_iq4(load_field<N>(block, block.qs + N * part), 4 * Half,
+    return scaled_iq4(device::load_field<N>(block, block.qs + N * part), 4 * Half,
                       static_cast<float>(block.d));
   }
 };
@@ -83,7 +87,8 @@ struct block_format<iq4_xs> {
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const iq4_xs& block, affine s, int group,
                                                   int part) {
-    return scaled_iq4(load_field<N>(block, block.qs + 16 * group + N * part), 4 * Half, s.d);
+    return scaled_iq4(device::load_field<N>(block, block.qs + 16 * group + N * part), 4 * Half,
+                      s.d);
   }
   ROCMFORGE_DEVICE static affine scale(const iq4_xs& block, int group, int /*half*/) {
     const int scale = (block.scales_l[group / 2] >> 4 * (group % 2) & 15) |
@@ -91,11 +96,12 @@ struct block_format<iq4_xs> {
     return {static_cast<float>(block.d) * static_cast<float>(scale - 32), 0};
   }
   ROCMFORGE_DEVICE static block_scales<1> scales(const iq4_xs& block) {
-    const unsigned low = load_field<4>(block, block.scales_l).words[0];
+    const unsigned low = device::load_field<4>(block, block.scales_l).words[0];
     byte_packet<8> lower{0u};
-    lower.words.set(0, spread_nibbles(low & 0xffffu));
-    lower.words.set(1, spread_nibbles(low >> 16));
-    const auto numbers = lower | move_bits<2>(spread_pairs_of_bits<8>(block.scales_h), 0, 4);
+    lower.words.set(0, device::spread_nibbles(low & 0xffffu));
+    lower.words.set(1, device::spread_nibbles(low >> 16));
+    const auto numbers =
+        lower | move_bits<2>(device::spread_pairs_of_bits<8>(block.scales_h), 0, 4);
     block_scales<1> result;
     store_packet(result.d,
                  (to_float(numbers) - packet<float, 8>(32.0f)) * static_cast<float>(block.d));
@@ -108,7 +114,8 @@ struct block_format<mxfp4> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const mxfp4& block, int, int part) {
-    return scaled_e2m1(load_field<N>(block, block.qs + N * part), 4 * Half, half_of_e8m0(block.e));
+    return scaled_e2m1(device::load_field<N>(block, block.qs + N * part), 4 * Half,
+                       device::half_of_e8m0(block.e));
   }
 };
 
@@ -119,7 +126,7 @@ struct block_format<nvfp4> {
   ROCMFORGE_DEVICE static packet<float, N> values(const nvfp4& block, int group, int part) {
     // The low four bits of 8 bytes are the first 8 of 16 weights, the high four the others.
     const int sub = 2 * group + Half;
-    const auto eight = load_field<8>(block, block.qs + 8 * sub);
+    const auto eight = device::load_field<8>(block, block.qs + 8 * sub);
     byte_packet<N> bytes{0u};
     packet<unsigned, N / 4> shifts(0u);
     ROCMFORGE_UNROLL
@@ -128,7 +135,8 @@ struct block_format<nvfp4> {
       bytes.words.set(i, word % 2 == 0 ? eight.words[0] : eight.words[1]);
       shifts.set(i, word / 2 * 4u);
     }
-    return scaled_e2m1(byte_packet<N>{bytes.words >> shifts}, 0, half_of_ue4m3(block.d[sub]));
+    return scaled_e2m1(byte_packet<N>{bytes.words >> shifts}, 0,
+                       device::half_of_ue4m3(block.d[sub]));
   }
 };
 

@@ -64,6 +64,8 @@ static_assert(sizeof(q4_0) == 18 && sizeof(q4_1) == 20 && sizeof(q5_0) == 22 &&
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
+namespace device {
+
 /// q - zero for the five-bit numbers 16 * Half + N * part and on of a block of 32.
 template <int N, int Half, class Block>
 ROCMFORGE_DEVICE packet<float, N> five_bits(const Block& block, int part, float zero) {
@@ -80,13 +82,15 @@ ROCMFORGE_DEVICE packet<float, N> five_bits(const Block& block, int part, float 
   }
 }
 
+}  // namespace device
+
 template <>
 struct block_format<q4_0> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static packet<float, N> at(const q4_0& block, int half, int offset) {
-    return scaled_bits<4>(load_field<N>(block, block.qs + offset), 4 * half, 8,
-                          broadcast<N>(block.d));
+    return scaled_bits<4>(device::load_field<N>(block, block.qs + offset), 4 * half, 8,
+                          device::broadcast<N>(block.d));
   }
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q4_0& block, int, int part) {
@@ -99,8 +103,8 @@ struct block_format<q4_1> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q4_1& block, int, int part) {
-    return scaled_bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half,
-                          broadcast<N>(block.d), broadcast<N>(block.m));
+    return scaled_bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half,
+                          device::broadcast<N>(block.d), device::broadcast<N>(block.m));
   }
 };
 
@@ -109,7 +113,7 @@ struct block_format<q5_0> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_0& block, int, int part) {
-    return five_bits<N, Half>(block, part, 16) * broadcast<N>(block.d);
+    return device::five_bits<N, Half>(block, part, 16) * device::broadcast<N>(block.d);
   }
 };
 
@@ -118,7 +122,8 @@ struct block_format<q5_1> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_1& block, int, int part) {
-    return fma(five_bits<N, Half>(block, part, 0), broadcast<N>(block.d), broadcast<N>(block.m));
+    return fma(device::five_bits<N, Half>(block, part, 0), device::broadcast<N>(block.d),
+               device::broadcast<N>(block.m));
   }
 };
 
@@ -127,8 +132,8 @@ struct block_format<q8_0> {
   static constexpr int elements = 32;
   template <int N>
   ROCMFORGE_DEVICE static packet<float, N> at(const q8_0& block, int half, int offset) {
-    return signed_to_float(load_field<N>(block, block.qs + 16 * half + offset)) *
-           broadcast<N>(block.d);
+    return signed_to_float(device::load_field<N>(block, block.qs + 16 * half + offset)) *
+           device::broadcast<N>(block.d);
   }
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q8_0& block, int, int part) {
@@ -141,8 +146,8 @@ struct block_format<q8_1> {
   static constexpr int elements = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q8_1& block, int, int part) {
-    return signed_to_float(load_field<N>(block, block.qs + 16 * Half + N * part)) *
-           broadcast<N>(block.d);
+    return signed_to_float(device::load_field<N>(block, block.qs + 16 * Half + N * part)) *
+           device::broadcast<N>(block.d);
   }
 };
 
@@ -153,9 +158,9 @@ struct block_format<q1_0> {
   ROCMFORGE_DEVICE static packet<float, N> values(const q1_0& block, int group, int part) {
     const std::uint8_t* qs = block.qs + 4 * group + 2 * Half;
     const unsigned mask = qs[0] | static_cast<unsigned>(qs[1]) << 8;
-    return fma(to_float(spread_bits<N>(mask >> N * part)), packet<float, N>(2.0f),
+    return fma(to_float(device::spread_bits<N>(mask >> N * part)), packet<float, N>(2.0f),
                packet<float, N>(-1.0f)) *
-           broadcast<N>(block.d);
+           device::broadcast<N>(block.d);
   }
 };
 
@@ -168,8 +173,8 @@ struct block_format<q2_0> {
     unsigned numbers = 0;
     ROCMFORGE_UNROLL
     for (int i = 0; i < N / 4; ++i) numbers |= static_cast<unsigned>(qs[i]) << 8 * i;
-    return (to_float(spread_pairs_of_bits<N>(numbers)) - packet<float, N>(1.0f)) *
-           broadcast<N>(block.d);
+    return (to_float(device::spread_pairs_of_bits<N>(numbers)) - packet<float, N>(1.0f)) *
+           device::broadcast<N>(block.d);
   }
 };
 

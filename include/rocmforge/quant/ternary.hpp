@@ -36,10 +36,10 @@ struct block_format<tq1_0> {
     if (sixteen < 15) {
       const int digit = sixteen < 10 ? group : sixteen - 10;
       const int from = sixteen < 10 ? 16 * Half : 32;
-      bytes = load_field<N>(block, block.qs + from + N * part);
+      bytes = device::load_field<N>(block, block.qs + from + N * part);
       powers = packet<int, N>(power_of_three(digit));
     } else {
-      const auto four = load_field<4>(block, block.qh);
+      const auto four = device::load_field<4>(block, block.qh);
       ROCMFORGE_UNROLL
       for (int i = 0; i < N; ++i) {
         bytes.words.set(i / 4, four.words[0]);
@@ -50,7 +50,7 @@ struct block_format<tq1_0> {
     const packet<int, N> fractions = (to_int(bytes) * powers) & packet<int, N>(255);
     const packet<int, N> digits = (fractions * packet<int, N>(3)) >> packet<int, N>(8);
     return map_numbers<2>(digits, [&](const packet<float, N>& q) {
-      return (q - packet<float, N>(1.0f)) * broadcast<N>(block.d);
+      return (q - packet<float, N>(1.0f)) * device::broadcast<N>(block.d);
     });
   }
 
@@ -65,8 +65,9 @@ struct block_format<tq2_0> {
   static constexpr int elements = 256;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const tq2_0& block, int group, int part) {
-    const auto bytes = load_field<N>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
-    return scaled_bits<2>(bytes, 2 * (group % 4), 1, broadcast<N>(block.d));
+    const auto bytes =
+        device::load_field<N>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
+    return scaled_bits<2>(bytes, 2 * (group % 4), 1, device::broadcast<N>(block.d));
   }
 };
 

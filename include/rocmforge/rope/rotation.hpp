@@ -20,6 +20,8 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 // ---- pairs of a row in either layout ----
 
+namespace device {
+
 /// The pairs at `at`, counted in pairs, of a row whose first 2 * num_pairs elements are pairs.
 template <bool Interleaved, int N, int Slot, bool Whole, class T>
 ROCMFORGE_DEVICE packet_pair<N> load_pairs(const T* row, packet_position<N, Slot, Whole> at,
@@ -52,6 +54,8 @@ ROCMFORGE_DEVICE void store_pairs(T* row, packet_position<N, Slot, Whole> at, in
   }
 }
 
+}  // namespace device
+
 // ---- the angles of a token ----
 
 /// Cosine and sine of every pair of a token, in shared memory.
@@ -62,7 +66,7 @@ struct rope_table {
 
   template <int N, int Slot, bool Whole>
   ROCMFORGE_DEVICE packet_pair<N> rotate(const packet_pair<N>& pair,
-                                         packet_position<N, Slot, Whole> at) const {
+                                         device::packet_position<N, Slot, Whole> at) const {
     const auto c = load(cosine, at), s = load(sine, at);
     return {pair.first * c - pair.second * s, fma(pair.second, c, pair.first * s)};
   }
@@ -100,7 +104,7 @@ struct rope_angles {
         double angle =
             (one_position ? position : scaled_position(section_of(pair), token)) * frequency;
         if (pair < frequency_factors.extent[0]) angle = angle / frequency_factors(pair);
-        const reduced_angle reduced = reduce_angle(angle);
+        const device::reduced_angle reduced = device::reduce_angle(angle);
         rest.set(i, reduced.rest);
         quadrant.set(i, reduced.quadrant);
         frequency *= ratio;

@@ -14,6 +14,7 @@ namespace rocmforge {
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+using namespace device;
 
 /// One block per row. The lane with the first occurrence of a token looks for the others: as many
 /// comparisons as the square of the list's length, and no memory. In double, where the products of

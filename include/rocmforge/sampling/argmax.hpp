@@ -11,6 +11,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+using namespace device;
 
 /// One block per row, which is read once: each lane remembers its largest logit and the first
 /// packet that had it. Then the lanes that have the row's largest logit look up where in that

@@ -46,6 +46,8 @@ struct candidate_set {
   }
 };
 
+namespace device {
+
 /// Applies top-k to the row, top-p to what is left, min-p to what is left then.
 template <class T, int BlockSize, int WaveSize>
 ROCMFORGE_DEVICE candidate_set choose_candidates(row_search<T, BlockSize, WaveSize>& search,
@@ -72,7 +74,10 @@ ROCMFORGE_DEVICE candidate_set choose_candidates(row_search<T, BlockSize, WaveSi
   return set;
 }
 
+}  // namespace device
+
 namespace kernels {
+using namespace device;
 
 /// One block per row. The row is read for its maximum and twice for top-k, which leaves a list of a
 /// few; without it three times for top-p and once for the draw.

@@ -35,7 +35,7 @@ struct likeliest {
 /// row: from then on the weights of all others have to be 0.
 template <class T, int BlockSize, int WaveSize>
 struct row_search {
-  using row_maximum = block_reduce<BlockSize, WaveSize>;
+  using row_maximum = device::block_reduce<BlockSize, WaveSize>;
   static constexpr int packet_elements = packet_size<T, WaveSize>;
   static constexpr int digit_bits = 11;  // 32 bits in three passes
   static constexpr int num_bins = 1 << digit_bits;
@@ -59,11 +59,12 @@ struct row_search {
   /// NaN counts as -infinity.
   ROCMFORGE_DEVICE float maximum() const {
     packet<float, packet_elements> largest(lowest);
-    for_each_packet<packet_elements>(block, size, [&](auto at) {
+    device::for_each_packet<packet_elements>(block, size, [&](auto at) {
       // maximum(NaN, x) is x.
-      largest = rocmforge::maximum(masked(load(row, at), at, lowest), largest);
+      largest = device::maximum(masked(load(row, at), at, lowest), largest);
     });
-    return row_maximum::reduce(horizontal_maximum(largest), max_op{}, block, shared.maximum);
+    return row_maximum::reduce(horizontal_maximum(largest), device::max_op{}, block,
+                               shared.maximum);
   }
 
   /// The `count` likeliest elements; all, if there are no more. Makes a list of them and of some
@@ -195,8 +196,8 @@ struct row_search {
     constexpr int N = packet_elements;
     for (int index = begin + thread * N; index < end; index += num_threads * N) {
       const int count = end - index;
-      const auto logits =
-          count >= N ? load_packet<N>(row + index) : load_packet<N>(row + index, count);
+      const auto logits = count >= N ? device::load_packet<N>(row + index)
+                                     : device::load_packet<N>(row + index, count);
       const auto visit = [&](int i) {
         if (i < count) f(logits[i], fixed_point::order_key(logits[i]), index + i);
       };
@@ -224,13 +225,14 @@ struct row_search {
     });
     block.barrier();
     num_listed = static_cast<int>(shared.num_listed);
-    sort_descending(block, shared.list, num_listed);
+    device::sort_descending(block, shared.list, num_listed);
   }
 
   /// Elements of one of the parts of a range: whole packets, unless there is not even one each.
   ROCMFORGE_DEVICE static int part_elements(int range) {
-    const int part = divide_up(range, num_parts);
-    return part < packet_elements ? part : divide_up(part, packet_elements) * packet_elements;
+    const int part = device::divide_up(range, num_parts);
+    return part < packet_elements ? part
+                                  : device::divide_up(part, packet_elements) * packet_elements;
   }
 
   /// shared.part[i] becomes the sum over ids begin + i * part_size and on; a wave adds up a part.

@@ -12,6 +12,7 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
+using namespace device;
 
 /// One block per row and `block_ranks` ranks: it looks for the elements of its first and its last
 /// rank, gathers what is between them, and sorts that. So k may be anything, and nothing needs more

@@ -195,6 +195,8 @@ inline std::string version_text(const char* what, int version) {
 
 }  // namespace gpu
 
+namespace device {
+
 /// 2^x, one instruction.
 ROCMFORGE_DEVICE float exp2_of(float x) {
 #if defined(__HIP_DEVICE_COMPILE__)
@@ -203,6 +205,8 @@ ROCMFORGE_DEVICE float exp2_of(float x) {
   return __builtin_exp2f(x);
 #endif
 }
+
+}  // namespace device
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

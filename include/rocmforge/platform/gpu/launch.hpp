@@ -46,6 +46,8 @@ __global__ void __launch_bounds__(Kernel::block_size) ROCMFORGE_WAVES_PER_SIMD(m
 
 }  // namespace gpu
 
+namespace device {
+
 /// The same kernel, whose members are read from memory again. All members of a kernel are loaded
 /// into scalar registers at its begin, and GPUs of the gfx9 family have too few of them to hold
 /// several views through a loop: what is needed only after the loop is better read after it.
@@ -55,6 +57,8 @@ template <class Kernel>
 ROCMFORGE_DEVICE const Kernel& reloaded(const Kernel& kernel) {
   return gpu::arguments_again(kernel);
 }
+
+}  // namespace device
 
 namespace platform_launch {
 

@@ -155,6 +155,8 @@ inline std::string version_text(const char* what, int version) {
 
 }  // namespace gpu
 
+namespace device {
+
 /// 2^x, one instruction.
 ROCMFORGE_DEVICE float exp2_of(float x) {
 #if defined(__CUDA_ARCH__)
@@ -165,6 +167,8 @@ ROCMFORGE_DEVICE float exp2_of(float x) {
   return exp2f(x);
 #endif
 }
+
+}  // namespace device
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -6,6 +6,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// Elements of a packet: 16 bytes of T a lane.
 template <class T, int WaveSize>
@@ -136,5 +137,6 @@ ROCMFORGE_DEVICE packet<float, N> exp2_of(const packet<float, N>& x) {
   return result;
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -9,6 +9,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// N bytes from an address that is a multiple of Alignment.
 template <int N, int Alignment, class Byte>
@@ -85,5 +86,6 @@ ROCMFORGE_DEVICE byte_packet<N> lookup_bytes(const std::int8_t (&table)[16],
   return result;
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

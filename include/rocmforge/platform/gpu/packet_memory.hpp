@@ -10,6 +10,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// N elements from `p` on, as floats. `p` is aligned for T only.
 template <int N, class T>
@@ -138,5 +139,6 @@ inline constexpr bool has_lookup = false;
 template <int N>
 ROCMFORGE_DEVICE void hold(packet<float, N>&) {}
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

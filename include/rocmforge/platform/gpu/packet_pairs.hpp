@@ -6,6 +6,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// From the order in memory, first = (a0 b0 a1 b1 ...), second = (... bN-1), to first = (a0 a1
 /// ...), second = (b0 b1 ...).
@@ -32,5 +33,6 @@ ROCMFORGE_DEVICE packet_pair<N> zip(const packet_pair<N>& p) {
   return result;
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -11,6 +11,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 #if defined(__F16C__)
 ROCMFORGE_DEVICE void load_elements(packet<float, 8>& result, const half* p) {
@@ -30,5 +31,6 @@ ROCMFORGE_DEVICE void load_elements(packet<int, 8>& result, const std::uint8_t* 
 }
 #endif
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -12,6 +12,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 // g++ would compare into a mask and blend: four times the latency.
 ROCMFORGE_DEVICE packet<float, 16> maximum(const packet<float, 16>& a, const packet<float, 16>& b) {
@@ -90,5 +91,6 @@ ROCMFORGE_DEVICE packet<float, 16> add_where(unsigned mask, const packet<float, 
   return result;
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -74,6 +74,8 @@ struct block_context {
   }
 };
 
+namespace device {
+
 /// The same kernel: only GPUs have reason to read its members again.
 template <class Kernel>
 ROCMFORGE_DEVICE const Kernel& reloaded(const Kernel& kernel) {
@@ -84,6 +86,8 @@ ROCMFORGE_DEVICE const Kernel& reloaded(const Kernel& kernel) {
 ROCMFORGE_DEVICE float exp2_of(float x) {
   return std::exp2(x);
 }
+
+}  // namespace device
 
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -13,6 +13,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 /// Elements of a packet: a full register of floats on the serial host, as on a GPU on the emulated
 /// devices.
@@ -196,5 +197,6 @@ ROCMFORGE_DEVICE packet<float, N> exp2_of(const packet<float, N>& x) {
   return series * bit_cast<float>(exponent);
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -12,6 +12,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 // Each is overloaded in the file of an instruction set that does better.
 template <int N, class T>
@@ -188,6 +189,7 @@ template <int N>
 ROCMFORGE_DEVICE void hold(packet<float, N>&) {}
 #endif
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
 

@@ -9,6 +9,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 namespace pair_shuffles {
 template <int N, std::size_t... I>
@@ -43,5 +44,6 @@ ROCMFORGE_DEVICE packet_pair<N> zip(const packet_pair<N>& p) {
   return pair_shuffles::zip(p, std::make_index_sequence<static_cast<std::size_t>(N)>{});
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -9,6 +9,7 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
 
 ROCMFORGE_DEVICE byte_packet<16> lookup_bytes(const std::int8_t (&table)[16],
                                               const byte_packet<16>& indices) {
@@ -19,5 +20,6 @@ ROCMFORGE_DEVICE byte_packet<16> lookup_bytes(const std::int8_t (&table)[16],
   return result;
 }
 
+}  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge
