@@ -10,6 +10,7 @@
 #include <vector>
 
 using namespace rocmforge;
+using namespace rocmforge::device;
 
 /// One block per row, which it reads twice: for the maximum, then to divide by it.
 template <class T, int BlockSize, int WaveSize>

@@ -81,7 +81,7 @@ template <int BlockSize, int WaveSize, class T, class Write>
 status sort(const char* op, tensor_view<const T, 2> x, bool descending,
             std::span<std::byte> workspace, stream_ref stream, Write&& write) {
   using kernel = kernels::sort_numbers<T, BlockSize, WaveSize>;
-  const int row_size = x.extent[1], num_parts = divide_up(row_size, kernel::part_columns);
+  const int row_size = x.extent[1], num_parts = device::divide_up(row_size, kernel::part_columns);
   const plan p(x.extent[0], row_size);
   const sort_format format{p.index_bits, descending};
   auto* const unsorted = reinterpret_cast<std::uint64_t*>(workspace.data());
@@ -111,7 +111,7 @@ status top_k_by_sort(const char* op, tensor_view<float, 2> values, tensor_view<i
                      tensor_view<const T, 2> logits, std::span<std::byte> workspace,
                      stream_ref stream) {
   using kernel = kernels::sorted_top_k<T, BlockSize, WaveSize>;
-  const int num_parts = divide_up(tokens.extent[1], kernel::part_columns);
+  const int num_parts = device::divide_up(tokens.extent[1], kernel::part_columns);
   return sort<BlockSize, WaveSize>(
       op, logits, true, workspace, stream,
       [&](int first, int rows, const std::uint64_t* numbers, sort_format format) {
@@ -163,7 +163,7 @@ template <class T, int BlockSize = default_block_size, class X = const T>
     constexpr int threads = block_threads<BlockSize, wave>;
     using kernel = kernels::sorted_rows<T, threads, wave>;
     const auto from = elements_as<const T>(x);
-    const int num_parts = divide_up(x.extent[1], kernel::part_columns);
+    const int num_parts = device::divide_up(x.extent[1], kernel::part_columns);
     return sort_launch::sort<threads, wave>(
         op, from, options.descending, workspace, stream,
         [&](int first, int rows, const std::uint64_t* numbers, sort_format format) {

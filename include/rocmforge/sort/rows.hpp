@@ -43,7 +43,7 @@ struct sort_numbers {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int packet_elements = packet_size<T, WaveSize>;
-  static constexpr int part_columns = columns_per_block<BlockSize, WaveSize, packet_elements>();
+  static constexpr int part_columns = device::columns_per_block<BlockSize, WaveSize, packet_elements>();
   struct shared_storage {};
 
   std::uint64_t* numbers;     // [num_rows, row_size]
@@ -73,7 +73,7 @@ template <class T, int BlockSize, int WaveSize>
 struct sorted_rows {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
-  static constexpr int part_columns = columns_per_block<BlockSize, WaveSize, 4>();
+  static constexpr int part_columns = device::columns_per_block<BlockSize, WaveSize, 4>();
   struct shared_storage {};
 
   tensor_view<T, 2> values;      // [num_rows, row_size]
@@ -103,7 +103,7 @@ template <class T, int BlockSize, int WaveSize>
 struct sorted_top_k {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
-  static constexpr int part_columns = columns_per_block<BlockSize, WaveSize, 4>();
+  static constexpr int part_columns = device::columns_per_block<BlockSize, WaveSize, 4>();
   static constexpr float lowest = -std::numeric_limits<float>::infinity();
   struct shared_storage {};
 
