@@ -184,10 +184,10 @@ inline value filter_round(runtime&, arguments& args) {
   const parameters given("round", args, {"value", "precision", "method"});
   const value& v = given.at(0);
   const std::int64_t precision = given.integer(1, 0);
-  const std::string method = given.text(2, "common").bytes();
+  const std::string mode = given.text(2, "common").bytes();
   if (v.is_undefined()) throw error(v.why_undefined());
   if (!v.is_number()) throw error(std::string("round is not defined for ") + v.type_name());
-  if (method == "common") {
+  if (mode == "common") {
     if (v.is_real()) return round_real(v.real(), precision);
     if (precision >= 0) return v.integer();
     if (precision < -18) return 0;
@@ -198,12 +198,12 @@ inline value filter_round(runtime&, arguments& args) {
     if (rest > unit - rest || (rest == unit - rest && down % 2 != 0)) ++down;
     return multiply_integers(down, unit);
   }
-  if (method != "ceil" && method != "floor")
+  if (mode != "ceil" && mode != "floor")
     throw error("round: a method is 'common', 'ceil' or 'floor'");
   if (precision < -300 || precision > 300) throw error("round: the precision is too large");
   const double unit = std::pow(10.0, static_cast<double>(precision));
   const double scaled = v.real() * unit;
-  return (method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / unit;
+  return (mode == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / unit;
 }
 
 // Texts.

@@ -251,9 +251,9 @@ inline std::optional<std::pair<std::size_t, std::size_t>> part_of(runtime& run,
   const std::vector<std::size_t> starts = character_starts(text.bytes());
   const auto length = static_cast<std::int64_t>(starts.size() - 1);
   const auto place = [&](std::size_t at, std::int64_t otherwise) {
-    std::int64_t place = given.has_value(at) ? given.integer(at) : otherwise;
-    if (place < 0) place = std::max<std::int64_t>(0, std::max(place, -length) + length);
-    return place;
+    std::int64_t index = given.has_value(at) ? given.integer(at) : otherwise;
+    if (index < 0) index = std::max<std::int64_t>(0, std::max(index, -length) + length);
+    return index;
   };
   const std::int64_t first = place(i, 0), last = std::min(place(i + 1, length), length);
   if (first > last) return std::nullopt;

@@ -108,7 +108,7 @@ inline std::string integer_digits(std::uint64_t magnitude, int base) {
 inline std::string real_digits(double magnitude, char type, std::optional<std::size_t> precision,
                                bool alternate, bool after_percent) {
   const char lower = static_cast<char>(type | 0x20);
-  const bool capitals = type == 'E' || type == 'F' || type == 'G';
+  const bool uppercase = type == 'E' || type == 'F' || type == 'G';
   std::string result;
   if (std::isnan(magnitude) || std::isinf(magnitude)) {
     result = std::isnan(magnitude) ? "nan" : "inf";
@@ -155,7 +155,7 @@ inline std::string real_digits(double magnitude, char type, std::optional<std::s
   if (type == '%' && !after_percent) result += '%';
   if (alternate && result.find_first_of(".n") == result.npos)
     result.insert(std::min(result.find('e'), result.size()), ".");
-  if (capitals)
+  if (uppercase)
     for (char& c : result)
       if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
   return result;
