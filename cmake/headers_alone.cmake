@@ -6,8 +6,10 @@ set(others_amd "host/|gpu/nvidia")
 set(others_nvidia "host/|gpu/amd")
 list(FILTER headers EXCLUDE REGEX "/platform/(${others_${ROCMFORGE_PLATFORM}})")
 if(NOT ROCMFORGE_PLATFORM STREQUAL host)
-  # Files and text have nothing to do with a GPU; and a model's headers would compile every kernel again, each of them.
-  list(FILTER headers EXCLUDE REGEX "^rocmforge/(gguf|text|model)/|^rocmforge/(gguf|tokenizer|model)\\.hpp$")
+  # The public headers, and what a platform has of its own; what else includes too little does so on the host as well. Files
+  # and text have nothing to do with a GPU.
+  list(FILTER headers INCLUDE REGEX "^rocmforge/([a-z0-9_]+\\.hpp$|platform/)")
+  list(FILTER headers EXCLUDE REGEX "^rocmforge/(gguf|tokenizer|model)\\.hpp$")
 endif()
 
 # Whether a header includes another one, itself or through others.

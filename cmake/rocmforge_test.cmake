@@ -6,6 +6,9 @@
 # without optimization. Cases whose names end in `_large`, which take
 # minutes where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
 # writes its results to results/NAME_test.xml, and a kernel test what it launched to results/NAME_test.launches.
+#
+# With ROCMFORGE_COMPILE_ONLY on the amd platform a kernel test is no program but in `compiled_tests`: the compiler checks it and
+# instantiates all of it, and the code of every kernel that a launcher can start is that of tests/ledger.
 
 find_package(GTest REQUIRED)
 # Under the sanitizers kernels run on the serial device alone, which has the tails and edges of every op at a third of the
@@ -64,9 +67,25 @@ if(ROCMFORGE_SANITIZE)
   set(parsing_optimization -O1)
 endif()
 
+# The tests whose kernels are their own: of what blocks are made of. And one that says that there is no GPU.
+set(compiled_tests memory packet_memory rows reduce matrix sincos tanh norm)
+
 function(rocmforge_test NAME)
   cmake_parse_arguments(ARG "HOST_ONLY;NOT_EMULATED;PARSING" "" "LABELS" ${ARGN})
   set(program ${NAME}_test)
+  if(ROCMFORGE_COMPILE_ONLY AND ROCMFORGE_PLATFORM STREQUAL amd AND NOT ARG_HOST_ONLY)
+    if(NOT "${NAME}" IN_LIST compiled_tests)
+      add_library(${program} OBJECT ${program}.cpp)
+      target_compile_options(${program} PRIVATE -fsyntax-only)
+      target_compile_definitions(${program} PRIVATE ROCMFORGE_OBSERVE_LAUNCHES=1)
+      target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
+      target_link_libraries(${program} PRIVATE rocmforge_kernels rocmforge_all_targets rocmforge::model GTest::gtest)
+      return()
+    endif()
+    set(weight_kernels)
+  else()
+    set(weight_kernels weight_kernels)
+  endif()
   if(ARG_HOST_ONLY)
     if(NOT ROCMFORGE_PLATFORM STREQUAL host)
       return()
@@ -80,7 +99,7 @@ function(rocmforge_test NAME)
   if("${NAME}" STREQUAL "emulation" OR (emulation AND NOT ARG_NOT_EMULATED AND NOT ARG_HOST_ONLY))
     target_link_libraries(${program} PRIVATE rocmforge_emulation weight_kernels_emulated)
   elseif(NOT ARG_HOST_ONLY)
-    target_link_libraries(${program} PRIVATE weight_kernels)
+    target_link_libraries(${program} PRIVATE ${weight_kernels})
   endif()
   if(NOT ARG_HOST_ONLY AND (NOT ROCMFORGE_PLATFORM STREQUAL host OR (emulation AND NOT ARG_NOT_EMULATED)))
     target_link_libraries(${program} PRIVATE launch_recorder)
@@ -98,7 +117,9 @@ function(rocmforge_test NAME)
   elseif(ARG_HOST_ONLY)
     target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O1>)
     rocmforge_precompile(${program} host_tests ${host_test_headers})
-  elseif(ROCMFORGE_SANITIZE)
+  elseif(ROCMFORGE_SANITIZE AND NOT ARG_NOT_EMULATED)
+    # Small inputs, which the serial device has done with before the optimizer would have.
+    target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O0>)
     rocmforge_precompile(${program} kernel_tests ${PROJECT_SOURCE_DIR}/tests/support/kernel_test.hpp)
   endif()
 

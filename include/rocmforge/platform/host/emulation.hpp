@@ -77,6 +77,12 @@ class stack_pool {
   boost::context::stack_context last_;
 };
 
+class block;
+/// A call of a kernel for one lane. The kernel's type is forgotten here, so that fibres and the order
+/// in which they run are compiled once and not for every kernel.
+using lane_call = void (*)(const void* kernel, block& fibres, grid_size index, int thread,
+                           void* shared);
+
 /// The lanes of one block: where each one waits, and the values that a wave exchanges.
 class block {
  public:
@@ -89,17 +95,16 @@ class block {
     for (std::size_t i = 0; i < lanes_.size() / rank_lanes_; ++i) ranks_.push_back(random_() >> 32);
   }
 
-  /// Runs `lane_body(thread)` for every lane until all have returned; false if some wait for what
-  /// can never happen.
-  template <class LaneBody>
-  bool run(stack_pool& stacks, const LaneBody& lane_body) {
+  /// Calls the kernel for every lane until all have returned; false if some wait for what can never
+  /// happen.
+  bool run(stack_pool& stacks, lane_call call, const void* kernel, grid_size index, void* shared) {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
       lanes_[i].fibre =
           boost::context::fiber(std::allocator_arg, stack_pool::allocator(stacks),
-                                [this, i, &lane_body](boost::context::fiber&& scheduler) {
+                                [=, this](boost::context::fiber&& scheduler) {
                                   scheduler_ = std::move(scheduler);
                                   entered(i);
-                                  lane_body(static_cast<int>(i));
+                                  call(kernel, *this, index, static_cast<int>(i), shared);
                                   lanes_[i].state = lane_state::done;
                                   leaving(i, true);
                                   return std::move(scheduler_);
@@ -214,26 +219,29 @@ class block {
 #endif
 };
 
+/// Lanes of a block, and of each of its waves.
+struct block_shape {
+  int block_size, wave_size;
+};
+
 /// Runs every block of the grid, one after another in a drawn order, with fresh shared memory full
 /// of NaN.
 /// @return false if the lanes of a block wait at different places
-template <int BlockSize, int WaveSize, class Storage, class Lane>
-bool run(grid_size grid, const Lane& lane) {
-  static_assert(BlockSize % WaveSize == 0, "BlockSize must be a multiple of WaveSize");
+inline bool run(lane_call call, const void* kernel, block_shape shape, std::size_t shared_bytes,
+                grid_size grid) {
   thread_local stack_pool stacks;
   std::mt19937_64 random(seed());
   std::vector<std::int64_t> order;
   for (std::int64_t i = 0; i < std::int64_t{grid.x} * grid.y * grid.z; ++i) order.push_back(i);
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
   const std::unique_ptr<void, decltype(&std::free)> shared(
-      std::aligned_alloc(64, (sizeof(Storage) + 63) / 64 * 64), &std::free);
+      std::aligned_alloc(64, (shared_bytes + 63) / 64 * 64), &std::free);
   for (const std::int64_t i : order) {
-    std::memset(shared.get(), 0xff, sizeof(Storage));
+    std::memset(shared.get(), 0xff, shared_bytes);
     const grid_size index{static_cast<int>(i % grid.x), static_cast<int>(i / grid.x % grid.y),
                           static_cast<int>(i / grid.x / grid.y)};
-    block fibres(BlockSize, WaveSize, random);
-    if (!fibres.run(stacks, [&](int thread) { lane(fibres, index, thread, shared.get()); }))
-      return false;
+    block fibres(shape.block_size, shape.wave_size, random);
+    if (!fibres.run(stacks, call, kernel, index, shared.get())) return false;
   }
   return true;
 }

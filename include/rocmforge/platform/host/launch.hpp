@@ -40,16 +40,27 @@ inline void* thread_storage(std::size_t bytes) {
   return storage.data;
 }
 
-/// Runs the blocks on the team of threads, in any order.
+/// A call of a kernel for one block. The kernel's type is forgotten here, so that what hands out
+/// blocks is compiled once and not for every kernel.
+using serial_call = void (*)(const void* kernel, grid_size index, void* shared);
+
 template <class Kernel>
-void run_serial(const Kernel& kernel, grid_size grid) {
-  using storage = typename Kernel::shared_storage;
+void call_serial(const void* kernel, grid_size index, void* shared) {
+  block_context<1, 1> block{};
+  block.index = index;
+  (*static_cast<const Kernel*>(kernel))(block,
+                                        *static_cast<typename Kernel::shared_storage*>(shared));
+}
+
+/// Runs the blocks on the team of threads, in any order.
+inline void run_serial(serial_call call, const void* kernel, std::size_t shared_bytes,
+                       grid_size grid) {
   const std::int64_t num_blocks = std::int64_t{grid.x} * grid.y * grid.z;
-  const auto run = [&](std::int64_t i, void* shared) {
-    block_context<1, 1> block{};
-    block.index = {static_cast<int>(i % grid.x), static_cast<int>(i / grid.x % grid.y),
-                   static_cast<int>(i / grid.x / grid.y)};
-    kernel(block, *static_cast<storage*>(shared));
+  const auto run = [=](std::int64_t i, void* shared) {
+    call(kernel,
+         {static_cast<int>(i % grid.x), static_cast<int>(i / grid.x % grid.y),
+          static_cast<int>(i / grid.x / grid.y)},
+         shared);
   };
 #if defined(_OPENMP)
   const int threads = num_threads();
@@ -57,14 +68,14 @@ void run_serial(const Kernel& kernel, grid_size grid) {
     const int chunk = static_cast<int>(std::max<std::int64_t>(1, num_blocks / (8 * threads)));
 #pragma omp parallel num_threads(threads)
     {
-      void* shared = thread_storage(sizeof(storage));
+      void* shared = thread_storage(shared_bytes);
 #pragma omp for schedule(dynamic, chunk) nowait
       for (std::int64_t i = 0; i < num_blocks; ++i) run(i, shared);
     }
     return;
   }
 #endif
-  void* shared = thread_storage(sizeof(storage));
+  void* shared = thread_storage(shared_bytes);
   for (std::int64_t i = 0; i < num_blocks; ++i) run(i, shared);
 }
 
@@ -73,19 +84,21 @@ void run_serial(const Kernel& kernel, grid_size grid) {
 namespace emulation {
 
 #if defined(ROCMFORGE_EMULATION)
+template <class Kernel>
+void call_lane(const void* kernel, block& fibres, grid_size index, int thread, void* shared) {
+  (*static_cast<const Kernel*>(kernel))(
+      block_context<Kernel::block_size, Kernel::wave_size>{index, thread, &fibres},
+      *static_cast<typename Kernel::shared_storage*>(shared));
+}
+
 /// @return device_error if a block cannot go on because lanes wait at different places
 template <class Kernel>
 status start(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
-  using storage = typename Kernel::shared_storage;
-  const auto run_blocks = [=] {
-    return run<Kernel::block_size, Kernel::wave_size, storage>(
-        grid, [&](block& fibres, grid_size index, int thread, void* shared) {
-          kernel(block_context<Kernel::block_size, Kernel::wave_size>{index, thread, &fibres},
-                 *static_cast<storage*>(shared));
-        });
-  };
   return stream.submit([=] {
-    if (run_blocks()) return status{};
+    if (run(&call_lane<Kernel>, &kernel, {Kernel::block_size, Kernel::wave_size},
+            sizeof(typename Kernel::shared_storage), grid)) {
+      return status{};
+    }
     return status{status_code::device_error,
                   op,
                   "",
@@ -116,7 +129,8 @@ status start([[maybe_unused]] const char* op, const Kernel& kernel, grid_size gr
   host_runtime::fill_half_values();
   if constexpr (Kernel::block_size == 1 && Kernel::wave_size == 1) {
     return stream.submit([=] {
-      host_runtime::run_serial(kernel, grid);
+      host_runtime::run_serial(&host_runtime::call_serial<Kernel>, &kernel,
+                               sizeof(typename Kernel::shared_storage), grid);
       return status{};
     });
   } else {

@@ -151,7 +151,7 @@ struct stream_ref {
   template <class Step>
   status submit(Step&& step) const {
     if (auto* recording = resolved().recording) {
-      recording->emplace_back(std::forward<Step>(step));
+      recording->push_back(host_runtime::step(std::forward<Step>(step)));
       return {};
     }
     return step();
