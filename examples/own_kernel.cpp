@@ -1,6 +1,5 @@
-// A kernel of your own, to copy: a kernel, its launch function, and a program that calls it.
-//
-//   y[row][i] = x[row][i] / max over j of |x[row][j]|
+// A kernel of your own, to copy, its launch function, and a program that calls it:
+// y[row][i] = x[row][i] / max over j of |x[row][j]|
 #include <cstdio>
 #include <rocmforge/block/checks.hpp>
 #include <rocmforge/block/packets.hpp>

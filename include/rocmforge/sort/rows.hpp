@@ -43,7 +43,8 @@ struct sort_numbers {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr int packet_elements = packet_size<T, WaveSize>;
-  static constexpr int part_columns = device::columns_per_block<BlockSize, WaveSize, packet_elements>();
+  static constexpr int part_columns =
+      device::columns_per_block<BlockSize, WaveSize, packet_elements>();
   struct shared_storage {};
 
   std::uint64_t* numbers;     // [num_rows, row_size]
