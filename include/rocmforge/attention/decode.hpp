@@ -96,9 +96,10 @@ struct attention_decode {
       common_end = end[r] < common_end ? end[r] : common_end;
     }
 
-    const attention_decode& held = reloaded(*this);
     constexpr int step = num_teams * keys_at_once;
     for (int base = first_key / step * step; base < last_key; base += step) {
+      // In every step: held through the loop, the views would spill scalar registers on gfx9.
+      const attention_decode& held = reloaded(*this);
       dot_accumulator<packet_elements, WaveSize> dot[num_rows][keys_at_once];
       for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
