@@ -57,18 +57,20 @@ def kernel_without(text, message, instead=""):
 
 MISUSES = {
     "kernel without block_size": kernel_without(
-        "static constexpr int block_size = BlockSize;", "launch: the kernel has no `static constexpr int block_size`"),
+        "static constexpr int block_size = BlockSize;", "launch: the kernel has no 'static constexpr int block_size'"),
     "kernel without wave_size": kernel_without(
-        "static constexpr int wave_size = WaveSize;", "launch: the kernel has no `static constexpr int wave_size`"),
+        "static constexpr int wave_size = WaveSize;", "launch: the kernel has no 'static constexpr int wave_size'"),
     "kernel without shared_storage": Misuse(
         KERNEL.replace(", shared_storage&", ", auto&"),
-        (r"launch: the kernel has no type `shared_storage`; `struct shared_storage \{\};` if it needs none",),
+        (r"launch: the kernel has no type 'shared_storage'; 'struct shared_storage \{\};' if it needs none",),
         ("struct shared_storage {};", "")),
     "kernel that is not const": kernel_without(
-        ") const {}", "launch: the kernel has no `void operator()(block_context<block_size, wave_size>, shared_storage&) const`",
+        ") const {}", "launch: the kernel has no 'void operator()(block_context<block_size, wave_size>, shared_storage&) const'",
         ") {}"),
-    "kernel of half a wave": kernel_without(
-        "block_size = BlockSize;", "launch: a kernel's block_size is a multiple of its wave_size", "block_size = 3 * WaveSize / 2;"),
+    "kernel of half a wave": Misuse(
+        KERNEL.replace("(block_context<BlockSize, WaveSize>", "(block_context<block_size, wave_size>"),
+        (r"launch: a kernel's block_size is a multiple of its wave_size",),
+        ("block_size = BlockSize;", "block_size = 3 * WaveSize / 2;")),
 }
 # On the serial host half a wave is a whole one.
 MISUSES["kernel of half a wave"] = dataclasses.replace(MISUSES["kernel of half a wave"], platforms=("amd", "nvidia"))
@@ -105,8 +107,8 @@ def compile_source(source, flags):
 
 
 def errors_of(messages):
-    """The lines with an error, without those that a compiler counts or repeats for another pass."""
-    lines = [line for line in messages.splitlines() if re.search(r"\berror: ", line) or "catastrophic error" in line]
+    """The lines with an error, without those that a compiler counts or repeats for another pass or wave size."""
+    lines = [re.sub(r"functor<\d+, \d+>", "functor", line) for line in messages.splitlines() if re.search(r"\berror: ", line) or "catastrophic error" in line]
     return list(dict.fromkeys(lines))
 
 

@@ -73,15 +73,15 @@ status launch(const char* op, const Kernel& functor, grid_size grid, stream_ref 
     return platform_launch::start(op, functor, grid, stream);
   } else {
     static_assert(has_block_size<Kernel>,
-                  "launch: the kernel has no `static constexpr int block_size`");
+                  "launch: the kernel has no 'static constexpr int block_size'");
     static_assert(has_wave_size<Kernel>,
-                  "launch: the kernel has no `static constexpr int wave_size`");
+                  "launch: the kernel has no 'static constexpr int wave_size'");
     static_assert(has_shared_storage<Kernel>,
-                  "launch: the kernel has no type `shared_storage`; `struct shared_storage {};` if "
+                  "launch: the kernel has no type 'shared_storage'; 'struct shared_storage {};' if "
                   "it needs none");
     static_assert(!has_kernel_members<Kernel>,
-                  "launch: the kernel has no `void operator()(block_context<block_size, "
-                  "wave_size>, shared_storage&) const`");
+                  "launch: the kernel has no 'void operator()(block_context<block_size, "
+                  "wave_size>, shared_storage&) const'");
     return {};
   }
 }
