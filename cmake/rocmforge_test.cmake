@@ -67,12 +67,14 @@ if(ROCMFORGE_SANITIZE)
   set(parsing_optimization -O1)
 endif()
 
-# The tests whose kernels are their own: of what blocks are made of. And one that says that there is no GPU.
+# Tests of building blocks, whose kernels are in no launcher and so not in the ledger; and norm_test, which tests/run starts to
+# show that there is no GPU.
 set(compiled_tests memory packet_memory rows reduce matrix sincos tanh norm)
 
 function(rocmforge_test NAME)
   cmake_parse_arguments(ARG "HOST_ONLY;NOT_EMULATED;PARSING" "" "LABELS" ${ARGN})
   set(program ${NAME}_test)
+  set(weight_kernels weight_kernels)
   if(ROCMFORGE_COMPILE_ONLY AND ROCMFORGE_PLATFORM STREQUAL amd AND NOT ARG_HOST_ONLY)
     if(NOT "${NAME}" IN_LIST compiled_tests)
       add_library(${program} OBJECT ${program}.cpp)
@@ -82,9 +84,7 @@ function(rocmforge_test NAME)
       target_link_libraries(${program} PRIVATE rocmforge_kernels rocmforge_all_targets rocmforge::model GTest::gtest)
       return()
     endif()
-    set(weight_kernels)
-  else()
-    set(weight_kernels weight_kernels)
+    set(weight_kernels)  # none of compiled_tests multiplies by weights
   endif()
   if(ARG_HOST_ONLY)
     if(NOT ROCMFORGE_PLATFORM STREQUAL host)
@@ -118,7 +118,7 @@ function(rocmforge_test NAME)
     target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O1>)
     rocmforge_precompile(${program} host_tests ${host_test_headers})
   elseif(ROCMFORGE_SANITIZE AND NOT ARG_NOT_EMULATED)
-    # Small inputs, which the serial device has done with before the optimizer would have.
+    # With small inputs on the serial device, optimizing takes longer than running.
     target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O0>)
     rocmforge_precompile(${program} kernel_tests ${PROJECT_SOURCE_DIR}/tests/support/kernel_test.hpp)
   endif()

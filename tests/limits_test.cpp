@@ -452,8 +452,8 @@ TEST(limits, window_of_paged_attention_page_size_and_max_q_len) {
                                        {make_view(q_begin.data(), 2), make_view(kv_lens.data(), 1),
                                         make_view(pages.data(), 1, 1), max_q_len},
                                        {.sliding_window = window}));
-        expect_close(out, to_double(expected),
-                     1e-5);  // the largest max_q_len takes the other kernel
+        // The largest max_q_len chooses the kernel for many queries, which adds in another order.
+        expect_close(out, to_double(expected), 1e-5);
       }
     }
   }

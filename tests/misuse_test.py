@@ -108,7 +108,8 @@ def compile_source(source, flags):
 
 def errors_of(messages):
     """The lines with an error, without those that a compiler counts or repeats for another pass or wave size."""
-    lines = [re.sub(r"functor<\d+, \d+>", "functor", line) for line in messages.splitlines() if re.search(r"\berror: ", line) or "catastrophic error" in line]
+    lines = [line for line in messages.splitlines() if re.search(r"\berror: ", line) or "catastrophic error" in line]
+    lines = [re.sub(r"functor<\d+, \d+>", "functor", line) for line in lines]
     return list(dict.fromkeys(lines))
 
 
