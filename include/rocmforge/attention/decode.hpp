@@ -98,7 +98,8 @@ struct attention_decode {
 
     constexpr int step = num_teams * keys_at_once;
     for (int base = first_key / step * step; base < last_key; base += step) {
-      // Reloaded in every step: kept live through the loop, the views spill scalar registers on gfx9.
+      // Reloaded in every step: kept live through the loop, the views spill scalar registers on
+      // gfx9.
       const attention_decode& held = reloaded(*this);
       dot_accumulator<packet_elements, WaveSize> dot[num_rows][keys_at_once];
       for_each_key([&](int c) {
