@@ -9,6 +9,10 @@ if(ROCMFORGE_COMPILE_ONLY)
   target_compile_options(rocmforge_all_targets INTERFACE -O1 "SHELL:-Xarch_host -O0")
 endif()
 target_compile_options(rocmforge_kernels INTERFACE "SHELL:-x hip")
+# rocmforge_only_check(TARGET): the compiler checks the target's sources and instantiates all of them, but makes no code.
+function(rocmforge_only_check TARGET)
+  target_compile_options(${TARGET} PRIVATE -fsyntax-only)
+endfunction()
 
 if(CMAKE_CXX_COMPILER MATCHES "^(.*)/(lib/)?llvm/bin/")
   # A ROCm of AMD's own, which has everything in one folder.

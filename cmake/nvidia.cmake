@@ -2,9 +2,15 @@
 set(CMAKE_CUDA_ARCHITECTURES ${ROCMFORGE_NVIDIA_TARGETS})
 enable_language(CUDA)
 if(ROCMFORGE_COMPILE_ONLY)
-  # The code for the processor, the kernels' PTX, and the card's instructions.
   set(CMAKE_CUDA_FLAGS_RELEASE "-O0 -DNDEBUG -Xcicc -O1 -Xptxas -O1")
 endif()
+# rocmforge_only_check(TARGET): compiles the target's sources as far as PTX, without optimization and without the card's
+# instructions: all that can be wrong in them.
+function(rocmforge_only_check TARGET)
+  list(GET ROCMFORGE_NVIDIA_TARGETS 0 architecture)
+  set_target_properties(${TARGET} PROPERTIES CUDA_ARCHITECTURES ${architecture}-virtual)
+  target_compile_options(${TARGET} PRIVATE "SHELL:-Xcicc -O0" -Xcompiler=-fsyntax-only)
+endfunction()
 list(JOIN host_warnings "," host_warnings)
 # The standard is spelt out because CMake 3.25 does not know that nvcc has C++20.
 target_compile_options(rocmforge_kernels INTERFACE

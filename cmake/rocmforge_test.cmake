@@ -7,8 +7,8 @@
 # minutes where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
 # writes its results to results/NAME_test.xml, and a kernel test what it launched to results/NAME_test.launches.
 #
-# With ROCMFORGE_COMPILE_ONLY on the amd platform a kernel test is no program but in `compiled_tests`: the compiler checks it and
-# instantiates all of it, and the code of every kernel that a launcher can start is that of tests/ledger.
+# With ROCMFORGE_COMPILE_ONLY a kernel test is no program but in `compiled_tests`: the compiler checks it and instantiates all of
+# it. Clang stops there, and the code of every kernel that a launcher can start is that of tests/ledger; nvcc goes as far as PTX.
 
 find_package(GTest REQUIRED)
 # Under the sanitizers kernels run on the serial device alone, which has the tails and edges of every op at a third of the
@@ -75,10 +75,13 @@ function(rocmforge_test NAME)
   cmake_parse_arguments(ARG "HOST_ONLY;NOT_EMULATED;PARSING" "" "LABELS" ${ARGN})
   set(program ${NAME}_test)
   set(weight_kernels weight_kernels)
-  if(ROCMFORGE_COMPILE_ONLY AND ROCMFORGE_PLATFORM STREQUAL amd AND NOT ARG_HOST_ONLY)
+  if(ROCMFORGE_COMPILE_ONLY AND NOT ROCMFORGE_PLATFORM STREQUAL host AND NOT ARG_HOST_ONLY)
     if(NOT "${NAME}" IN_LIST compiled_tests)
       add_library(${program} OBJECT ${program}.cpp)
-      target_compile_options(${program} PRIVATE -fsyntax-only)
+      if(ROCMFORGE_PLATFORM STREQUAL nvidia)
+        set_source_files_properties(${program}.cpp PROPERTIES LANGUAGE CUDA)
+      endif()
+      rocmforge_only_check(${program})
       target_compile_definitions(${program} PRIVATE ROCMFORGE_OBSERVE_LAUNCHES=1)
       target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
       target_link_libraries(${program} PRIVATE rocmforge_kernels rocmforge_all_targets rocmforge::model GTest::gtest)

@@ -20,10 +20,15 @@ void for_each_dtype(F&& f) {
   f(bfloat16{});
 }
 
-/// Calls `f` with a value of each type that a cache of keys and values may have.
+/// Calls `f` with a value of each type that a cache of keys and values may have: of all where
+/// activations are floats, of their own and of blocks where they are not.
 template <class F>
 void for_each_cache_type(F&& f) {
-  for_each_dtype(f);
+  if constexpr (std::is_same_v<T, float>) {
+    for_each_dtype(f);
+  } else {
+    f(T{});
+  }
   f(q4_0{});
   f(q8_0{});
 }

@@ -5,9 +5,9 @@
 namespace rocmforge {
 
 constexpr attention_config tile{.head_dim = 128, .block_q = BLOCK_Q, .block_kv = 16};
-using kernel = kernels::attention<attention_problem::contiguous<half, half>, tile, 32, 32>;
+using tiled = kernels::attention<attention_problem::contiguous<half, half>, tile, 32, 32>;
 
-status start(const kernel& attention) {
+status start(const tiled& attention) {
   return launch("attention", attention, {}, {});
 }
 

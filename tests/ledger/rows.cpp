@@ -53,16 +53,19 @@ void compile_rows() {
     compile(dequantize<Type>(rows, {}));
     compile(embedding<Type>(rows, {}, {}));
   });
-  for_each_encoded_format([&]<class Type>(Type) { compile(quantize<Type>({}, rows)); });
-  const auto append = [&]<class TCache>(TCache) {
+  const auto encode = [&]<class Type>(Type) { compile(quantize<Type>({}, rows)); };
+  if constexpr (std::is_same_v<T, float>) {
+    for_each_encoded_format(encode);
+  } else {
+    encode(q4_0{});
+    encode(q8_0{});
+  }
+  for_each_cache_type([&]<class TCache>(TCache) {
     const tensor_view<TCache, 4> pages{};
     compile(kv_append(pages, pages, heads, heads, {}));
     compile(rope_kv_append(heads, pages, pages, heads, heads, heads, {}, {},
                            {.layout = rope_layout::interleaved}));
-  };
-  for_each_dtype(append);
-  append(q8_0{});
-  append(q4_0{});
+  });
 }
 
 }  // namespace rocmforge::ledger
