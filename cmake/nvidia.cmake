@@ -2,14 +2,13 @@
 set(CMAKE_CUDA_ARCHITECTURES ${ROCMFORGE_NVIDIA_TARGETS})
 enable_language(CUDA)
 if(ROCMFORGE_COMPILE_ONLY)
-  set(CMAKE_CUDA_FLAGS_RELEASE "-O0 -DNDEBUG -Xcicc -O1 -Xptxas -O1")
+  set(CMAKE_CUDA_FLAGS_RELEASE "-O0 -DNDEBUG -Xcicc -O0 -Xptxas -O0")
 endif()
-# rocmforge_only_check(TARGET): compiles the target's sources as far as PTX, without optimization and without the card's
-# instructions: all that can be wrong in them.
+# rocmforge_only_check(TARGET): compiles the target's sources as far as PTX, without the card's instructions.
 function(rocmforge_only_check TARGET)
   list(GET ROCMFORGE_NVIDIA_TARGETS 0 architecture)
   set_target_properties(${TARGET} PROPERTIES CUDA_ARCHITECTURES ${architecture}-virtual)
-  target_compile_options(${TARGET} PRIVATE "SHELL:-Xcicc -O0" -Xcompiler=-fsyntax-only)
+  target_compile_options(${TARGET} PRIVATE -Xcompiler=-fsyntax-only)
 endfunction()
 list(JOIN host_warnings "," host_warnings)
 # The standard is spelt out because CMake 3.25 does not know that nvcc has C++20.
