@@ -96,10 +96,10 @@ class interpreter {
     // Through a table, so that no frame is as large as those of all statements together.
     using runner = flow (interpreter::*)(const statement&);
     static constexpr runner runners[] = {
-        &interpreter::run_text,    &interpreter::run_output,    &interpreter::run_for,
-        &interpreter::run_if,      &interpreter::run_set,       &interpreter::run_set_block,
-        &interpreter::run_macro,   &interpreter::run_filter,    &interpreter::run_own_scope,
-        &interpreter::run_break,   &interpreter::run_continue};
+        &interpreter::run_text,  &interpreter::run_output,  &interpreter::run_for,
+        &interpreter::run_if,    &interpreter::run_set,     &interpreter::run_set_block,
+        &interpreter::run_macro, &interpreter::run_filter,  &interpreter::run_own_scope,
+        &interpreter::run_break, &interpreter::run_continue};
     return (this->*runners[static_cast<std::size_t>(s.is)])(s);
   }
 
@@ -129,8 +129,8 @@ class interpreter {
     return s.bodies.size() > s.expressions.size() ? run_block(s.bodies.back()) : flow::normal;
   }
 
-  /// The condition is asked before each turn, but if the body asks for `loop`, which has to know how
-  /// many turns there are: then for all items at first.
+  /// The condition is asked before each turn, but if the body asks for `loop`, which has to know
+  /// how many turns there are: then for all items at first.
   flow run_for(const statement& s) {
     std::vector<value> items = items_of(run_, evaluate(*s.expressions[0]));
     const expression* condition = s.expressions[1].get();
@@ -267,11 +267,11 @@ class interpreter {
     const std::size_t first_default = count - takes.defaults.size();
     for (std::size_t i = 0; i < count; ++i) {
       if (!values[i])
-        values[i] = i >= first_default
-                        ? evaluate(*takes.defaults[i - first_default])
-                        : value(undefined{"parameter '" +
-                                          printable(tree_.names[takes.names[i]], 40) +
-                                          "' was not given"});
+        values[i] =
+            i >= first_default
+                ? evaluate(*takes.defaults[i - first_default])
+                : value(undefined{"parameter '" + printable(tree_.names[takes.names[i]], 40) +
+                                  "' was not given"});
       scope_->set(takes.names[i], *values[i]);
     }
     capture written(*this);

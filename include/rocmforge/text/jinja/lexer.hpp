@@ -261,8 +261,8 @@ class lexer {
         skip_digits();
       }
     }
-    token number{is_real ? token::kind::real : token::kind::integer,
-                 source_.substr(at_, end - at_), line_};
+    token number{is_real ? token::kind::real : token::kind::integer, source_.substr(at_, end - at_),
+                 line_};
     const char *first = number.text.data(), *last = first + number.text.size();
     const auto read = is_real ? std::from_chars(first, last, number.real)
                               : std::from_chars(first, last, number.integer);
@@ -308,6 +308,8 @@ class lexer {
         fail(line_, std::string("an escape \\") + c + " names no character");
       append_utf8(text, code);
       i += count;
+    } else if (is_digit(c)) {
+      fail(line_, std::string("an escape \\") + c + " in a string is not supported");
     } else {
       text += '\\';
       text += c;

@@ -275,8 +275,7 @@ value call_find(runtime& run, const value& self, arguments& args) {
   const parameters given("find", args, {"sub"});
   const std::string &text = self.bytes(), &part = given.text(0).bytes();
   if (Where == side::right) run.work.take_steps(1 + text.size() / 16 * (1 + part.size() / 64));
-  const std::size_t found =
-      Where == side::left ? find_text(run, text, part) : text.rfind(part);
+  const std::size_t found = Where == side::left ? find_text(run, text, part) : text.rfind(part);
   if (found == text.npos) return -1;
   run.work.take_characters(found);
   return static_cast<std::int64_t>(num_characters(std::string_view(text).substr(0, found)));
@@ -592,6 +591,7 @@ inline value get_attribute(runtime& run, const value& base, const std::string& n
         name, [found, base](runtime& runs, arguments& args) { return found(runs, base, args); });
   if (base.is_loop()) {
     if (auto found = detail::loop_attribute(run, base.loop(), name)) return *found;
+    throw error("loop." + printable(name, 40) + " is not supported");
   } else if (base.is_mapping() && !name.starts_with("__")) {
     if (const value* found = find_key(base.dict(), value(name), run.work)) return *found;
   }

@@ -120,9 +120,7 @@ class parser {
  private:
   using expr = expression::kind;
 
-  explicit parser(std::string_view source) : tokens_(lexer::tokenize(source)) {
-    intern("loop");
-  }
+  explicit parser(std::string_view source) : tokens_(lexer::tokenize(source)) { intern("loop"); }
 
   program run() {
     result_.body = parse_block({});
@@ -548,7 +546,7 @@ class parser {
   expression_ptr parse_filter(expression_ptr base) {
     expression_ptr made = make(expr::filter, now().line);
     adopt(*made, std::move(base));
-    made->text = parse_dotted_name();
+    made->text = expect_name();
     if (is_symbol("(")) parse_arguments(*made);
     return made;
   }
@@ -560,19 +558,13 @@ class parser {
     return result;
   }
 
-  std::string parse_dotted_name() {
-    std::string name = expect_name();
-    while (skip_symbol(".")) name += "." + expect_name();
-    return name;
-  }
-
   expression_ptr parse_test(expression_ptr base) {
     const int line = now().line;
     next();
     const bool negated = skip_word("not");
     expression_ptr made = make(expr::test, line);
     adopt(*made, std::move(base));
-    made->text = parse_dotted_name();
+    made->text = expect_name();
     const token::kind is = now().is;
     if (is_symbol("(")) {
       parse_arguments(*made);
