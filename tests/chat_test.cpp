@@ -226,9 +226,12 @@ TEST(chat, smollm2_golden_prompt) {
   }
   const tokenizer words(load_vocabulary(gguf::file(path)));
   ASSERT_TRUE(has_chat_template(words));
+  // The template adds a system turn where there is none.
   const std::vector<chat_message> messages = {{"user", "Name three primary colours."}};
   EXPECT_EQ(encode_chat(words, messages, true),
-            (ids{1, 4093, 198, 5820, 1296, 3003, 14797, 30, 2, 198, 1, 520, 9531, 198}));
+            (ids{1,     9690, 198,  2683,  359, 253,   5356, 5646, 11173, 3365, 3511, 308,
+                 34519, 28,   7018, 411,   407, 19712, 8182, 2,    198,   1,    4093, 198,
+                 5820,  1296, 3003, 14797, 30,  2,     198,  1,    520,   9531, 198}));
   EXPECT_TRUE(words.is_end_of_generation(2));
   EXPECT_TRUE(words.is_end_of_generation(0));
   EXPECT_FALSE(words.is_end_of_generation(1));
