@@ -27,7 +27,6 @@ class marked_text {
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
   [[nodiscard]] bool empty() const { return bytes_.empty(); }
   [[nodiscard]] bool is_data(std::size_t at) const { return !marks_.empty() && marks_[at] != 0; }
-  [[nodiscard]] bool has_data() const { return marks_.find('\1') != std::string::npos; }
 
   /// Bytes `first` to `first + count`.
   [[nodiscard]] marked_text part(std::size_t first, std::size_t count = std::string::npos) const {

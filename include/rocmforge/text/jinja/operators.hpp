@@ -101,9 +101,9 @@ inline value repeat(runtime& run, const value& what, std::int64_t count) {
   const std::size_t times = static_cast<std::size_t>(std::max<std::int64_t>(count, 0));
   if (what.is_string()) {
     run.work.take_value_bytes(what.text().size(), times);
-    marked_text out;
-    if (!what.text().empty())
-      for (std::size_t i = 0; i < times; ++i) out += what.text();
+    const std::size_t size = what.text().size() * times;
+    marked_text out = what.text().part(0, size);
+    while (out.size() < size) out += out.part(0, size - out.size());  // twice as long
     return out;
   }
   const std::vector<value>& items = what.list().items;
