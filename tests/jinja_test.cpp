@@ -350,6 +350,10 @@ TEST(jinja_limits, of_values) {
   expect_refused("{{ 9 ** 9 ** 9 ** 9 }}", "64 bits");
 }
 
+TEST(jinja_limits, of_source) {
+  expect_refused(repeated("{{1}}", 1 << 18), "1310720 bytes, expected at most 1048576");
+}
+
 TEST(jinja_limits, of_output) {
   expect_refused("{% set x = 'a' * 1000000 %}{% for i in range(1000) %}{{ x }}{% endfor %}",
                  "writes more text");

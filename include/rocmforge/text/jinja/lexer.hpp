@@ -46,11 +46,17 @@ struct token {
 
 class lexer {
  public:
+  /// Published templates have some thousand bytes, and tokens take more room than their text.
+  static constexpr std::size_t max_source_bytes = std::size_t{1} << 20;
+
   /// @throws error with the line, if the source is not a template
   static std::vector<token> tokenize(std::string_view source) { return lexer(source).run(); }
 
  private:
   explicit lexer(std::string_view source) {
+    if (source.size() > max_source_bytes)
+      fail(1, "the template has " + std::to_string(source.size()) + " bytes, expected at most " +
+                  std::to_string(max_source_bytes));
     for (std::size_t i = 0; i < source.size(); ++i) {
       if (source[i] == '\r') {
         source_ += '\n';
