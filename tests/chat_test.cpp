@@ -1,4 +1,4 @@
-// Conversations: what becomes a marker and what stays text, in every format that is known.
+// Conversations: what becomes a marker and what stays text, and the formats that have a name.
 #include <rocmforge/tokenizer.hpp>
 
 #include "support/vocabulary_data.hpp"
@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,7 +33,7 @@ vocabulary byte_vocabulary() {
   vocab.kinds.resize(vocab.tokens.size(), token_kind::control);
   vocab.pre = "smollm";
   vocab.bos = bos;
-  vocab.chat_template = "{% for message in messages %}{{ '<|im_start|>' + message['role'] }}";
+  vocab.chat_template = chat_formats[0].source;  // ChatML
   return vocab;
 }
 
@@ -75,26 +74,63 @@ TEST(chat, markers_in_a_message_are_text) {
                 "\ny<|im_end|>\n<|im_start|>assistant\n");
 }
 
-TEST(chat, begins_with_bos_only_where_the_vocabulary_adds_it) {
-  vocabulary vocab = byte_vocabulary();
-  vocab.add_bos = true;
-  const tokenizer words(std::move(vocab));
+TEST(chat, begins_with_one_bos) {
   const std::vector<chat_message> messages = {{"user", "hi"}};
-  EXPECT_EQ(encode_chat(words, messages, false), joined({bos}, marked("Suser\nhiE\n")));
-  EXPECT_EQ(continue_chat(words, messages, false), marked("E\nSuser\nhiE\n"));
+  const std::string plain = "{{ messages[0].content }}";
+  for (const bool adds : {false, true}) {
+    for (const bool writes : {false, true}) {
+      for (const token_kind kind : {token_kind::control, token_kind::normal}) {
+        vocabulary vocab = byte_vocabulary();
+        vocab.add_bos = adds;
+        vocab.kinds[bos] = kind;
+        vocab.chat_template = writes ? "{{ bos_token }}" + plain : plain;
+        const ids expected = adds || writes ? joined({bos}, marked("hi")) : marked("hi");
+        EXPECT_EQ(encode_chat(tokenizer(vocab), messages, false), expected) << adds << writes;
+      }
+    }
+  }
+  // A user who writes one gets its text.
+  vocabulary vocab = byte_vocabulary();
+  vocab.chat_template = plain;
+  const std::vector<chat_message> said = {{"user", "<s>"}};
+  EXPECT_EQ(encode_chat(tokenizer(vocab), said, false), marked("<s>"));
 }
 
-TEST(chat, turn_by_turn_equals_the_whole) {
-  const tokenizer words(byte_vocabulary());
-  const std::vector<chat_message> all = {
-      {"user", "one"}, {"assistant", "two"}, {"user", "three"}, {"assistant", "4"}, {"user", "5"}};
-  const std::span<const chat_message> view(all);
-  ids sequence = encode_chat(words, view.subspan(0, 1), true);
-  for (std::size_t reply = 1; reply < all.size(); reply += 2) {
-    sequence = joined(std::move(sequence), words.encode(all[reply].text));
-    sequence = joined(std::move(sequence), continue_chat(words, view.subspan(reply + 1, 1), true));
-  }
-  EXPECT_EQ(sequence, encode_chat(words, all, true));
+TEST(chat, a_template_gets_what_transformers_gives) {
+  vocabulary vocab = byte_vocabulary();
+  vocab.eos = im_end;
+  vocab.chat_template =
+      "{{ tools is none }}{{ documents is none }}{{ enable_thinking is defined }}"
+      "{{ add_generation_prompt }}{{ messages|length }}{{ messages[0].role }}{{ eos_token }}";
+  const std::vector<chat_message> messages = {{"user", "hi"}};
+  EXPECT_EQ(encode_chat(tokenizer(vocab), messages, true), marked("TrueTrueFalseTrue1userE"));
+}
+
+TEST(chat, a_marker_is_made_of_a_role_but_not_of_what_a_message_says) {
+  vocabulary vocab = byte_vocabulary();
+  vocab.tokens.insert(vocab.tokens.end(), {"<|user|>", "<|x|>"});
+  vocab.kinds.resize(vocab.tokens.size(), token_kind::control);
+  vocab.chat_template = "<|{{ messages[0].role }}|><|{{ messages[0].content }}|>";
+  const tokenizer words(std::move(vocab));
+  const std::vector<chat_message> usual = {{"user", "x"}}, other = {{"x", "user"}};
+  EXPECT_EQ(encode_chat(words, usual, false), joined({bos + 1}, marked("<|x|>")));
+  EXPECT_EQ(encode_chat(words, other, false), marked("<|x|><|user|>"));
+}
+
+TEST(chat, a_chosen_template) {
+  vocabulary vocab = byte_vocabulary();
+  vocab.named_chat_templates = {{"tool_use", "{{ 1 }}"}, {"chatml", "{{ 2 }}"}};
+  const tokenizer words(vocab);
+  EXPECT_EQ(find_chat_template(words, "default"), vocab.chat_template);
+  EXPECT_EQ(find_chat_template(words, "tool_use"), "{{ 1 }}");
+  EXPECT_EQ(find_chat_template(words, "chatml"), "{{ 2 }}");  // the file's before our own
+  EXPECT_EQ(find_chat_template(words, "nope"), std::nullopt);
+  EXPECT_EQ(chat_template_names(words).rfind("default, tool_use, chatml, chatml, llama-2, ", 0),
+            0u);
+  EXPECT_EQ(chat_writer(words, "{{ 7 }}", "x").encode({}, false), marked("7"));
+  EXPECT_THROW((void)find_chat_template(words, "llama-3"), error);  // it has no such tokens
+  vocab.chat_template.clear();
+  EXPECT_EQ(find_chat_template(tokenizer(vocab), "default"), std::nullopt);
 }
 
 // A token for each byte, and the special ones that `format` needs.
@@ -123,153 +159,47 @@ std::vector<chat_message> messages_of(const nlohmann::json& list) {
   return messages;
 }
 
-TEST(chat, published_templates_are_recognized_and_written_as_they_would) {
+TEST(chat, formats_write_what_published_templates_do) {
   int num_renderings = 0;
-  std::set<std::string> formats;
   const nlohmann::json file = testing::read_json("chat_templates.json");
   for (const auto& example : file.at("templates")) {
-    const auto origin = example.at("origin").get<std::string>();
-    const auto chat_template = example.at("template").get<std::string>();
-    const chat_format* format = recognize_chat_template(chat_template);
-    if (example.at("format").is_null()) {
-      EXPECT_EQ(format, nullptr) << origin;
-      continue;
-    }
-    ASSERT_NE(format, nullptr) << origin;
-    EXPECT_EQ(format->name, example.at("format").get<std::string>()) << origin;
-    formats.emplace(format->name);
-    vocabulary vocab = vocabulary_for(*format, example.at("eos"));
-    vocab.chat_template = chat_template;
-    const tokenizer words(std::move(vocab));
+    if (example.at("format").is_null()) continue;
+    const auto name = example.at("format").get<std::string>();
+    const auto format = std::ranges::find(chat_formats, name, &chat_format::name);
+    if (format == std::ranges::end(chat_formats)) continue;
+    const tokenizer words(vocabulary_for(*format, example.at("eos")));
+    const chat_writer writer(words, format->source, name);
     for (const auto& rendering : example.at("renderings")) {
-      const ids result = encode_chat(words, messages_of(rendering.at("messages")), true);
-      EXPECT_EQ(words.decode(result, control_tokens::show), rendering.at("text").get<std::string>())
-          << origin;
+      const ids result = writer.encode(messages_of(rendering.at("messages")), true);
+      std::string text = words.decode(result, control_tokens::show);
+      if (text.starts_with("<s>")) text.erase(0, 3);
+      EXPECT_EQ(text, rendering.at("text").get<std::string>())
+          << name << " " << example.at("origin");
       ++num_renderings;
     }
   }
-  EXPECT_EQ(formats.size(), 21u);
-  EXPECT_EQ(num_renderings, 89);
+  EXPECT_GT(num_renderings, 60);
 }
 
-// The formats that no template in the file above has, and system messages where the published
-// template refuses them: as llama.cpp writes them.
-TEST(chat, formats_of_templates_made_by_others) {
-  const auto rendered = [](std::string chat_template, const char* name, bool with_system = true) {
-    const chat_format* format = recognize_chat_template(chat_template);
-    if (format == nullptr || format->name != name) return "not recognized as " + std::string(name);
-    vocabulary vocab = vocabulary_for(*format, "</s>");
-    vocab.chat_template = std::move(chat_template);
-    const tokenizer words(std::move(vocab));
-    std::vector<chat_message> messages = {
-        {"system", "S"}, {"user", "U"}, {"assistant", "A"}, {"user", "V"}};
-    if (!with_system) messages.erase(messages.begin());
-    return words.decode(encode_chat(words, messages, true), control_tokens::show);
-  };
-  EXPECT_EQ(rendered("[INST] <<SYS>> bos_token + '[INST]", "llama-2-bos"),
-            "[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]A</s><s>[INST] V [/INST]");
-  EXPECT_EQ(rendered("[INST] <<SYS>>", "llama-2-sys"),
-            "[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]A</s>[INST] V [/INST]");
-  EXPECT_EQ(rendered("[INST] <<SYS>>", "llama-2-sys", false),
-            "[INST] U [/INST]A</s>[INST] V [/INST]");
-  EXPECT_EQ(rendered("[INST]", "llama-2-plain"), "[INST] S\nU [/INST]A</s>[INST] V [/INST]");
-  EXPECT_EQ(rendered("' [INST] [AVAILABLE_TOOLS]", "mistral-v1"),
-            " [INST] S\n\nU [/INST] A</s> [INST] V [/INST]");
-  EXPECT_EQ(rendered("[INST] [AVAILABLE_TOOLS]", "mistral-v3"),
-            "[INST] S\n\nU[/INST] A</s>[INST] V[/INST]");
-  EXPECT_EQ(rendered("\"[INST]\" [AVAILABLE_TOOLS]", "mistral-v3-tekken"),
-            "[INST]S\n\nU[/INST]A</s>[INST]V[/INST]");
-  EXPECT_EQ(rendered("<start_of_turn>", "gemma"),
-            "<start_of_turn>user\nS\n\nU<end_of_turn>\n<start_of_turn>model\nA<end_of_turn>\n"
-            "<start_of_turn>user\nV<end_of_turn>\n<start_of_turn>model\n");
-}
-
-TEST(chat, no_message_of_any_format_becomes_a_marker) {
-  std::string attack = "</s><s>[INST]";
+TEST(chat, what_a_message_says_is_never_a_marker) {
   for (const chat_format& format : chat_formats) {
-    for (const std::string_view marker : format.tokens) attack += marker;
-  }
-  attack += "</s>";
-  for (const chat_format& format : chat_formats) {
-    vocabulary vocab = vocabulary_for(format, "</s>");
-    for (std::size_t id = 256; id < vocab.tokens.size(); ++id) {
-      vocab.kinds[id] = token_kind::user_defined;  // as some files have them
-    }
-    vocab.kinds[static_cast<std::size_t>(vocab.bos)] = token_kind::control;
-    for (const std::string_view part : format.has) vocab.chat_template += std::string(part) + " ";
-    const tokenizer words(vocab);
-    ASSERT_NE(find_chat_format(words), nullptr) << format.name;
-    const auto count_controls = [&](const std::string& text) {
+    const tokenizer words(vocabulary_for(format, "</s>"));
+    const chat_writer writer(words, format.source, "");
+    std::string attack = "x";
+    for (std::size_t id = 256; id < words.vocab().tokens.size(); ++id)
+      attack += words.vocab().tokens[id];
+    const auto control_tokens_of = [&](const std::string& text) {
       const std::vector<chat_message> messages = {
           {"system", text}, {"user", text}, {"assistant", text}, {"user", text}};
-      ids all = encode_chat(words, messages, true);
-      all = joined(std::move(all), continue_chat(words, std::span(messages).last(1), true));
-      return std::ranges::count_if(all, [&](int id) { return id >= 256; });
+      ids result = writer.encode(messages, true);
+      std::erase_if(result, [&](int id) { return !words.is_control(id); });
+      return result;
     };
-    EXPECT_EQ(count_controls(attack), count_controls("x")) << format.name;
+    EXPECT_EQ(control_tokens_of(attack), control_tokens_of("x")) << format.name;
   }
 }
 
-TEST(chat, every_format_goes_on_after_a_reply) {
-  for (const chat_format& format : chat_formats) {
-    vocabulary vocab = vocabulary_for(format, "</s>");
-    for (const std::string_view part : format.has) vocab.chat_template += std::string(part) + " ";
-    const tokenizer words(std::move(vocab));
-    const std::vector<chat_message> all = {{"user", "one"}, {"assistant", "two"}, {"user", "3"}};
-    const std::span<const chat_message> view(all);
-    // The reply begins with what the format puts between its opening and the text.
-    std::string_view opening = find_chat_format(words)->assistant;
-    opening = opening.substr(0, opening.find('{'));
-    if (opening.starts_with(format.reply)) opening.remove_prefix(format.reply.size());
-    if (format.name == "deepseek-r1") opening = "";  // a reply there begins with its thoughts
-    ids sequence = encode_chat(words, view.first(1), true);
-    sequence = joined(std::move(sequence), words.encode(std::string(opening) + "two"));
-    sequence = joined(std::move(sequence), continue_chat(words, view.last(1), true));
-    std::string expected = words.decode(encode_chat(words, all, true), control_tokens::show);
-    if (format.name == "deepseek-r1") expected.insert(expected.find("two"), "<think>\n");
-    EXPECT_EQ(words.decode(sequence, control_tokens::show), expected) << format.name;
-  }
-}
-
-TEST(chat, messages_that_a_format_has_no_place_for_are_refused) {
-  const chat_format* gemma = recognize_chat_template("<start_of_turn>");
-  ASSERT_NE(gemma, nullptr);
-  vocabulary vocab = vocabulary_for(*gemma, "<eos>");
-  vocab.chat_template = "<start_of_turn>";
-  const tokenizer words(std::move(vocab));
-  const auto expect = [&](const std::string& reason, const std::vector<chat_message>& messages) {
-    try {
-      (void)encode_chat(words, messages, true);
-      ADD_FAILURE() << "not refused: " << reason;
-    } catch (const error& refused) {
-      EXPECT_EQ(refused.what(), "chat in the format gemma: " + reason);
-    }
-  };
-  expect("role \"tool\", expected system, user or assistant", {{"tool", "x"}});
-  expect("a system message with no user message after it, expected one", {{"system", "x"}});
-  expect("a second system message before the user's, expected one",
-         {{"system", "x"}, {"system", "y"}, {"user", "z"}});
-}
-
-TEST(chat, templates_are_recognized_and_never_executed) {
-  const auto known = [](const std::string& text) {
-    vocabulary vocab = byte_vocabulary();
-    vocab.chat_template = text;
-    return has_chat_template(tokenizer(std::move(vocab)));
-  };
-  EXPECT_TRUE(known("<|im_start|>"));
-  EXPECT_TRUE(known("{{ ''.__class__.__mro__ }} {% for i in range(10**9) %} <|im_start|>"));
-  EXPECT_TRUE(known("[INST] {{ message }} [/INST]"));
-  EXPECT_FALSE(known(""));
-  EXPECT_FALSE(known("{{ message }}"));
-  EXPECT_FALSE(known("<|im_start|> <|im_sep|>"));  // known, but the vocabulary has no <|im_sep|>
-  EXPECT_FALSE(known("<|im_start|> <end_of_utterance>"));
-  vocabulary vocab = byte_vocabulary();
-  vocab.tokens[im_end] = "<|other|>";
-  EXPECT_FALSE(has_chat_template(tokenizer(std::move(vocab))));
-}
-
-TEST(chat, without_a_known_template_it_is_refused_with_the_file) {
+TEST(chat, errors_begin_with_the_file) {
   const auto expect = [](const std::string& text, const std::string& reason) {
     vocabulary vocab = byte_vocabulary();
     vocab.chat_template = text;
@@ -279,14 +209,14 @@ TEST(chat, without_a_known_template_it_is_refused_with_the_file) {
       (void)encode_chat(words, {}, true);
       ADD_FAILURE() << "not refused: " << text;
     } catch (const error& refused) {
-      const std::string expected = "some.gguf: " + reason + ", expected one of phi-4, chatml, ";
-      EXPECT_EQ(std::string(refused.what()).rfind(expected, 0), 0u) << refused.what();
+      EXPECT_EQ(std::string(refused.what()), "some.gguf: " + reason);
     }
-    EXPECT_THROW((void)continue_chat(words, {}, true), error);
   };
   expect("", "no chat template");
-  expect("{{ messages }}", "unknown chat template");
-  expect("<start_of_turn>", "chat template whose markers are no tokens");
+  expect("{{", "chat template: line 1: a block has no end, expected }}");
+  expect("\n{{ raise_exception('no') }}", "chat template: line 2: the template says: no");
+  expect("{% for i in range(10**9) %}{% endfor %}",
+         "chat template: line 1: range: more than 100000 items");
 }
 
 TEST(chat, smollm2_golden_prompt) {
@@ -296,9 +226,12 @@ TEST(chat, smollm2_golden_prompt) {
   }
   const tokenizer words(load_vocabulary(gguf::file(path)));
   ASSERT_TRUE(has_chat_template(words));
+  // The template adds a system turn where there is none.
   const std::vector<chat_message> messages = {{"user", "Name three primary colours."}};
   EXPECT_EQ(encode_chat(words, messages, true),
-            (ids{1, 4093, 198, 5820, 1296, 3003, 14797, 30, 2, 198, 1, 520, 9531, 198}));
+            (ids{1,     9690, 198,  2683,  359, 253,   5356, 5646, 11173, 3365, 3511, 308,
+                 34519, 28,   7018, 411,   407, 19712, 8182, 2,    198,   1,    4093, 198,
+                 5820,  1296, 3003, 14797, 30,  2,     198,  1,    520,   9531, 198}));
   EXPECT_TRUE(words.is_end_of_generation(2));
   EXPECT_TRUE(words.is_end_of_generation(0));
   EXPECT_FALSE(words.is_end_of_generation(1));

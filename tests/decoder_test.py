@@ -22,7 +22,8 @@ import unittest
 DECODER = None  # the command, set from the command line
 ON_CARD = r"(; on (amd|nvidia):\d+, [^\n;]+)?"  # what the speed line says unless the host computes
 
-CHATML = "{% for message in messages %}<|im_start|>{{ message.role }}...<|im_end|>{% endfor %}"
+CHATML = ("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+          "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
 END_OF_TEXT, IM_START, IM_END = 0, 1, 2
 CONTEXT = 256
 
@@ -292,21 +293,38 @@ class BadInput(DecoderTest):
 
     def test_no_template(self):
         path = self.write("plain.gguf", model(template=None))
-        self.refused(["--chat", "--model", path], "--chat", "plain.gguf", "chat template")
+        self.refused(["--chat", "--model", path], "plain.gguf", "no chat template", "--template")
         self.refused(["hello", "--system", "You", "--model", path], "--system", "chat template")
 
-    def test_unknown_template(self):
-        path = self.write("odd.gguf", model(template="{{ messages }}"))
-        for arguments in ["hello"], ["--chat"], ["hello", "--system", "You"]:
-            self.refused([*arguments, "--model", path], "odd.gguf", "unknown chat template", "chatml", "llama-3", "--raw")
-        self.assertEqual(run("--model", path, "--raw", "--tokens-only", "hi").status, 0)
+    def test_a_template_that_fails(self):
+        for template, reason in (("{% include 'x' %}", "line 1: tag 'include'"), ("\n{{ raise_exception('not so') }}", "line 2: the template says: not so"),
+                                 ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "than are allowed")):
+            path = self.write("odd.gguf", model(template=template))
+            for arguments in ["hello"], ["hello", "--system", "You"]:
+                self.refused([*arguments, "--model", path], "odd.gguf", "chat template", reason)
+            self.assertEqual(run("--model", path, "--raw", "--tokens-only", "hi").status, 0)
+        self.refused(["--chat", "--model", self.write("odd.gguf", model(template="{{"))], "odd.gguf", "line 1", "--template", "--raw")
+
+    def test_a_chosen_template(self):
+        words = vocabulary(template="{{ 0 }}")
+        words["tokenizer.chat_template.other"] = ("string", "<{{ messages[-1].content }}>")
+        path = self.write("named.gguf", gguf(words, {}))
+        own = self.write("own.jinja", b"[{{ messages|length }}]")
+        for name, text in ("default", "0"), ("other", "<hi>"), (own, "[1]"):
+            result = run("--model", path, "--tokens-only", "--template", name, "hi")
+            self.assertEqual([int(word) for word in result.out.split()], byte_ids(text), result.err)
+        result = run("--model", path, "--tokens-only", "--template", "chatml", "Say it")
+        self.assertEqual([int(word) for word in result.out.split()], prompt_ids("Say it"), result.err)
+        self.refused(["hi", "--model", path, "--template", "nope"], "--template nope", "default, other, chatml, llama-2")
+        self.refused(["hi", "--model", path, "--template", "llama-3"], "<|start_header_id|>", "llama-3")
+        self.refused(["hi", "--model", path, "--template", "x", "--raw"], "--template", "--raw")
 
 
 class Information(DecoderTest):
     def test_help_has_every_option(self):
         result = run("--help")
         self.assertEqual((result.status, result.err), (0, ""))
-        for option in ("--prompt --model --system --chat --raw -n --temperature --top-k --top-p --min-p --repeat-penalty "
+        for option in ("--prompt --model --system --template --chat --raw -n --temperature --top-k --top-p --min-p --repeat-penalty "
                        "--repeat-last-n --seed --stop --device --list-devices --threads --context --cache-type --quiet "
                        "--version --json --logits --tokens-only --bench --help").split():
             self.assertRegex(result.out.decode(), rf"(?m)^ +(-h,)?{option}\b")
@@ -592,10 +610,9 @@ class Chat(ProcessTest):
     def test_the_turns_are_remembered(self):
         both = self.chat("Say it\n\nAnd now\n", "-n", "12", "--quiet").out
         first = self.greedy("-n", "12", "Say it")
-        ids = prompt_ids("Say it") + first["tokens"] + [IM_END] + byte_ids("\n") + prompt_ids("And now")
-        specials = {END_OF_TEXT: b"<|endoftext|>", IM_START: b"<|im_start|>", IM_END: b"<|im_end|>"}
-        again = self.greedy("-n", "12", "--raw", "-", stdin=b"".join(specials.get(id) or text_of([id]) for id in ids) + b"\n")
-        self.assertEqual(again["prompt_tokens"], ids)
+        turn = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+        text = turn.format("Say it") + first["text"] + "<|im_end|>\n" + turn.format("And now")
+        again = self.greedy("-n", "12", "--raw", "-", stdin=text.encode() + b"\n")
         self.assertEqual(both.decode(), first["text"] + "\n" + again["text"] + "\n")
 
     def test_clear_forgets(self):
@@ -607,7 +624,7 @@ class Chat(ProcessTest):
         result = self.chat("Say it\nSay it\n/clear\nSay it\n", "--context", "60")
         lines = result.err.split("\n")
         self.assertIn("context of 60 tokens is full", lines[0])
-        self.assertRegex(lines[1], r"60 of 60 tokens are taken and this turn needs \d+; /clear")
+        self.assertRegex(lines[1], r"with this turn the conversation has \d+ tokens, expected at most 60; /clear")
         self.assertIn("context of 60 tokens is full", lines[2])
         self.assertEqual(len(lines), 5)
         plain = self.ok("--temperature", "0", "--context", "60", "Say it").out

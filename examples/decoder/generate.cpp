@@ -17,6 +17,7 @@ constexpr std::size_t prompt_chunk = 512;
 constexpr std::size_t scored_chunk = 64;  // a row of logits per token: 12 MB for 50,000 tokens
 
 void check_fit(const engine& model, std::size_t num_tokens) {
+  if (num_tokens == 0) throw rocmforge::error("prompt: no tokens, expected at least one");
   const auto room = static_cast<std::size_t>(model.context() - model.length());
   if (num_tokens <= room) return;
   const std::string held =

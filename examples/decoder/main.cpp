@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <new>
 #include <rocmforge/error.hpp>
 #include <rocmforge/gguf.hpp>
@@ -26,13 +28,27 @@ constexpr int status_interrupted = 130;
 constexpr int status_bad_input = 2;
 constexpr int status_fault = 1;
 
-/// Throws if the file's chat template is unknown.
-void require_template(const rocmforge::tokenizer& tokenizer, const std::string& option) {
-  try {
-    (void)require_chat_format(tokenizer);
-  } catch (const rocmforge::error& unknown) {
-    throw rocmforge::error(option + unknown.what() + "; --raw needs none");
+/// What writes a conversation: the model's own template, or the one that --template chooses.
+rocmforge::chat_writer make_writer(const rocmforge::tokenizer& tokenizer, const options& o) {
+  if (!o.chat_template) {
+    try {
+      return rocmforge::chat_writer(tokenizer);
+    } catch (const rocmforge::error& fault) {
+      throw rocmforge::error(std::string(fault.what()) +
+                             "; --template gives another, --raw needs none");
+    }
   }
+  const std::string& name = *o.chat_template;
+  if (const auto known = find_chat_template(tokenizer, name))
+    return {tokenizer, *known, "--template " + rocmforge::printable(name)};
+  std::ifstream file(name, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file || text.empty()) {
+    throw rocmforge::error(
+        fmt::format("--template {}: no file that can be read, expected one or {}",
+                    rocmforge::printable(name), chat_template_names(tokenizer)));
+  }
+  return {tokenizer, text, rocmforge::printable(name)};
 }
 
 /// The tokens of the prompt: of the text itself with --raw or if the file has no chat template,
@@ -40,14 +56,14 @@ void require_template(const rocmforge::tokenizer& tokenizer, const std::string& 
 std::vector<int> encode_prompt(const rocmforge::tokenizer& tokenizer, const options& o) {
   const std::string text = *o.prompt == "-" ? read_all_input() : *o.prompt;
   if (text.empty()) throw rocmforge::error("standard input: empty, expected a prompt");
-  if (!o.raw && !tokenizer.vocab().chat_template.empty()) {
-    require_template(tokenizer, "");
+  if (!o.raw && (o.chat_template || has_chat_template(tokenizer))) {
     std::vector<rocmforge::chat_message> messages;
     if (o.system) messages.push_back({"system", *o.system});
     messages.push_back({"user", text});
-    return encode_chat(tokenizer, messages, true);
+    return make_writer(tokenizer, o).encode(messages, true);
   }
-  if (o.system) throw rocmforge::error("--system: expected a model with a chat template");
+  if (o.system)
+    throw rocmforge::error("--system: expected a model with a chat template, or --template");
   std::vector<int> tokens;
   if (tokenizer.vocab().add_bos) tokens.push_back(tokenizer.vocab().bos);
   const auto body = tokenizer.encode(
@@ -113,8 +129,8 @@ int run(const options& o) {
 
   const rocmforge::tokenizer tokenizer(rocmforge::load_vocabulary(file));
   if (o.what == action::chat) {
-    require_template(tokenizer, "--chat: ");
-    chat(*load_model(file, o, device), tokenizer, o);
+    const rocmforge::chat_writer writer = make_writer(tokenizer, o);
+    chat(*load_model(file, o, device), tokenizer, writer, o);
     return 0;
   }
   const std::vector<int> prompt = encode_prompt(tokenizer, o);

@@ -122,6 +122,9 @@ class command_line {
           [this](const std::string& text) { result_.model = not_empty("--model", text); });
     value("--system", "TEXT", "what the model is told before the conversation",
           [this](const std::string& text) { result_.system = not_empty("--system", text); });
+    value(
+        "--template", "NAME", "the chat template: a name (a wrong one lists them) or a file",
+        [this](const std::string& text) { result_.chat_template = not_empty("--template", text); });
     action_flag("--chat", "a conversation: one line a turn; Ctrl-C stops a reply, Ctrl-D ends",
                 action::chat);
     flag("--raw", "continue the text itself: no chat template, special tokens are read",
@@ -238,11 +241,13 @@ void check_combination(const options& o) {
                        o.what == action::chat ? "--chat" : "--bench"));
   }
   if (o.raw && o.system) refuse("--system: cannot be used with --raw, which applies no template");
+  if (o.raw && o.chat_template)
+    refuse("--template: cannot be used with --raw, which applies no template");
   if (o.what == action::chat && o.raw)
     refuse("--raw: cannot be used with --chat, which needs a template");
   if (o.what == action::chat && o.json) refuse("--json: cannot be used with --chat");
-  if (o.what == action::bench && (o.raw || o.system)) {
-    refuse("--bench: takes no text, so that --raw and --system cannot be used with it");
+  if (o.what == action::bench && (o.raw || o.system || o.chat_template)) {
+    refuse("--bench: takes no text, so that --raw, --system and --template cannot be used with it");
   }
   if (o.num_top_logits > 0 && (!o.json || o.what != action::generate)) {
     refuse("--logits: expected --json and a prompt to generate from");

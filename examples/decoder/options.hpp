@@ -21,6 +21,7 @@ struct options {
   std::optional<std::string> prompt;
   std::optional<std::string> system;
   bool raw = false;
+  std::optional<std::string> chat_template;  // a name or a file; absent: the model's own
 
   int max_tokens =
       INT_MAX;  // tokens to generate; INT_MAX: until the text ends or the context is full

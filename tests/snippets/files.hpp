@@ -21,7 +21,7 @@ struct prelude : rocmforge::testing::snippet {
     writer.add_array("tokenizer.ggml.token_type", kinds);
     writer.add_array("tokenizer.ggml.merges", vocab.merges);
     writer.add("tokenizer.ggml.eos_token_id", std::uint32_t(vocab.tokens.size() - 1));
-    writer.add("tokenizer.chat_template", "<|im_start|>{{ message.role }}<|im_end|>");
+    writer.add("tokenizer.chat_template", "<|im_start|>{{ messages[0].content }}<|im_end|>");
     writer.write("model.gguf");
   }
   template <class... Values>

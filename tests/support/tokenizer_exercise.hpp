@@ -54,7 +54,6 @@ inline void exercise(const tokenizer& words, std::string_view text) {
   });
   const chat_message messages[] = {{"system", std::string(text)}, {"user", std::string(text)}};
   is_not_refused([&] { (void)encode_chat(words, messages, true); });
-  is_not_refused([&] { (void)continue_chat(words, messages, true); });
 }
 
 /// Parses a file, and if it has a vocabulary exercises it with some texts. Returns whether it has.

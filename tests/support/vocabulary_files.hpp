@@ -58,9 +58,10 @@ inline byte_vector vocabulary_file(const std::string& model, const std::string& 
 }
 
 inline std::vector<byte_vector> vocabulary_files() {
-  return {vocabulary_file("gpt2", "<|im_start|>"),
-          vocabulary_file("llama", "[INST] <<SYS>> bos_token + '[INST]' content.strip()"),
-          vocabulary_file("bert", ""), vocabulary_file("t5", "<start_of_turn>")};
+  return {
+      vocabulary_file("gpt2", "{% for m in messages %}<|im_start|>{{ m.content }}{% endfor %}"),
+      vocabulary_file("llama", "{{ bos_token }}[INST] {{ messages[0].content.strip() }} [/INST]"),
+      vocabulary_file("bert", ""), vocabulary_file("t5", "<start_of_turn>{{ messages }}")};
 }
 
 }  // namespace rocmforge::testing

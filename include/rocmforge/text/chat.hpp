@@ -1,10 +1,11 @@
-// Conversations as token ids. The chat template in a model file is a program from an untrusted
-// source: it is compared with the known formats, never executed.
+// Conversations as token ids, by the chat template of the model's file. The template is a program
+// from an untrusted source: jinja.hpp runs it under limits.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <deque>
+#include <ctime>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include <rocmforge/error.hpp>
 #include <rocmforge/text/chat_formats.hpp>
+#include <rocmforge/text/jinja.hpp>
 #include <rocmforge/text/tokenizer.hpp>
 
 namespace rocmforge {
@@ -24,202 +26,134 @@ struct chat_message {
   std::string text;
 };
 
-/// The format of a chat template, or null if it is unknown.
-inline const chat_format* recognize_chat_template(std::string_view chat_template) {
-  std::string text;
-  for (std::size_t i = 0; i < chat_template.size(); ++i) {
-    const bool is_break = chat_template.substr(i, 2) == "\\n";
-    text += is_break ? '\n' : chat_template[i];
-    if (is_break) ++i;
-  }
-  const auto contains = [&](std::string_view part) { return text.find(part) != text.npos; };
-  const auto found = std::ranges::find_if(chat_formats, [&](const chat_format& format) {
-    return std::ranges::all_of(format.has, contains) &&
-           std::ranges::none_of(format.lacks, [&](std::string_view part) {
-             return !part.empty() && contains(part);
-           });
-  });
-  return found == std::ranges::end(chat_formats) ? nullptr : found;
-}
-
-/// The format of the model's chat template, or null if it is unknown or the vocabulary does not
-/// have its markers.
-inline const chat_format* find_chat_format(const tokenizer& source) {
-  const chat_format* format = recognize_chat_template(source.vocab().chat_template);
-  if (format == nullptr) return nullptr;
-  const bool has_tokens = std::ranges::all_of(format->tokens, [&](std::string_view marker) {
-    return marker.empty() || source.find_token(marker);
-  });
-  return has_tokens ? format : nullptr;
-}
-
-/// Whether `encode_chat` knows the model's chat template.
+/// Whether the model's file has a chat template.
 inline bool has_chat_template(const tokenizer& source) {
-  return find_chat_format(source) != nullptr;
+  return !source.vocab().chat_template.empty();
 }
 
-/// The format of the model's chat template. Throws `error`, with the known formats, if it is
-/// unknown.
-inline const chat_format& require_chat_format(const tokenizer& source) {
-  if (const chat_format* format = find_chat_format(source)) return *format;
-  std::string known;
-  for (const chat_format& format : chat_formats) {
-    if (known.ends_with(format.name)) continue;  // the same format, recognized in two ways
-    known += (known.empty() ? "" : ", ") + std::string(format.name);
-  }
+/// The chat template of this name: "default" is the file's own; then those of the file that have a
+/// name, then the formats of chat_formats.hpp. Nothing if there is none.
+/// Throws `error` for a format whose markers are no tokens of the vocabulary.
+inline std::optional<std::string_view> find_chat_template(const tokenizer& source,
+                                                          std::string_view name) {
   const vocabulary& vocab = source.vocab();
-  const std::string what = vocab.chat_template.empty() ? "no chat template"
-                           : recognize_chat_template(vocab.chat_template) == nullptr
-                               ? "unknown chat template"
-                               : "chat template whose markers are no tokens";
-  throw error((vocab.source.empty() ? "" : vocab.source + ": ") + what + ", expected one of " +
-              known);
+  if (name == "default" && has_chat_template(source)) return vocab.chat_template;
+  for (const auto& [known, text] : vocab.named_chat_templates)
+    if (known == name) return text;
+  const auto format = std::ranges::find(chat_formats, name, &chat_format::name);
+  if (format == std::ranges::end(chat_formats)) return std::nullopt;
+  for (const std::string_view marker : format->tokens) {
+    if (!marker.empty() && !source.find_token(marker))
+      refuse(vocab, "no token \"" + printable(marker) + "\", expected one for the chat template " +
+                        std::string(name));
+  }
+  return format->source;
 }
 
-namespace chat_detail {
-
-inline std::string_view trim_right(std::string_view text) {
-  return text.substr(0, text.find_last_not_of(" \t\n\v\f\r") + 1);
-}
-inline std::string_view trim(std::string_view text) {
-  text = trim_right(text);
-  return text.substr(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
-}
-inline std::string_view answer(std::string_view text) {
-  constexpr std::string_view end_of_thought = "</think>";
-  const std::size_t at = text.rfind(end_of_thought);
-  return at == text.npos ? text : text.substr(at + end_of_thought.size());
+/// All names that `find_chat_template` knows, for messages.
+inline std::string chat_template_names(const tokenizer& source) {
+  std::string names = has_chat_template(source) ? "default" : "";
+  const auto add = [&](std::string_view name) {
+    names += (names.empty() ? "" : ", ") + printable(name, 40);
+  };
+  for (const auto& named : source.vocab().named_chat_templates) add(named.first);
+  for (const chat_format& format : chat_formats) add(format.name);
+  return names;
 }
 
-/// A conversation as parts: markers, and texts of messages, in which no marker is recognized.
-class rendering {
+/// Writes conversations with a chat template. The tokenizer must outlive it.
+class chat_writer {
  public:
-  /// @param continues  these messages continue a conversation
-  rendering(const tokenizer& source, const chat_format& format, bool continues)
-      : source_(source), format_(format), is_first_(!continues) {}
+  /// With the template of the model's file. Throws `error` if it has none, or one that is none.
+  explicit chat_writer(const tokenizer& source)
+      : chat_writer(source, source.vocab().chat_template, source.vocab().source) {}
 
-  void add(const chat_message& message) {
-    const bool is_user = message.role == "user";
-    if (message.role == "system" && format_.system.empty()) {
-      if (system_) refuse("a second system message before the user's, expected one");
-      system_ = message.text;
-    } else if (is_user && system_) {
-      add(format_.user_after_system, message);
-      system_.reset();
-    } else {
-      add(pattern_of(message.role), message);
-    }
+  /// @param chat_template  a program in Jinja, see jinja.hpp
+  /// @param origin         the file that it is from, for messages
+  chat_writer(const tokenizer& source, std::string_view chat_template, std::string origin)
+      : source_(&source), origin_(std::move(origin)), template_(parse(chat_template)) {}
+
+  /// The ids of a conversation. They begin with one bos, if the template writes it or the
+  /// vocabulary asks for it. What the template writes may become control tokens; nothing in a
+  /// message is read as one.
+  ///
+  /// @param add_generation_prompt  append the start of the assistant's turn, which the model
+  ///                               continues
+  /// Throws `error` where the template fails or refuses the conversation.
+  [[nodiscard]] std::vector<int> encode(std::span<const chat_message> messages,
+                                        bool add_generation_prompt) const {
+    const vocabulary& vocab = source_->vocab();
+    std::vector<jinja::segment> segments = render(messages, add_generation_prompt);
+    const std::string bos = text_of(vocab.bos);
+    std::vector<int> ids;
+    const bool writes_bos = !bos.empty() && !segments.empty() && !segments[0].is_data &&
+                            segments[0].text.starts_with(bos);
+    if (writes_bos) segments[0].text.erase(0, bos.size());
+    if (writes_bos || vocab.add_bos) ids.push_back(vocab.bos);
+    std::vector<text_part> parts;
+    for (const jinja::segment& segment : segments)
+      parts.push_back(
+          {segment.text, segment.is_data ? special_tokens::as_text : special_tokens::parse});
+    source_->append(parts, /*continues=*/false, ids);
+    return ids;
   }
-
-  void add_reply() {
-    require_no_system();
-    add(format_.reply, {"assistant", ""});
-  }
-
-  /// The template's text after an assistant's message.
-  void add_end_of_reply() {
-    const std::size_t end = format_.assistant.find('}', format_.assistant.find("{text"));
-    add(format_.assistant.substr(end + 1), {"assistant", ""});
-  }
-
-  void require_no_system() const {
-    if (system_) refuse("a system message with no user message after it, expected one");
-  }
-
-  [[nodiscard]] std::span<const text_part> parts() const { return parts_; }
 
  private:
-  [[noreturn]] void refuse(const std::string& message) const {
-    throw error("chat in the format " + std::string(format_.name) + ": " + message);
-  }
-
-  std::string_view pattern_of(const std::string& role) const {
-    if (role == "system") return format_.system;
-    if (role == "user") return format_.user;
-    if (role == "assistant") return format_.assistant;
-    if (format_.other.empty()) {
-      refuse("role \"" + printable(role) + "\", expected system, user or assistant");
+  [[nodiscard]] jinja::chat_template parse(std::string_view source) const {
+    if (source.empty()) fail("no chat template");
+    try {
+      return jinja::chat_template(source);
+    } catch (const error& fault) {
+      fail(fault.what());
     }
-    return format_.other;
   }
 
-  void add(std::string_view pattern, const chat_message& message) {
-    while (!pattern.empty()) {
-      const std::size_t open = std::min(pattern.find('{'), pattern.size());
-      add_part(pattern.substr(0, open), special_tokens::parse);
-      pattern.remove_prefix(open);
-      if (pattern.empty()) break;
-      const std::size_t close = pattern.find('}');
-      add_place(pattern.substr(1, close - 1), message);
-      pattern.remove_prefix(close + 1);
+  [[nodiscard]] std::vector<jinja::segment> render(std::span<const chat_message> messages,
+                                                   bool add_generation_prompt) const {
+    jinja::sequence list;
+    for (const chat_message& message : messages) {
+      // These roles come from no user, and templates make markers of them: <|user|>.
+      constexpr std::string_view roles[] = {"system", "user", "assistant", "tool", "developer"};
+      const bool is_usual = std::ranges::find(roles, message.role) != std::ranges::end(roles);
+      jinja::mapping entry;
+      entry.set("role", jinja::marked_text(message.role, !is_usual));
+      entry.set("content", jinja::marked_text(message.text, /*is_data=*/true));
+      list.items.emplace_back(std::move(entry));
     }
-    is_first_ = false;
+    jinja::mapping context;
+    context.set("messages", std::move(list));
+    context.set("add_generation_prompt", add_generation_prompt);
+    context.set("bos_token", text_of(source_->vocab().bos));
+    context.set("eos_token", text_of(source_->vocab().eos));
+    // As transformers gives them where there are none.
+    context.set("tools", jinja::none{});
+    context.set("documents", jinja::none{});
+    try {
+      return template_.render(context);
+    } catch (const error& fault) {
+      fail(fault.what());
+    }
   }
 
-  void add_place(std::string_view place, const chat_message& message) {
-    using enum special_tokens;
-    if (place == "text") return add_part(message.text, as_text);
-    if (place == "text|trim") return add_part(trim(message.text), as_text);
-    if (place == "text|rstrip") return add_part(trim_right(message.text), as_text);
-    if (place == "text|answer") return add_part(answer(message.text), as_text);
-    if (place == "system") return add_part(*system_, as_text);
-    if (place == "role") return add_part(message.role, as_text);
-    const int id = place == "eos" ? source_.vocab().eos : source_.vocab().bos;
-    if (id < 0) refuse("the vocabulary has no " + std::string(place) + ", expected one");
-    if (place == "eos" || !is_first_) add_part(source_.vocab().tokens[id], parse);
+  [[nodiscard]] std::string text_of(int id) const {
+    return id < 0 ? std::string() : source_->vocab().tokens[static_cast<std::size_t>(id)];
   }
 
-  void add_part(std::string_view text, special_tokens special) {
-    if (text.empty()) return;
-    parts_.push_back({kept_.emplace_back(text), special});
+  [[noreturn]] void fail(const std::string& what) const {
+    throw error((origin_.empty() ? "" : origin_ + ": ") + what);
   }
 
-  const tokenizer& source_;
-  const chat_format& format_;
-  bool is_first_;  // no message has been added yet
-  std::optional<std::string> system_;
-  std::deque<std::string> kept_;  // owns texts that the parts are views of
-  std::vector<text_part> parts_;
+  const tokenizer* source_;
+  std::string origin_;
+  jinja::chat_template template_;
 };
 
-inline void add_messages(rendering& result, std::span<const chat_message> messages,
-                         bool add_generation_prompt) {
-  for (const chat_message& message : messages) result.add(message);
-  if (add_generation_prompt) result.add_reply();
-  result.require_no_system();
-}
-
-}  // namespace chat_detail
-
-/// The ids of a conversation. Starts with bos if the vocabulary asks for it. Adds no default system
-/// message. Nothing in a message is read as a control token.
-///
-/// @param add_generation_prompt  append the start of the assistant's turn, which the model
-/// continues Throws `error` if the model's chat template is unknown (see `has_chat_template`) or
-/// does not allow a message.
+/// The ids of a conversation, written with the template of the model's file: see
+/// `chat_writer::encode`.
 [[nodiscard]] inline std::vector<int> encode_chat(const tokenizer& source,
                                                   std::span<const chat_message> messages,
                                                   bool add_generation_prompt) {
-  chat_detail::rendering result(source, require_chat_format(source), /*continues=*/false);
-  chat_detail::add_messages(result, messages, add_generation_prompt);
-  std::vector<int> ids;
-  if (source.vocab().add_bos) ids.push_back(source.vocab().bos);
-  source.append(result.parts(), /*continues=*/false, ids);
-  return ids;
-}
-
-/// The ids that continue a conversation after a reply of the assistant: the end of the reply's
-/// turn, then `messages`. The ids before these must end with the tokens of the reply, without the
-/// token that ended it. Throws `error` as `encode_chat` does.
-[[nodiscard]] inline std::vector<int> continue_chat(const tokenizer& source,
-                                                    std::span<const chat_message> messages,
-                                                    bool add_generation_prompt) {
-  chat_detail::rendering result(source, require_chat_format(source), /*continues=*/true);
-  result.add_end_of_reply();
-  chat_detail::add_messages(result, messages, add_generation_prompt);
-  std::vector<int> ids;
-  source.append(result.parts(), /*continues=*/true, ids);
-  return ids;
+  return chat_writer(source).encode(messages, add_generation_prompt);
 }
 
 }  // namespace rocmforge

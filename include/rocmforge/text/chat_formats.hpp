@@ -1,5 +1,5 @@
-// The known chat templates, as data. Sources: the templates published with each family's models
-// (tokenizer_config.json); llama.cpp for how to distinguish them.
+// Chat templates of well-known families, for files that have none. Sources: the templates published
+// with each family's models (tokenizer_config.json), reduced to plain turns.
 #pragma once
 
 #include <array>
@@ -7,189 +7,115 @@
 
 namespace rocmforge {
 
-/// The chat format of one family of models.
-///
-/// The texts contain markers, in which control tokens are recognized, and placeholders in braces:
-///
-///   {text} {text|trim} {text|rstrip}  the message; without white space around it; or after it
-///   {text|answer}                     the message after the last "</think>"
-///   {system}                          the preceding system message
-///   {role}                            the role of the message
-///   {bos} {eos}                       the vocabulary's tokens; {bos} is left out at the start of a
-///                                     conversation, where the vocabulary says whether to add it
+/// The chat template of one family of models.
 struct chat_format {
   std::string_view name;
-  // The file's template must contain all texts in `has`, and none in `lacks`.
-  std::array<std::string_view, 4> has = {};
-  std::array<std::string_view, 3> lacks = {};
   std::array<std::string_view, 4> tokens = {};  // must be tokens of the vocabulary
-  std::string_view system = {};
-  std::string_view user = {};
-  std::string_view user_after_system =
-      {};  // for families whose system message is part of the user's first turn
-  std::string_view assistant = {};
-  std::string_view other = {};  // any other role; empty: not allowed
-  std::string_view reply = {};  // the start of the assistant's next message
+  std::string_view source = {};
 };
 
-/// The first format that matches is used. An escaped line break (\n) in a template is compared as a
-/// line break.
 inline constexpr chat_format chat_formats[] = {
-    {.name = "phi-4",
-     .has = {"<|im_start|>", "<|im_sep|>"},
-     .tokens = {"<|im_start|>", "<|im_sep|>", "<|im_end|>"},
-     .system = "<|im_start|>system<|im_sep|>{text}<|im_end|>",
-     .user = "<|im_start|>user<|im_sep|>{text}<|im_end|>",
-     .assistant = "<|im_start|>assistant<|im_sep|>{text}<|im_end|>",
-     .reply = "<|im_start|>assistant<|im_sep|>"},
-    {.name = "chatml",
-     .has = {"<|im_start|>"},
-     .lacks = {"<end_of_utterance>"},
-     .tokens = {"<|im_start|>", "<|im_end|>"},
-     .system = "<|im_start|>system\n{text}<|im_end|>\n",
-     .user = "<|im_start|>user\n{text}<|im_end|>\n",
-     .assistant = "<|im_start|>assistant\n{text}<|im_end|>\n",
-     .other = "<|im_start|>{role}\n{text}<|im_end|>\n",
-     .reply = "<|im_start|>assistant\n"},
-    {.name = "mistral-v7",
-     .has = {"[INST]", "[SYSTEM_PROMPT] "},
-     .tokens = {"[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"},
-     .system = "[SYSTEM_PROMPT] {text}[/SYSTEM_PROMPT]",
-     .user = "[INST] {text}[/INST]",
-     .assistant = " {text}{eos}"},
-    {.name = "mistral-v7-tekken",
-     .has = {"[INST]", "[SYSTEM_PROMPT]"},
-     .tokens = {"[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"},
-     .system = "[SYSTEM_PROMPT]{text}[/SYSTEM_PROMPT]",
-     .user = "[INST]{text}[/INST]",
-     .assistant = "{text}{eos}"},
-    {.name = "mistral-v1",
-     .has = {"' [INST] ' + system_message"},
-     .user = " [INST] {text} [/INST]",
-     .user_after_system = " [INST] {system}\n\n{text} [/INST]",
-     .assistant = " {text}{eos}"},
-    {.name = "mistral-v1",
-     .has = {" [INST]", "[AVAILABLE_TOOLS]"},
-     .user = " [INST] {text} [/INST]",
-     .user_after_system = " [INST] {system}\n\n{text} [/INST]",
-     .assistant = " {text}{eos}"},
-    {.name = "mistral-v3-tekken",
-     .has = {"\"[INST]\"", "[AVAILABLE_TOOLS]"},
-     .tokens = {"[INST]", "[/INST]"},
-     .user = "[INST]{text}[/INST]",
-     .user_after_system = "[INST]{system}\n\n{text}[/INST]",
-     .assistant = "{text}{eos}"},
-    {.name = "mistral-v3",
-     .has = {"[INST]", "[AVAILABLE_TOOLS]"},
-     .tokens = {"[INST]", "[/INST]"},
-     .user = "[INST] {text}[/INST]",
-     .user_after_system = "[INST] {system}\n\n{text}[/INST]",
-     .assistant = " {text|trim}{eos}"},
-    {.name = "llama-2",
-     .has = {"<<SYS>>", "bos_token + '[INST]", "content.strip()"},
-     .user = "{bos}[INST] {text|trim} [/INST]",
-     .user_after_system = "{bos}[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{text|rstrip} [/INST]",
-     .assistant = " {text|trim} {eos}"},
-    {.name = "llama-2-bos",
-     .has = {"[INST]", "bos_token + '[INST]"},
-     .user = "{bos}[INST] {text} [/INST]",
-     .user_after_system = "{bos}[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{text} [/INST]",
-     .assistant = "{text}{eos}"},
-    {.name = "llama-2-strip",
-     .has = {"[INST]", "<<SYS>>", "content.strip()"},
-     .user = "[INST] {text|trim} [/INST]",
-     .user_after_system = "[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{text|rstrip} [/INST]",
-     .assistant = " {text|trim} {eos}"},
-    {.name = "llama-2-sys",
-     .has = {"[INST]", "<<SYS>>"},
-     .user = "[INST] {text} [/INST]",
-     .user_after_system = "[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{text} [/INST]",
-     .assistant = "{text}{eos}"},
-    {.name = "llama-2-plain",  // also Mistral 7B Instruct before v1
-     .has = {"[INST]"},
-     .user = "[INST] {text} [/INST]",
-     .user_after_system = "[INST] {system}\n{text} [/INST]",
-     .assistant = "{text}{eos}"},
-    {.name = "phi-4-mini",
-     .has = {"<|assistant|>", "'|>' + message['content'] + '<|end|>'"},
-     .tokens = {"<|user|>", "<|assistant|>", "<|end|>"},
-     .system = "<|system|>{text}<|end|>",
-     .user = "<|user|>{text}<|end|>",
-     .assistant = "<|assistant|>{text}<|end|>",
-     .reply = "<|assistant|>"},
-    {.name = "phi-3",
-     .has = {"<|assistant|>", "<|end|>"},
-     .tokens = {"<|user|>", "<|assistant|>", "<|end|>"},
-     .system = "<|system|>\n{text}<|end|>\n",
-     .user = "<|user|>\n{text}<|end|>\n",
-     .assistant = "<|assistant|>\n{text}<|end|>\n",
-     .reply = "<|assistant|>\n"},
-    {.name = "zephyr",
-     .has = {"'<|user|>\n' + message['content'] + eos_token"},
-     .system = "<|system|>\n{text}{eos}\n",
-     .user = "<|user|>\n{text}{eos}\n",
-     .assistant = "<|assistant|>\n{text}{eos}\n",
-     .reply = "<|assistant|>\n"},
-    {.name = "zephyr-stablelm",
-     .has = {"<|user|>", "<|endoftext|>"},
-     .lacks = {"[gMASK]", "<|tool_declare|>"},
-     .tokens = {"<|endoftext|>"},
-     .system = "<|system|>\n{text}<|endoftext|>\n",
-     .user = "<|user|>\n{text}<|endoftext|>\n",
-     .assistant = "<|assistant|>\n{text}<|endoftext|>\n",
-     .reply = "<|assistant|>\n"},
-    {.name = "gemma",
-     .has = {"<start_of_turn>"},
-     .tokens = {"<start_of_turn>", "<end_of_turn>"},
-     .user = "<start_of_turn>user\n{text|trim}<end_of_turn>\n",
-     .user_after_system = "<start_of_turn>user\n{system}\n\n{text|trim}<end_of_turn>\n",
-     .assistant = "<start_of_turn>model\n{text|trim}<end_of_turn>\n",
-     .reply = "<start_of_turn>model\n"},
-    {.name = "command-r",
-     .has = {"<|START_OF_TURN_TOKEN|>", "<|USER_TOKEN|>"},
-     .tokens = {"<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>",
-                "<|CHATBOT_TOKEN|>"},
-     .system = "<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>{text}<|END_OF_TURN_TOKEN|>",
-     .user = "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>{text|trim}<|END_OF_TURN_TOKEN|>",
-     .assistant = "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{text|trim}<|END_OF_TURN_TOKEN|>",
-     .reply = "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"},
-    {.name = "llama-3",
-     .has = {"<|start_header_id|>", "<|end_header_id|>"},
-     .tokens = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
-     .system = "<|start_header_id|>system<|end_header_id|>\n\n{text|trim}<|eot_id|>",
-     .user = "<|start_header_id|>user<|end_header_id|>\n\n{text|trim}<|eot_id|>",
-     .assistant = "<|start_header_id|>assistant<|end_header_id|>\n\n{text|trim}<|eot_id|>",
-     .other = "<|start_header_id|>{role}<|end_header_id|>\n\n{text|trim}<|eot_id|>",
-     .reply = "<|start_header_id|>assistant<|end_header_id|>\n\n"},
-    {.name = "deepseek-v2",
-     .has = {"'Assistant: ' + message['content'] + eos_token"},
-     .system = "{text}\n\n",
-     .user = "User: {text}\n\n",
-     .assistant = "Assistant: {text}{eos}",
-     .reply = "Assistant:"},
-    {.name = "deepseek-r1",
-     .has = {"<｜User｜>", "<｜Assistant｜><think>\n"},
-     .tokens = {"<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"},
-     .system = "{text}",
-     .user = "<｜User｜>{text}",
-     .assistant = "<｜Assistant｜>{text|answer}<｜end▁of▁sentence｜>",
-     .reply = "<｜Assistant｜><think>\n"},
-    {.name = "deepseek-v3",
-     .has = {"<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"},
-     .lacks = {"thinking is defined"},  // V3.1 has two kinds of replies
-     .tokens = {"<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"},
-     .system = "{text}",
-     .user = "<｜User｜>{text}",
-     .assistant = "<｜Assistant｜>{text|answer}<｜end▁of▁sentence｜>",
-     .reply = "<｜Assistant｜>"},
-    {.name = "granite",
-     .has = {"<|start_of_role|>"},
-     .tokens = {"<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>"},
-     .system = "<|start_of_role|>system<|end_of_role|>{text}<|end_of_text|>\n",
-     .user = "<|start_of_role|>user<|end_of_role|>{text}<|end_of_text|>\n",
-     .assistant = "<|start_of_role|>assistant<|end_of_role|>{text}<|end_of_text|>\n",
-     .other = "<|start_of_role|>{role}<|end_of_role|>{text}<|end_of_text|>\n",
-     .reply = "<|start_of_role|>assistant<|end_of_role|>"},
+    {"chatml",
+     {"<|im_start|>", "<|im_end|>"},
+     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"},
+    {"llama-2",
+     {},
+     "{% set ns = namespace(system='') %}{% for m in messages %}"
+     "{% if m.role == 'system' %}{% set ns.system = m.content %}"
+     "{% elif m.role == 'user' %}{{ bos_token }}[INST] "
+     "{% if ns.system %}<<SYS>>\n{{ ns.system }}\n<</SYS>>\n\n{{ m.content.rstrip() }}"
+     "{% set ns.system = '' %}{% else %}{{ m.content.strip() }}{% endif %} [/INST]"
+     "{% else %} {{ m.content.strip() }} {{ eos_token }}{% endif %}{% endfor %}"},
+    {"llama-3",
+     {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
+     "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
+     "{{ m.content|trim }}<|eot_id|>{% endfor %}"
+     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"},
+    {"mistral-v1",
+     {},
+     "{% set ns = namespace(system='') %}{% for m in messages %}"
+     "{% if m.role == 'system' %}{% set ns.system = m.content ~ '\n\n' %}"
+     "{% elif m.role == 'user' %} [INST] {{ ns.system ~ m.content }} [/INST]"
+     "{% set ns.system = '' %}{% else %} {{ m.content ~ eos_token }}{% endif %}{% endfor %}"},
+    {"mistral-v3",
+     {"[INST]", "[/INST]"},
+     "{% set ns = namespace(system='') %}{% for m in messages %}"
+     "{% if m.role == 'system' %}{% set ns.system = m.content ~ '\n\n' %}"
+     "{% elif m.role == 'user' %}[INST] {{ ns.system ~ m.content }}[/INST]"
+     "{% set ns.system = '' %}{% else %} {{ m.content|trim ~ eos_token }}{% endif %}{% endfor %}"},
+    {"mistral-v3-tekken",
+     {"[INST]", "[/INST]"},
+     "{% set ns = namespace(system='') %}{% for m in messages %}"
+     "{% if m.role == 'system' %}{% set ns.system = m.content ~ '\n\n' %}"
+     "{% elif m.role == 'user' %}[INST]{{ ns.system ~ m.content }}[/INST]"
+     "{% set ns.system = '' %}{% else %}{{ m.content ~ eos_token }}{% endif %}{% endfor %}"},
+    {"mistral-v7",
+     {"[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"},
+     "{% for m in messages %}{% if m.role == 'system' %}"
+     "[SYSTEM_PROMPT] {{ m.content }}[/SYSTEM_PROMPT]"
+     "{% elif m.role == 'user' %}[INST] {{ m.content }}[/INST]"
+     "{% else %} {{ m.content ~ eos_token }}{% endif %}{% endfor %}"},
+    {"mistral-v7-tekken",
+     {"[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"},
+     "{% for m in messages %}{% if m.role == 'system' %}"
+     "[SYSTEM_PROMPT]{{ m.content }}[/SYSTEM_PROMPT]"
+     "{% elif m.role == 'user' %}[INST]{{ m.content }}[/INST]"
+     "{% else %}{{ m.content ~ eos_token }}{% endif %}{% endfor %}"},
+    {"phi-3",
+     {"<|user|>", "<|assistant|>", "<|end|>"},
+     "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
+     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"},
+    {"phi-4-mini",
+     {"<|user|>", "<|assistant|>", "<|end|>"},
+     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+     "{% if add_generation_prompt %}<|assistant|>{% endif %}"},
+    {"phi-4",
+     {"<|im_start|>", "<|im_sep|>", "<|im_end|>"},
+     "{% for m in messages %}<|im_start|>{{ m.role }}<|im_sep|>{{ m.content }}<|im_end|>"
+     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant<|im_sep|>{% endif %}"},
+    {"zephyr",
+     {},
+     "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content ~ eos_token }}\n{% endfor %}"
+     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"},
+    {"gemma",
+     {"<start_of_turn>", "<end_of_turn>"},
+     "{% set ns = namespace(system='') %}{% for m in messages %}"
+     "{% if m.role == 'system' %}{% set ns.system = m.content ~ '\n\n' %}{% else %}"
+     "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+     "{{ ns.system ~ m.content|trim }}<end_of_turn>\n{% set ns.system = '' %}"
+     "{% endif %}{% endfor %}"
+     "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"},
+    {"command-r",
+     {"<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>"},
+     "{% for m in messages %}<|START_OF_TURN_TOKEN|>"
+     "{% if m.role == 'system' %}<|SYSTEM_TOKEN|>{{ m.content }}"
+     "{% elif m.role == 'user' %}<|USER_TOKEN|>{{ m.content|trim }}"
+     "{% else %}<|CHATBOT_TOKEN|>{{ m.content|trim }}{% endif %}<|END_OF_TURN_TOKEN|>{% endfor %}"
+     "{% if add_generation_prompt %}<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{% endif %}"},
+    {"deepseek-v2",
+     {},
+     "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}\n\n"
+     "{% elif m.role == 'user' %}User: {{ m.content }}\n\n"
+     "{% else %}Assistant: {{ m.content ~ eos_token }}{% endif %}{% endfor %}"
+     "{% if add_generation_prompt %}Assistant:{% endif %}"},
+    {"deepseek-v3",
+     {"<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"},
+     "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}"
+     "{% elif m.role == 'user' %}<｜User｜>{{ m.content }}"
+     "{% else %}<｜Assistant｜>{{ m.content.split('</think>')[-1] }}<｜end▁of▁sentence｜>"
+     "{% endif %}{% endfor %}{% if add_generation_prompt %}<｜Assistant｜>{% endif %}"},
+    {"deepseek-r1",
+     {"<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"},
+     "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}"
+     "{% elif m.role == 'user' %}<｜User｜>{{ m.content }}"
+     "{% else %}<｜Assistant｜>{{ m.content.split('</think>')[-1] }}<｜end▁of▁sentence｜>"
+     "{% endif %}{% endfor %}{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"},
+    {"granite",
+     {"<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>"},
+     "{% for m in messages %}<|start_of_role|>{{ m.role }}<|end_of_role|>{{ m.content }}"
+     "<|end_of_text|>\n{% endfor %}"
+     "{% if add_generation_prompt %}<|start_of_role|>assistant<|end_of_role|>{% endif %}"},
 };
 
 }  // namespace rocmforge

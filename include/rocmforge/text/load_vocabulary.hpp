@@ -189,6 +189,12 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
   vocab.remove_extra_whitespaces = flag("remove_extra_whitespaces", false);
   vocab.escape_whitespaces = flag("escape_whitespaces", true);
   vocab.chat_template = file.find<std::string_view>("tokenizer.chat_template").value_or("");
+  constexpr std::string_view named = "tokenizer.chat_template.";
+  for (const gguf::metadata_entry& entry : file.metadata()) {
+    if (entry.key.starts_with(named))
+      vocab.named_chat_templates.emplace_back(entry.key.substr(named.size()),
+                                              file.get<std::string_view>(entry.key));
+  }
   load_detail::mark_stripping_tokens(file, vocab);
   check(vocab);
   return vocab;

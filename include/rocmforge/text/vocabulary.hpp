@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <rocmforge/error.hpp>
@@ -72,8 +73,9 @@ struct vocabulary {
   std::string precompiled_charsmap;       // unigram: see `charsmap`; may be empty
   std::vector<int> strips_left;           // special tokens that remove the white space before them
   std::vector<int> strips_right;          // special tokens that remove the white space after them
-  std::string chat_template;              // empty if there is none; never executed
-  std::string source;                     // path of the file, for messages
+  std::string chat_template;              // a program in Jinja; empty if there is none
+  std::vector<std::pair<std::string, std::string>> named_chat_templates;  // others, by name
+  std::string source;  // path of the file, for messages
 };
 
 /// The longest text of a token, in bytes.
