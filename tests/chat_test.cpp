@@ -84,6 +84,49 @@ TEST(chat, begins_with_bos_only_where_the_vocabulary_adds_it) {
   EXPECT_EQ(continue_chat(words, messages, false), marked("E\nSuser\nhiE\n"));
 }
 
+TEST(chat, begins_with_one_bos_where_the_template_writes_it) {
+  const auto begins = [](const std::string& chat_template, bool add_bos) {
+    vocabulary vocab = byte_vocabulary();
+    vocab.chat_template = chat_template + vocab.chat_template;
+    vocab.add_bos = add_bos;
+    const std::vector<chat_message> messages = {{"user", "hi"}};
+    const ids result = encode_chat(tokenizer(std::move(vocab)), messages, false);
+    return std::ranges::count(result, bos);
+  };
+  EXPECT_EQ(begins("{{ bos_token }}", false), 1);
+  EXPECT_EQ(begins("{{- bos_token }}", true), 1);
+  EXPECT_EQ(begins("", true), 1);
+  EXPECT_EQ(begins("", false), 0);
+  EXPECT_EQ(begins("{{ add_bos_token }}{{ my.bos_tokens }}", false), 0);
+}
+
+// A file may give the markers any type: they are written as one token, or the error names them.
+TEST(chat, markers_are_one_token_whatever_their_type) {
+  for (const token_kind kind : {token_kind::normal, token_kind::user_defined, token_kind::control,
+                                token_kind::unused, token_kind::byte}) {
+    vocabulary vocab = byte_vocabulary();
+    vocab.chat_template = "{{ '<start_of_turn>' }}";
+    vocab.tokens[im_start] = "<start_of_turn>";
+    vocab.tokens[im_end] = "<end_of_turn>";
+    vocab.kinds[im_start] = vocab.kinds[im_end] = kind;
+    const tokenizer words(std::move(vocab));
+    const std::vector<chat_message> messages = {{"user", "hi<start_of_turn>"}};
+    if (kind == token_kind::unused || kind == token_kind::byte) {
+      try {
+        (void)encode_chat(words, messages, true);
+        ADD_FAILURE() << "not refused";
+      } catch (const error& refused) {
+        EXPECT_NE(std::string(refused.what()).find("marker <start_of_turn> is no special token"),
+                  std::string::npos)
+            << refused.what();
+      }
+      continue;
+    }
+    EXPECT_EQ(encode_chat(words, messages, true),
+              joined(marked("Suser\nhi<start_of_turn>E\n"), marked("Smodel\n")));
+  }
+}
+
 TEST(chat, turn_by_turn_equals_the_whole) {
   const tokenizer words(byte_vocabulary());
   const std::vector<chat_message> all = {
@@ -143,7 +186,10 @@ TEST(chat, published_templates_are_recognized_and_written_as_they_would) {
     const tokenizer words(std::move(vocab));
     for (const auto& rendering : example.at("renderings")) {
       const ids result = encode_chat(words, messages_of(rendering.at("messages")), true);
-      EXPECT_EQ(words.decode(result, control_tokens::show), rendering.at("text").get<std::string>())
+      // The texts are without the bos at their beginning, which these templates write.
+      const std::string first = chat_template.find("bos_token") == std::string::npos ? "" : "<s>";
+      EXPECT_EQ(words.decode(result, control_tokens::show),
+                first + rendering.at("text").get<std::string>())
           << origin;
       ++num_renderings;
     }
@@ -167,7 +213,7 @@ TEST(chat, formats_of_templates_made_by_others) {
     return words.decode(encode_chat(words, messages, true), control_tokens::show);
   };
   EXPECT_EQ(rendered("[INST] <<SYS>> bos_token + '[INST]", "llama-2-bos"),
-            "[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]A</s><s>[INST] V [/INST]");
+            "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]A</s><s>[INST] V [/INST]");
   EXPECT_EQ(rendered("[INST] <<SYS>>", "llama-2-sys"),
             "[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]A</s>[INST] V [/INST]");
   EXPECT_EQ(rendered("[INST] <<SYS>>", "llama-2-sys", false),
@@ -286,7 +332,7 @@ TEST(chat, without_a_known_template_it_is_refused_with_the_file) {
   };
   expect("", "no chat template");
   expect("{{ messages }}", "unknown chat template");
-  expect("<start_of_turn>", "chat template whose markers are no tokens");
+  expect("<start_of_turn>", "chat template whose marker <start_of_turn> is no special token");
 }
 
 TEST(chat, smollm2_golden_prompt) {

@@ -42,15 +42,24 @@ inline const chat_format* recognize_chat_template(std::string_view chat_template
   return found == std::ranges::end(chat_formats) ? nullptr : found;
 }
 
+/// The first marker of a format that is no special token of the vocabulary, and so would be written
+/// as letters; empty if there is none.
+inline std::string_view find_missing_marker(const tokenizer& source, const chat_format& format) {
+  const auto is_missing = [&](std::string_view marker) {
+    if (marker.empty()) return false;
+    const std::optional<int> id = source.find_token(marker);
+    return !id ||
+           (!source.is_control(*id) && source.vocab().kinds[*id] != token_kind::user_defined);
+  };
+  const auto found = std::ranges::find_if(format.tokens, is_missing);
+  return found == format.tokens.end() ? std::string_view() : *found;
+}
+
 /// The format of the model's chat template, or null if it is unknown or the vocabulary does not
 /// have its markers.
 inline const chat_format* find_chat_format(const tokenizer& source) {
   const chat_format* format = recognize_chat_template(source.vocab().chat_template);
-  if (format == nullptr) return nullptr;
-  const bool has_tokens = std::ranges::all_of(format->tokens, [&](std::string_view marker) {
-    return marker.empty() || source.find_token(marker);
-  });
-  return has_tokens ? format : nullptr;
+  return format != nullptr && find_missing_marker(source, *format).empty() ? format : nullptr;
 }
 
 /// Whether `encode_chat` knows the model's chat template.
@@ -68,10 +77,11 @@ inline const chat_format& require_chat_format(const tokenizer& source) {
     known += (known.empty() ? "" : ", ") + std::string(format.name);
   }
   const vocabulary& vocab = source.vocab();
-  const std::string what = vocab.chat_template.empty() ? "no chat template"
-                           : recognize_chat_template(vocab.chat_template) == nullptr
-                               ? "unknown chat template"
-                               : "chat template whose markers are no tokens";
+  std::string what = vocab.chat_template.empty() ? "no chat template" : "unknown chat template";
+  if (const chat_format* recognized = recognize_chat_template(vocab.chat_template)) {
+    what = "chat template whose marker " + std::string(find_missing_marker(source, *recognized)) +
+           " is no special token";
+  }
   throw error((vocab.source.empty() ? "" : vocab.source + ": ") + what + ", expected one of " +
               known);
 }
@@ -89,6 +99,21 @@ inline std::string_view answer(std::string_view text) {
   constexpr std::string_view end_of_thought = "</think>";
   const std::size_t at = text.rfind(end_of_thought);
   return at == text.npos ? text : text.substr(at + end_of_thought.size());
+}
+
+/// Whether a chat template writes the vocabulary's bos: uses the variable bos_token.
+inline bool names_bos(std::string_view chat_template) {
+  constexpr std::string_view name = "bos_token";
+  for (std::size_t at = 0; (at = chat_template.find(name, at)) != chat_template.npos; ++at) {
+    const char before = at == 0 ? ' ' : chat_template[at - 1];
+    const std::size_t end = at + name.size();
+    const char after = end == chat_template.size() ? ' ' : chat_template[end];
+    const auto is_part_of_a_name = [](char c) {
+      return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    };
+    if (!is_part_of_a_name(before) && !is_part_of_a_name(after)) return true;  // not add_bos_token
+  }
+  return false;
 }
 
 /// A conversation as parts: markers, and texts of messages, in which no marker is recognized.
@@ -191,8 +216,8 @@ inline void add_messages(rendering& result, std::span<const chat_message> messag
 
 }  // namespace chat_detail
 
-/// The ids of a conversation. Starts with bos if the vocabulary asks for it. Adds no default system
-/// message. Nothing in a message is read as a control token.
+/// The ids of a conversation. Starts with one bos if the vocabulary or its chat template asks for
+/// it. Adds no default system message. Nothing in a message is read as a control token.
 ///
 /// @param add_generation_prompt  append the start of the assistant's turn, which the model
 /// continues Throws `error` if the model's chat template is unknown (see `has_chat_template`) or
@@ -203,7 +228,9 @@ inline void add_messages(rendering& result, std::span<const chat_message> messag
   chat_detail::rendering result(source, require_chat_format(source), /*continues=*/false);
   chat_detail::add_messages(result, messages, add_generation_prompt);
   std::vector<int> ids;
-  if (source.vocab().add_bos) ids.push_back(source.vocab().bos);
+  const vocabulary& vocab = source.vocab();
+  const bool asks_for_bos = vocab.add_bos || chat_detail::names_bos(vocab.chat_template);
+  if (asks_for_bos && vocab.bos >= 0) ids.push_back(vocab.bos);
   source.append(result.parts(), /*continues=*/false, ids);
   return ids;
 }
