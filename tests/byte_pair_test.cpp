@@ -1,12 +1,15 @@
 // Byte-level byte-pair encoding: merges, and equality with llama.cpp on real vocabularies.
 #include <rocmforge/tokenizer.hpp>
 
+#include "support/gguf_writer.hpp"
 #include "support/small_vocabulary.hpp"
 #include "support/vocabulary_data.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -128,6 +131,62 @@ TEST(merges, a_word_of_a_million_letters) {
   ASSERT_EQ(result.size(), 250'001u);
   EXPECT_EQ(result.front(), *words.find_token("aaaa"));
   EXPECT_EQ(result.back(), 'a');
+}
+
+/// Gemma 4's way: characters, U+2581 for a space, and byte tokens.
+vocabulary character_vocabulary(std::string pre = "gemma4") {
+  vocabulary vocab;
+  vocab.pre = std::move(pre);
+  for (int byte = 0; byte < 256; ++byte) {
+    char text[8];
+    std::snprintf(text, sizeof text, "<0x%02X>", static_cast<unsigned>(byte));
+    add_token(vocab, text, token_kind::byte);
+  }
+  for (const char* text : {"▁", "a", "é", "▁a", "aé", "\n", "\n\n", "<bos>"})
+    add_token(vocab, text);
+  vocab.merges = {"▁ a", "a é"};
+  vocab.bos = static_cast<int>(vocab.tokens.size()) - 1;
+  return vocab;
+}
+
+TEST(characters, are_merged_and_otherwise_become_bytes) {
+  const tokenizer words(character_vocabulary());
+  const auto id = [&](const char* text) { return words.find_token(text).value(); };
+  EXPECT_EQ(words.encode(" a aé"), (ids{id("▁a"), id("▁a"), id("é")}));
+  EXPECT_EQ(words.encode("aéa"), (ids{id("aé"), id("a")}));
+  EXPECT_EQ(words.encode("ñb"), (ids{0xC3, 0xB1, 'b'}));
+  EXPECT_EQ(words.encode("a\n\na\n"), (ids{id("a"), id("\n\n"), id("a"), id("\n")}));
+  EXPECT_EQ(words.encode("\n\n\n"), (ids{id("\n"), id("\n"), id("\n")}));
+  EXPECT_EQ(words.encode("<0x41>"), bytes_of("<0x41>"));
+  EXPECT_EQ(words.encode("<bos>"), bytes_of("<bos>"));
+  for (const std::string text : {" a aé\n", "ñ  b\n\n\nx", "<0x41>", "\U0001F680"})
+    EXPECT_EQ(words.decode(words.encode(text)), text);
+  // Sarvam's merges a run of newlines as any other word.
+  EXPECT_EQ(tokenizer(character_vocabulary("sarvam-moe")).encode("\n\n"),
+            (ids{id("\n"), id("\n")}));
+  vocabulary wrong = character_vocabulary();
+  wrong.tokens[65] = "A";
+  EXPECT_NE(message_of([&] { tokenizer refused(wrong); }).find("token 65 is of type byte"),
+            std::string::npos);
+}
+
+TEST(characters, of_a_file_of_gemma_4) {
+  const vocabulary vocab = character_vocabulary();
+  testing::gguf_writer writer;
+  std::vector<std::int32_t> kinds;
+  for (const token_kind kind : vocab.kinds) kinds.push_back(static_cast<std::int32_t>(kind));
+  writer.add("tokenizer.ggml.model", "gemma4")
+      .add("tokenizer.ggml.pre", "default")
+      .add("tokenizer.ggml.add_bos_token", false)
+      .add("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(vocab.bos))
+      .add_array("tokenizer.ggml.tokens", vocab.tokens)
+      .add_array("tokenizer.ggml.token_type", kinds)
+      .add_array("tokenizer.ggml.merges", vocab.merges);
+  const auto bytes = writer.bytes();
+  const tokenizer words(load_vocabulary(gguf::parse(bytes, "m.gguf")));
+  EXPECT_EQ(words.vocab().pre, "gemma4");
+  EXPECT_EQ(words.encode(" a", special_tokens::as_text, true),
+            (ids{vocab.bos, words.find_token("▁a").value()}));
 }
 
 TEST(encode, a_byte_without_a_token_is_refused_by_name) {

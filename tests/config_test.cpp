@@ -46,14 +46,12 @@ TEST(config, of_llama) {
   EXPECT_EQ(c.rotary_dim, 20);
   EXPECT_FALSE(c.architecture.rope_half_split);
   EXPECT_EQ(c.softmax_scale, 0.5f);
-  EXPECT_FALSE(c.architecture.requires_qkv_bias);
 }
 
 TEST(config, of_qwen2) {
   const model_config c = config_of(tiny_model({.architecture = "qwen2"}).writer());
   EXPECT_EQ(c.architecture.name, "qwen2");
   EXPECT_TRUE(c.architecture.rope_half_split);
-  EXPECT_TRUE(c.architecture.requires_qkv_bias);
 }
 
 TEST(config, of_a_file_that_leaves_out_what_it_may) {
@@ -113,6 +111,169 @@ TEST(config, knows_which_layers_have_a_window) {
   EXPECT_EQ(config("gemma3").local_rope_theta, 10000);
 }
 
+// As llama.cpp has it: files that were made before these keys were invented are of models that had
+// the same values.
+TEST(config, has_the_constants_that_old_files_leave_out) {
+  const model_config gemma2 = config_of(tiny_model({.architecture = "gemma2"}).writer());
+  EXPECT_EQ(gemma2.attention_soft_cap, 50);
+  EXPECT_EQ(gemma2.logits_soft_cap, 30);
+  EXPECT_EQ(gemma2.sliding_window, 4096);
+  EXPECT_EQ(gemma2.global_every, 2);
+  const model_config uncapped = config_of(tiny_model({.architecture = "gemma2"})
+                                              .writer()
+                                              .add("gemma2.attn_logit_softcapping", 0.0f)
+                                              .add("gemma2.final_logit_softcapping", 0.0f));
+  EXPECT_EQ(uncapped.attention_soft_cap, 0);
+  EXPECT_EQ(uncapped.logits_soft_cap, 0);
+  for (const architecture_traits& a : architectures) {
+    SCOPED_TRACE(a.name);
+    if (a.name == "gemma2") continue;
+    const std::string name(a.name);
+    const model_config c =
+        config_of(tiny_model({.architecture = name})
+                      .writer({name + ".rope.freq_base", name + ".attention.head_count_kv"}));
+    EXPECT_EQ(c.attention_soft_cap, 0);
+    EXPECT_EQ(c.logits_soft_cap, 0);
+    EXPECT_EQ(c.sliding_window, 0);
+    EXPECT_EQ(c.rope_theta, 10000);
+    EXPECT_EQ(c.num_kv_heads, 3);
+    EXPECT_EQ(c.original_context, c.context_length);
+  }
+}
+
+/// A llama file with an array in place of a number.
+template <class T>
+gguf_writer with_array(const std::string& key, const std::vector<T>& values) {
+  return tiny_model({}).writer({"llama." + key}).add_array("llama." + key, values);
+}
+
+TEST(config, takes_a_value_for_each_layer_where_they_agree) {
+  EXPECT_EQ(config_of(with_array("attention.head_count_kv", std::vector{1u, 1u})).num_kv_heads, 1);
+  EXPECT_EQ(config_of(with_array("attention.head_count", std::vector{3, 3})).num_heads, 3);
+  EXPECT_EQ(config_of(with_array("feed_forward_length", std::vector{96u, 96u})).ffn_dim, 96);
+  EXPECT_EQ(config_of(with_array("attention.sliding_window", std::vector{8u, 8u})).sliding_window,
+            8);
+  EXPECT_EQ(config_of(with_array("rope.freq_base", std::vector{500.0f, 500.0f})).rope_theta, 500);
+  EXPECT_EQ(config_of(with_array("expert_used_count", std::vector{0u, 0u})).num_layers, 2);
+}
+
+TEST(config, refuses_layers_of_different_shapes) {
+  for (const std::string key : {"attention.head_count", "attention.head_count_kv",
+                                "feed_forward_length", "attention.key_length"}) {
+    refusal(
+        [&] {
+          config_of(with_array(key, std::vector{2u, 1u}));
+        },
+        "llama." + key + " is 2 and 1: layers of different shapes are not supported");
+    refusal(
+        [&] {
+          config_of(with_array(key, std::vector{2u, 2u, 2u}));
+        },
+        "llama." + key + " has 3 values, expected 2, one for each layer");
+    refusal([&] { config_of(with_array(key, std::vector<std::uint32_t>{})); },
+            "llama." + key + " has 0 values, expected 2, one for each layer");
+    refusal(
+        [&] {
+          config_of(with_array(key, std::vector<std::string>{"1", "1"}));
+        },
+        "llama." + key);
+  }
+  refusal([] { config_of(with_array("block_count", std::vector{2u, 2u})); }, "llama.block_count");
+  for (const std::string key :
+       {"attention.key_length_swa", "attention.value_length_swa", "rope.dimension_count_swa"}) {
+    EXPECT_EQ(config_of(tiny_model({}).writer().add("llama." + key, 32u)).head_dim, 32);
+    expect_key_refused(key, 16u,
+                       "llama." + key +
+                           " is 16 where other layers have 32: layers of different shapes are "
+                           "not supported");
+  }
+}
+
+TEST(config, follows_a_pattern_of_windows_given_layer_by_layer) {
+  const auto gemma3 = [](auto values) {
+    return config_of(tiny_model({.architecture = "gemma3", .num_layers = 3, .window = 8})
+                         .writer()
+                         .add_array("gemma3.attention.sliding_window_pattern", values));
+  };
+  const auto local = [](const model_config& c) {
+    std::string layers;
+    for (int layer = 0; layer < c.num_layers; ++layer) layers += c.is_local(layer) ? 'l' : 'g';
+    return layers;
+  };
+  EXPECT_EQ(local(gemma3(std::vector<bool>{true, false, true})), "lgl");
+  EXPECT_EQ(local(gemma3(std::vector<std::uint32_t>{0, 1, 1})), "gll");
+  refusal(
+      [&] {
+        gemma3(std::vector<bool>{true, false});
+      },
+      "gemma3.attention.sliding_window_pattern has 2 values, expected 3, one for each layer");
+  // Also where the architecture has none of its own.
+  EXPECT_EQ(local(config_of(tiny_model({.num_layers = 3, .window = 8})
+                                .writer()
+                                .add("llama.attention.sliding_window_pattern", 3u))),
+            "llg");
+}
+
+TEST(config, refuses_what_would_change_the_result_and_is_not_implemented) {
+  expect_key_refused("attention.causal", false,
+                     "llama.attention.causal is not supported, expected true, with which it "
+                     "changes nothing");
+  EXPECT_EQ(config_of(tiny_model({}).writer().add("llama.attention.causal", true)).num_layers, 2);
+  for (const model_config_reader::neutral_key& key : model_config_reader::neutral_keys) {
+    const std::string name(key.name);
+    SCOPED_TRACE(name);
+    const auto with = [&](auto value) {
+      return config_of(tiny_model({}).writer().add("llama." + name, value));
+    };
+    EXPECT_EQ(with(static_cast<std::int32_t>(key.value)).num_layers, 2);
+    if (name == "expert_count") continue;  // has a message of its own
+    EXPECT_EQ(with(static_cast<float>(key.value)).num_layers, 2);
+    EXPECT_EQ(with(key.value != 0).num_layers, 2);
+    const std::string expected = "llama." + name + " is not supported, expected ";
+    expect_key_refused(name, 3u, expected);
+    expect_key_refused(name, 0.25f, expected);
+    expect_key_refused(name, "yes", expected);
+  }
+  refusal(
+      [] {
+        config_of(tiny_model({}).writer().add_array("llama.rope.dimension_sections",
+                                                    std::vector{8, 4, 4, 0}));
+      },
+      "llama.rope.dimension_sections is not supported, expected 0, with which it changes nothing");
+  for (const std::string key :
+       {"attention.q_lora_rank", "attention.indexer.head_count", "rope.new", "attn_res.block_size",
+        "expert_group_scale", "moe_latent_size", "activation.situ_beta"}) {
+    expect_key_refused(key, 1u,
+                       "the key llama." + key + " is not supported: it may change the results");
+  }
+}
+
+TEST(config, ignores_keys_that_change_nothing) {
+  auto writer = tiny_model({}).writer();
+  for (const std::string_view key : model_config_reader::harmless_keys)
+    writer.add("llama." + std::string(key), 7.0f);
+  writer.add("llama.tensor_data_layout", "Meta AI original pth")
+      .add("llama.pooling_type", 3u)
+      .add("clip.vision.attention.head_count", 12u)
+      .add("general.rope", true);
+  EXPECT_EQ(config_of(writer).num_layers, 2);
+}
+
+TEST(config, takes_the_name_of_its_own_activation) {
+  const auto named = [](const std::string& architecture, const char* name) {
+    return config_of(tiny_model({.architecture = architecture})
+                         .writer()
+                         .add(architecture + ".hidden_activation", name));
+  };
+  EXPECT_EQ(named("llama", "silu").num_layers, 2);
+  EXPECT_EQ(named("gemma2", "gelu_pytorch_tanh").num_layers, 2);
+  refusal([&] { named("llama", "relu"); },
+          "llama.hidden_activation is 'relu', expected 'silu' for the architecture 'llama'");
+  refusal([&] { named("gemma2", "silu"); },
+          "gemma2.hidden_activation is 'silu', expected 'gelu_pytorch_tanh' for the architecture "
+          "'gemma2'");
+}
+
 TEST(config, takes_yarn) {
   const model_config c = config_of(tiny_model({})
                                        .writer()
@@ -160,8 +321,7 @@ TEST(config, refuses_integers_out_of_range) {
                          {"attention.key_length", 2, 256},
                          {"attention.value_length", 1, 1024},
                          {"rope.dimension_count", 2, 32},
-                         {"attention.sliding_window", 0, std::numeric_limits<int>::max()},
-                         {"vocab_size", 1, 1 << 24}}) {
+                         {"attention.sliding_window", 0, std::numeric_limits<int>::max()}}) {
     for (const std::int64_t value :
          {r.low - 1, r.high + 1, std::numeric_limits<std::int64_t>::min()}) {
       expect_key_refused(r.name, value,
@@ -174,13 +334,6 @@ TEST(config, refuses_integers_out_of_range) {
     expect_key_refused(r.name, 1.0f, std::string("llama.") + r.name);
     expect_key_refused(r.name, "2", std::string("llama.") + r.name);
   }
-  refusal(
-      [] {
-        config_of(tiny_model({})
-                      .writer({"llama.attention.head_count_kv"})
-                      .add_array("llama.attention.head_count_kv", std::vector{1u, 1u}));
-      },
-      "llama.attention.head_count_kv");
 }
 
 TEST(config, refuses_integers_that_do_not_go_together) {
@@ -235,11 +388,9 @@ TEST(config, refuses_rotations_that_it_does_not_know) {
   expect_key_refused("rope.scaling.type", "yarn", "llama.rope.scaling.factor is below 1");
 }
 
-TEST(config, refuses_a_vocabulary_that_is_not_the_embeddings) {
-  expect_key_refused("vocab_size", 71u,
-                     "llama.vocab_size is another number, but token_embd.weight has 70 rows");
-  expect_key_refused("vocab_size", 69u,
-                     "llama.vocab_size is another number, but token_embd.weight has 70 rows");
+TEST(config, takes_the_vocabulary_from_the_embedding) {
+  for (const std::uint32_t key : {0u, 69u, 71u})
+    EXPECT_EQ(config_of(tiny_model({}).writer().add("llama.vocab_size", key)).vocab_size, 70);
   const auto with_tokens = [](std::size_t count) {
     return tiny_model({}).writer().add_array("tokenizer.ggml.tokens",
                                              std::vector<std::string>(count, "x"));
@@ -248,14 +399,21 @@ TEST(config, refuses_a_vocabulary_that_is_not_the_embeddings) {
           "tokenizer.ggml.tokens has 71 tokens, but token_embd.weight has 70 rows");
   EXPECT_EQ(config_of(with_tokens(70)).vocab_size, 70);
   EXPECT_EQ(config_of(with_tokens(60)).vocab_size, 70);  // padded rows
+  const auto with_embedding = [](const std::vector<std::int64_t>& extent) {
+    std::size_t count = 1;
+    for (const std::int64_t e : extent) count *= std::size_t(e);
+    return tiny_model({})
+        .writer({"token_embd.weight"})
+        .add_tensor("token_embd.weight", extent, std::vector<float>(count));
+  };
+  EXPECT_EQ(config_of(with_embedding({64, 70, 1, 1})).vocab_size, 70);
+  const std::string expected = ", expected 64 (llama.embedding_length) x vocabulary";
+  refusal([&] { config_of(with_embedding({64})); }, "token_embd.weight has shape 64" + expected);
   refusal(
-      [] {
-        config_of(tiny_model({})
-                      .writer({"token_embd.weight"})
-                      .add_tensor("token_embd.weight", std::vector<std::int64_t>{64},
-                                  std::vector<float>(64)));
+      [&] {
+        config_of(with_embedding({64, 70, 2}));
       },
-      "token_embd.weight has shape 64 x 1, expected 64 (llama.embedding_length) x vocabulary");
+      "token_embd.weight has shape 64 x 70 x 2" + expected);
 }
 
 }  // namespace

@@ -359,16 +359,23 @@ TEST(gguf_refusal, TensorPlaces) {
 }
 
 // R17
-TEST(gguf_refusal, BytesAfterTheModel) {
+TEST(gguf_refusal, BytesAfterTheModelAreCountedAndNotRefused) {
   byte_vector bytes = small_model().bytes();
   const std::size_t end = gguf::parse(bytes, "m").tensor("third").offset + 6;
-  bytes.resize(end + 32);
-  gguf::parse(bytes, "model.gguf");
-  bytes.resize(end + 33);
-  EXPECT_EQ(parse_refusal(bytes, "33 bytes follow the end of the model, expected at most 32"), end);
+  const std::size_t padded = (end + 31) / 32 * 32;
+  const auto trailing = [&](std::size_t size) {
+    bytes.resize(size);
+    const gguf::index model = gguf::parse(bytes, "model.gguf");
+    EXPECT_EQ(model.tensors().size(), 3u);
+    return model.trailing_bytes();
+  };
+  EXPECT_EQ(trailing(end), 0u);
+  EXPECT_EQ(trailing(padded), 0u);
+  EXPECT_EQ(trailing(padded + 1), 1u);
+  EXPECT_EQ(trailing(padded + (1 << 20)), 1u << 20);
   byte_vector empty = gguf_writer().bytes();
   empty.resize(24 + 33);
-  parse_refusal(empty, "33 bytes follow the end of the model");
+  EXPECT_EQ(gguf::parse(empty, "m").trailing_bytes(), 25u);  // 24 to 32 is padding
 }
 
 // R19; S23

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -169,6 +170,22 @@ TEST(pre_tokenizer, every_family_equals_llama_cpp) {
   EXPECT_EQ(tokenizers.size(), 12u);
 }
 
+TEST(pre_tokenizer, words_of_the_others_equal_llama_cpp) {
+  const nlohmann::json data = testing::read_json("vocabularies/pre_tokenizer_words.json");
+  const auto texts = data.at("texts").get<strings>();
+  int num_compared = 0;
+  for (const auto& [name, lists] : data.at("words").items()) {
+    const pre_tokenizer words(name);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      std::vector<std::size_t> sizes;
+      for (const std::string_view word : words.split(texts[i])) sizes.push_back(word.size());
+      EXPECT_EQ(sizes, lists.at(i).get<std::vector<std::size_t>>()) << name << ": " << texts[i];
+      ++num_compared;
+    }
+  }
+  EXPECT_EQ(num_compared, 28 * 40);
+}
+
 TEST(pre_tokenizer, flags_of_each_name) {
   struct flags {
     const char* names;
@@ -190,7 +207,16 @@ TEST(pre_tokenizer, flags_of_each_name) {
            flags{"gpt-4o llama4 kanana2 minimax-m2", false, false, false},
            flags{"deepseek-llm deepseek-v3 hunyuan-dense joyai-llm deepseek-coder", false, false,
                  false},
-           flags{"falcon default", false, false, true},
+           flags{"falcon default jais-2 bloom gpt3-finnish exaone-moe mellum2", false, false, true},
+           flags{"jina-v5-nano", true, true, true},
+           flags{"glm5 minicpm5", true, false, true},
+           flags{"youtu granite-embed-multi-97m", true, false, false},
+           flags{"f2llmv2 talkie hy_v4 spark2_5 tiny_aya cohere2moe poro-chat viking kimi-k2 "
+                 "superbpe bailingmoe bailingmoe2 llada-moe seed-coder ufakzeka afmoe laguna "
+                 "sarvam-moe",
+                 false, false, false},
+           flags{"chameleon", false, true, false},
+           flags{"gemma4 granite-embed-multi-311m", false, true, true},
        }) {
     std::istringstream names(expected.names);
     for (std::string name; names >> name;) {

@@ -2,6 +2,7 @@
 // SentencePiece.
 #include <rocmforge/tokenizer.hpp>
 
+#include "support/gguf_writer.hpp"
 #include "support/small_vocabulary.hpp"
 #include "support/vocabulary_data.hpp"
 
@@ -90,6 +91,39 @@ TEST(spm, what_is_no_character_of_the_vocabulary_becomes_bytes) {
   EXPECT_EQ(words.encode("a\xFF"), (ids{words.find_token("a").value(), first_byte + 0xFF}));
   EXPECT_EQ(words.encode("\xE2\x82"), (ids{first_byte + 0xE2, first_byte + 0x82}));
   EXPECT_EQ(words.decode(words.encode("é\na")), "é\na");
+}
+
+// Some files say that byte tokens are normal, or user-defined; others do not say it of any token.
+TEST(spm, byte_tokens_are_known_by_their_text) {
+  for (const token_kind kind : {token_kind::normal, token_kind::user_defined}) {
+    vocabulary vocab = spm_vocabulary({"a", "b", "ab"});
+    vocab.add_space_prefix = false;
+    vocab.kinds[first_byte + '\n'] = kind;
+    const tokenizer one(vocab);
+    EXPECT_EQ(one.encode("ab\né"), (ids{one.find_token("ab").value(), first_byte + '\n',
+                                        first_byte + 0xC3, first_byte + 0xA9}));
+    EXPECT_EQ(one.decode(one.encode("ab\né")), "ab\né");
+    for (int byte = 0; byte < 256; ++byte) vocab.kinds[first_byte + byte] = kind;
+    const tokenizer all(vocab);
+    EXPECT_EQ(all.encode("ab\né"), one.encode("ab\né"));
+    EXPECT_EQ(all.decode(all.encode("<0x0A>")), "<0x0A>");
+  }
+}
+
+TEST(spm, a_file_without_types_of_tokens) {
+  vocabulary vocab = spm_vocabulary({"a", "b", "ab", "<", "s", ">"});
+  testing::gguf_writer writer;
+  writer.add("tokenizer.ggml.model", "llama")
+      .add_array("tokenizer.ggml.tokens", vocab.tokens)
+      .add_array("tokenizer.ggml.scores", vocab.scores)
+      .add("tokenizer.ggml.add_space_prefix", false);
+  const auto bytes = writer.bytes();
+  const tokenizer words(load_vocabulary(gguf::parse(bytes, "m.gguf")));
+  EXPECT_EQ(words.encode("ab\né"), (ids{words.find_token("ab").value(), first_byte + '\n',
+                                        first_byte + 0xC3, first_byte + 0xA9}));
+  EXPECT_EQ(words.encode("<s>"), find_all(words, {"<", "s", ">"}));  // no bos
+  EXPECT_EQ(words.encode("<s>", special_tokens::parse), (ids{1}));
+  EXPECT_EQ(words.decode(ids{0, 1, 2}), "");
 }
 
 TEST(spm, a_byte_without_a_token_is_refused_by_name) {

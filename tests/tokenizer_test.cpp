@@ -116,9 +116,15 @@ TEST(special_tokens, user_defined_ones_are_found_in_any_text) {
 
 TEST(special_tokens, markers_of_turns_are_control_tokens_whatever_the_file_says) {
   vocabulary vocab = small_vocabulary();
-  vocab.kinds[256] = vocab.kinds[257] = token_kind::user_defined;
-  const tokenizer words(std::move(vocab));
-  EXPECT_EQ(words.encode("<|im_start|><|im_end|>"), bytes_of("<|im_start|><|im_end|>"));
+  const int start_of_turn = add_token(vocab, "<start_of_turn>");
+  const int bos = vocab.bos = add_token(vocab, "<bos>");
+  for (const token_kind kind : {token_kind::user_defined, token_kind::normal}) {
+    for (const int id : {256, 257, start_of_turn, bos}) vocab.kinds[id] = kind;
+    const tokenizer words(vocab);
+    const std::string text = "<bos><start_of_turn><|im_start|><|im_end|>";
+    EXPECT_EQ(words.encode(text), bytes_of(text));
+    EXPECT_EQ(words.encode(text, special_tokens::parse), (ids{bos, start_of_turn, 256, 257}));
+  }
 }
 
 TEST(special_tokens, bos_and_eos_only_where_asked_for) {
@@ -149,6 +155,32 @@ TEST(special_tokens, end_of_generation) {
     EXPECT_TRUE(words.is_end_of_generation(id));
   for (const int id : {6, 7, 256, html}) EXPECT_FALSE(words.is_end_of_generation(id)) << id;
   EXPECT_EQ(words.encode("</s>"), bytes_of("</s>"));
+}
+
+// llama.cpp's rules.
+TEST(special_tokens, that_end_a_generation_by_their_text) {
+  const auto ends = [](const strings& texts, token_kind kind = token_kind::control,
+                       int file_sep = -1) {
+    vocabulary vocab = small_vocabulary();
+    vocab.fim_sep = file_sep;
+    for (const std::string& text : texts) add_token(vocab, text, kind);
+    const tokenizer words(std::move(vocab));
+    std::string result;
+    for (const std::string& text : texts)
+      result += words.is_end_of_generation(words.find_token(text).value()) ? 'y' : 'n';
+    return result;
+  };
+  EXPECT_EQ(ends({"<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"}), "yyy");
+  EXPECT_EQ(ends({"<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"}, token_kind::normal), "yyy");
+  EXPECT_EQ(ends({"<|file_sep|>"}, token_kind::control, 7), "n");  // the file names another one
+  EXPECT_EQ(ends({"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"}), "nnn");
+  EXPECT_EQ(ends({"<|end|>"}), "y");
+  EXPECT_EQ(ends({"<|end|>", "<|return|>"}), "yy");
+  EXPECT_EQ(ends({"<|end|>", "<|return|>", "<|call|>"}), "nyy");
+  EXPECT_EQ(ends({"<|end|>", "<|flush|>", "<|calls|>"}), "nyy");
+  EXPECT_EQ(ends({"[EOT]", "[EOS]", "[e~[", "<turn|>", "<end_of_utterance>"}), "yyyyy");
+  EXPECT_EQ(ends({"</s>"}), "y");
+  EXPECT_EQ(ends({"</s>", "<|tool_response>"}), "ny");  // Gemma 4's
 }
 
 // --- decoding ----------------------------------------------------------------------------------
@@ -265,7 +297,6 @@ TEST(vocabulary, inconsistent_ones_are_refused_with_the_reason) {
   expect("258 token types, expected 259", [](vocabulary& v) { v.kinds.pop_back(); });
   expect("token 5 has type 7, expected 1 to 6", [](vocabulary& v) { v.kinds[5] = token_kind{7}; });
   expect("token 5 has type 0", [](vocabulary& v) { v.kinds[5] = token_kind{0}; });
-  expect("token 98 repeats the text \"a\"", [](vocabulary& v) { v.tokens[98] = "a"; });
   expect("token 9 has 65537 bytes, expected at most 65536",
          [](vocabulary& v) { v.tokens[9].assign(65537, 'x'); });
   expect("bos token id is 259, expected less than the number of tokens, 259",
@@ -278,6 +309,7 @@ TEST(vocabulary, inconsistent_ones_are_refused_with_the_reason) {
   expect("fim_pad token id", [](vocabulary& v) { v.fim_pad = 300; });
   expect("fim_rep token id", [](vocabulary& v) { v.fim_rep = 300; });
   expect("fim_sep token id", [](vocabulary& v) { v.fim_sep = 300; });
+  expect("eos token id is 300", [](vocabulary& v) { v.other_ends = {3, 300}; });
   expect("expected a bos token id", [](vocabulary& v) { v.add_bos = true; });
   expect("expected an eos token id", [](vocabulary& v) { v.add_eos = true; });
   expect("unknown pre-tokenizer \"other\", expected one of ",
@@ -285,6 +317,32 @@ TEST(vocabulary, inconsistent_ones_are_refused_with_the_reason) {
   for (const std::string merge : {"ab", "", " ", "a ", " a"}) {
     expect("merge 1 is \"" + merge + "\"", [&](vocabulary& v) { v.merges.push_back(merge); });
   }
+}
+
+TEST(vocabulary, of_tokens_with_the_same_text_the_first_encodes) {
+  vocabulary vocab = small_vocabulary({"a b"});
+  const int ab = 256;
+  for (const char* text : {"a", "ab", "<|im_start|>"}) add_token(vocab, text);
+  const int first = add_token(vocab, "#x", token_kind::user_defined);
+  const int second = add_token(vocab, "#x", token_kind::user_defined);
+  add_token(vocab, "<|im_end|>", token_kind::control);
+  const tokenizer words(std::move(vocab));
+  EXPECT_EQ(words.encode("abac"), (ids{ab, 'a', 'c'}));
+  EXPECT_EQ(words.encode("#x"), (ids{first}));
+  EXPECT_EQ(words.encode("<|im_start|><|im_end|>", special_tokens::parse), (ids{257, 258}));
+  EXPECT_EQ(words.decode(ids{first, second}), "#x#x");
+  EXPECT_EQ(words.find_token("ab"), ab);
+
+  vocabulary bert;
+  bert.model = tokenizer_model::wordpiece;
+  for (const char* text : {"[UNK]", "\u2581a", "\u2581a", "b", "\u2581", "b", "bc", "bc"})
+    add_token(bert, text);
+  bert.unknown = 0;
+  EXPECT_EQ(tokenizer(bert).encode("abcb"), (ids{1, 6, 3}));
+  vocabulary t5 = bert;
+  t5.model = tokenizer_model::unigram;
+  t5.scores.assign(t5.tokens.size(), -1.0f);
+  EXPECT_EQ(tokenizer(t5).encode("bcb"), (ids{6, 3}));
 }
 
 TEST(vocabulary, empty_tokens_may_repeat_and_are_reached_by_no_text) {
@@ -461,6 +519,52 @@ TEST(load_vocabulary, defaults_beyond_a_small_vocabulary_are_absent) {
             std::string::npos);
 }
 
+// Padding and the like: a generation needs none of them.
+TEST(load_vocabulary, ids_that_are_not_needed_are_ignored_where_no_token_has_them) {
+  for (const std::string key :
+       {"padding_token_id", "mask_token_id", "unknown_token_id", "seperator_token_id",
+        "fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"}) {
+    for (const std::uint32_t number : {259u, 4000000u, 0xFFFFFFFFu}) {
+      const vocabulary_file file([&](auto& c) { c.numbers[key] = number; });
+      const vocabulary vocab = file.load();
+      for (const int id : {vocab.padding, vocab.mask, vocab.unknown, vocab.separator, vocab.fim_pad,
+                           vocab.fim_rep, vocab.fim_sep}) {
+        EXPECT_EQ(id, -1) << key << " " << number;
+      }
+    }
+  }
+  EXPECT_EQ(other_file("llama")
+                .scores(std::vector<float>(200))
+                .set("unknown_token_id", 200u)
+                .load()
+                .unknown,
+            0);
+}
+
+TEST(load_vocabulary, several_tokens_may_end_a_generation) {
+  other_file both("llama");
+  both.scores(std::vector<float>(200)).set("eos_token_id", 5u);
+  both.writer.add_array("tokenizer.ggml.eos_token_ids", std::vector<std::int32_t>{5, 9, 10});
+  const vocabulary vocab = both.load();
+  EXPECT_EQ(vocab.eos, 5);
+  const tokenizer words(vocab);
+  for (const int id : {5, 9, 10}) EXPECT_TRUE(words.is_end_of_generation(id)) << id;
+  for (const int id : {2, 8, 11}) EXPECT_FALSE(words.is_end_of_generation(id)) << id;
+  for (const char* key : {"eos_token_id", "eos_token_ids"}) {
+    other_file one("llama");
+    one.scores(std::vector<float>(200));
+    one.writer.add_array("tokenizer.ggml." + std::string(key), std::vector<std::uint32_t>{7, 3});
+    EXPECT_EQ(one.load().eos, 7) << key;
+    EXPECT_TRUE(tokenizer(one.load()).is_end_of_generation(3)) << key;
+    other_file wrong("llama");
+    wrong.scores(std::vector<float>(200));
+    wrong.writer.add_array("tokenizer.ggml." + std::string(key),
+                           std::vector<std::uint32_t>{7, 200});
+    EXPECT_NE(message_of([&] { (void)wrong.load(); }).find("eos token id is 200"),
+              std::string::npos);
+  }
+}
+
 TEST(load_vocabulary, scores_and_bytes_of_other_shapes_are_refused) {
   const auto expect = [](const std::string& reason, const other_file& file) {
     const std::string message = message_of([&] { (void)file.load(); });
@@ -509,7 +613,8 @@ TEST(load_vocabulary, refuses_what_it_cannot_use) {
   };
   expect("tokenizer.ggml.model", [](auto& c) { c.strings.erase("model"); });
   expect(
-      "tokenizer \"rwkv\" is not supported, expected one of \"gpt2\", \"llama\", \"bert\", \"t5\"",
+      "tokenizer \"rwkv\" is not supported, expected one of \"gpt2\", \"llama\", \"bert\", \"t5\", "
+      "\"gemma4\"",
       [](auto& c) { c.strings["model"] = "rwkv"; });
   expect("no pre-tokenizer is named", [](auto& c) { c.strings.erase("pre"); });
   expect("unknown pre-tokenizer \"x\"", [](auto& c) { c.strings["pre"] = "x"; });

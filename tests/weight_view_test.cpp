@@ -60,7 +60,8 @@ TEST(weight_view, Refusals) {
   };
   refusal(tensor_of(tensor_type::q4_1, {32, 3}), "has type q4_1, which is not that of the view");
   refusal(tensor_of(tensor_type::i32, {32, 3}), "has type i32, which is not that of the view");
-  refusal(tensor_of(tensor_type::q4_0, {32, 3, 1}), "has rank 3, expected 1 or 2");
+  refusal(tensor_of(tensor_type::q4_0, {32, 3, 2}),
+          "has shape 32 x 3 x 2, expected one or two axes");
   refusal(tensor_of(tensor_type::q4_0, {32, std::int64_t{1} << 31}), "has an extent of 2147483648");
 }
 

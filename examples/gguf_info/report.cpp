@@ -98,6 +98,10 @@ std::string text_report(const gguf::index& model, const std::vector<std::string>
   fmt::format_to(out, "GGUF version {}, alignment {}; {} keys; {} tensors of {} bytes\n",
                  model.version(), model.alignment(), model.metadata().size(),
                  model.tensors().size(), num_bytes);
+  if (model.trailing_bytes() != 0) {
+    fmt::format_to(out, "{} bytes after the last tensor are no part of the model\n",
+                   model.trailing_bytes());
+  }
   if (!model.metadata().empty()) text += '\n';
   for (const gguf::metadata_entry& entry : model.metadata()) {
     fmt::format_to(out, "{:<{}}  {:<15}  {}\n", printable(entry.key), key_width, type_of(entry),
@@ -137,6 +141,7 @@ std::string json_report(const gguf::index& model, const std::vector<std::string>
   const json report = {{"files", std::vector(model.paths().begin(), model.paths().end())},
                        {"version", model.version()},
                        {"alignment", model.alignment()},
+                       {"trailing_bytes", model.trailing_bytes()},
                        {"metadata", std::move(metadata)},
                        {"tensors", std::move(tensors)}};
   return report.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";

@@ -23,6 +23,7 @@ struct contents {
   std::vector<std::string> paths;
   std::uint32_t version = 0;
   std::uint32_t alignment = 0;
+  std::uint64_t trailing_bytes = 0;
   std::vector<metadata_entry> metadata;
   std::vector<tensor_info> tensors;
   name_lookup metadata_names;
@@ -53,6 +54,10 @@ class index {
   /// The alignment of every tensor's offset from the start of the data section, in bytes. For a
   /// split model that of the first file; the other files may have different ones.
   std::uint32_t alignment() const { return contents_.alignment; }
+
+  /// The number of bytes after the last tensor and its padding, in all files together. They are no
+  /// part of the model; some programs append something there.
+  std::uint64_t trailing_bytes() const { return contents_.trailing_bytes; }
 
   /// All tensors, in file order.
   std::span<const tensor_info> tensors() const { return contents_.tensors; }

@@ -130,7 +130,7 @@ inline contents parse_file(std::span<const std::byte> bytes, const std::string& 
     result.tensor_names.add(result.tensors.back().name);
   }
   sort_names(reader, result.tensor_names, "tensor name");
-  place_tensors(reader, result.tensors, bytes, result.alignment);
+  result.trailing_bytes = place_tensors(reader, result.tensors, bytes, result.alignment);
   return result;
 }
 

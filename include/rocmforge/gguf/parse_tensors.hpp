@@ -7,6 +7,7 @@
 #include <rocmforge/gguf/tensor_info.hpp>
 #include <rocmforge/gguf/types.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -69,13 +70,14 @@ inline tensor_info parse_tensor_info(byte_reader& reader) {
 }
 
 /// Finds each tensor's data. Tensors must follow each other in file order, with padding up to the
-/// alignment and no other gaps, so that no two overlap and no bytes hide between them. Only the
-/// padding after the last tensor may be missing.
+/// alignment and no other gaps, so that no two overlap and no bytes hide between them. The padding
+/// after the last tensor may be missing, and other bytes may follow it: nobody reads those.
 ///
 /// @param reader  at the end of the descriptions
 /// @param bytes   the whole file
-inline void place_tensors(byte_reader& reader, std::span<tensor_info> tensors,
-                          std::span<const std::byte> bytes, std::uint32_t alignment) {
+/// @return the number of bytes that follow the last tensor and its padding
+inline std::uint64_t place_tensors(byte_reader& reader, std::span<tensor_info> tensors,
+                                   std::span<const std::byte> bytes, std::uint32_t alignment) {
   // The sums here do not overflow: each is at most a file's size plus an alignment.
   const auto padded = [&](std::uint64_t offset) {
     return (offset + alignment - 1) / alignment * alignment;
@@ -106,11 +108,7 @@ inline void place_tensors(byte_reader& reader, std::span<tensor_info> tensors,
     end = start + info.num_bytes;
   }
   reader.clear_subject();
-  if (bytes.size() - end > alignment) {
-    reader.fail(end, std::to_string(bytes.size() - end) +
-                         " bytes follow the end of the model, expected at most " +
-                         std::to_string(alignment) + " bytes of padding");
-  }
+  return bytes.size() - std::min<std::uint64_t>(padded(end), bytes.size());
 }
 
 }  // namespace rocmforge::gguf::detail

@@ -117,6 +117,7 @@ inline contents join(std::vector<contents> files) {
   result.tensors.reserve(num_tensors);
   for (std::size_t i = 1; i < count; ++i) {
     result.paths.push_back(files[i].paths.front());
+    result.trailing_bytes += files[i].trailing_bytes;
     for (tensor_info& info : files[i].tensors) {
       info.file = static_cast<std::uint32_t>(i);
       result.tensors.push_back(info);

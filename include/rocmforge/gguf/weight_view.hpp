@@ -107,11 +107,11 @@ tensor_view<const Type, 2> weight_view(const std::byte* data, int num_rows, int 
 }
 
 /// The same for a tensor of a file, whose extents are the other way round: the first is the fast
-/// one. A tensor of rank 1 is one row.
+/// one. A tensor of rank 1 is one row; axes of 1 after the second count for nothing.
 ///
 /// @param data    device memory with the `tensor.num_bytes` bytes at `tensor.data`
-/// @param tensor  of rank 1 or 2
-/// @throws error if the tensor is not of `Type`, has a higher rank, or an extent that is no int
+/// @param tensor  with one or two axes
+/// @throws error if the tensor is not of `Type`, has more axes, or an extent that is no int
 template <class Type>
 tensor_view<const Type, 2> weight_view(const std::byte* data, const gguf::tensor_info& tensor) {
   const auto refuse = [&](const std::string& what) {
@@ -126,7 +126,8 @@ tensor_view<const Type, 2> weight_view(const std::byte* data, const gguf::tensor
     refuse("has type " + std::string(gguf::traits_of(tensor.type).name) +
            ", which is not that of the view");
   }
-  if (tensor.rank > 2) refuse("has rank " + std::to_string(tensor.rank) + ", expected 1 or 2");
+  if (tensor.extent[2] != 1 || tensor.extent[3] != 1)
+    refuse("has shape " + gguf::shape_text(tensor) + ", expected one or two axes");
   for (const std::int64_t extent : tensor.extent) {
     if (extent > std::numeric_limits<int>::max())
       refuse("has an extent of " + std::to_string(extent) + ", expected less than 2^31");

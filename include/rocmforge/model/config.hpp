@@ -3,11 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "rocmforge/error.hpp"
 #include "rocmforge/gguf.hpp"
@@ -17,9 +21,8 @@ namespace rocmforge {
 
 /// Differences between the architectures of the llama family.
 struct architecture_traits {
-  std::string_view name;        // general.architecture
-  bool rope_half_split = true;  // pairs (i, i + rotary_dim / 2), not (2i, 2i + 1)
-  bool requires_qkv_bias = false;
+  std::string_view name;          // general.architecture
+  bool rope_half_split = true;    // pairs (i, i + rotary_dim / 2), not (2i, 2i + 1)
   bool qk_norm = false;           // queries and keys are normalized head by head
   bool gelu = false;              // GeGLU (tanh), not SwiGLU
   bool scales_embedding = false;  // by sqrt(hidden_dim)
@@ -28,11 +31,13 @@ struct architecture_traits {
   int global_every = 0;           // every n-th layer has no sliding window; 0: all have one
   int default_window = 0;         // where the file has no attention.sliding_window
   float local_rope_theta = 0;     // of layers with a window, unscaled; 0: as the others
+  float attention_soft_cap = 0;   // where the file has no attn_logit_softcapping; 0: none
+  float logits_soft_cap = 0;      // where the file has no final_logit_softcapping; 0: none
 };
 
 inline constexpr architecture_traits architectures[] = {
     {.name = "llama", .rope_half_split = false},  // also Mistral's models
-    {.name = "qwen2", .requires_qkv_bias = true},
+    {.name = "qwen2"},
     {.name = "qwen3", .qk_norm = true},
     {.name = "gemma", .gelu = true, .scales_embedding = true},
     {.name = "gemma2",
@@ -40,7 +45,9 @@ inline constexpr architecture_traits architectures[] = {
      .scales_embedding = true,
      .post_norms = true,
      .global_every = 2,
-     .default_window = 4096},
+     .default_window = 4096,
+     .attention_soft_cap = 50,
+     .logits_soft_cap = 30},
     {.name = "gemma3",
      .qk_norm = true,
      .gelu = true,
@@ -72,15 +79,19 @@ struct model_config {
   int original_context = 0;  // context length before it was extended, in tokens
   int rotary_dim = 0;
   float softmax_scale = 0;
-  float attention_soft_cap = 0;  // of the attention scores; 0: none
-  float logits_soft_cap = 0;     // 0: none
-  int sliding_window = 0;        // of the layers that have a sliding window; 0: none has
-  int global_every = 0;          // every n-th layer has none; 0: all have one
-  float local_rope_theta = 0;    // of layers with a window, unscaled; 0: as the others
+  float attention_soft_cap = 0;    // of the attention scores; 0: none
+  float logits_soft_cap = 0;       // 0: none
+  int sliding_window = 0;          // of the layers that have a sliding window; 0: none has
+  int global_every = 0;            // every n-th layer has none; 0: all have one
+  std::vector<bool> local_layers;  // which ones have one, where the file says it of each layer;
+                                   // empty: see global_every
+  float local_rope_theta = 0;      // of layers with a window, unscaled; 0: as the others
 
   /// Whether a layer attends only to the last sliding_window tokens.
   [[nodiscard]] bool is_local(int layer) const {
-    return sliding_window != 0 && (global_every == 0 || layer % global_every != global_every - 1);
+    if (sliding_window == 0) return false;
+    if (!local_layers.empty()) return local_layers[static_cast<std::size_t>(layer)];
+    return global_every == 0 || layer % global_every != global_every - 1;
   }
   [[nodiscard]] int q_dim() const { return num_heads * head_dim; }
   [[nodiscard]] int kv_dim() const { return num_kv_heads * head_dim; }
@@ -88,18 +99,77 @@ struct model_config {
 
 namespace model_config_reader {
 
+/// A key of a model that changes its results and is not implemented, and the value with which it
+/// changes nothing.
+struct neutral_key {
+  std::string_view name;  // without the architecture's
+  double value;           // 0 and 1 are also false and true
+};
+inline constexpr neutral_key neutral_keys[] = {
+    {"attention.causal", 1},
+    {"attention.clamp_kqv", 0},
+    {"attention.max_alibi_bias", 0},
+    {"attention.output_scale", 1},
+    {"attention.shared_kv_layers", 0},
+    {"attention.temperature_scale", 0},
+    {"attention.value_scale", 1},
+    {"embedding_length_per_layer_input", 0},
+    {"embedding_scale", 1},
+    {"expert_chunk_feed_forward_length", 0},
+    {"expert_count", 0},
+    {"expert_feed_forward_length", 0},
+    {"expert_group_count", 0},
+    {"expert_group_used_count", 0},
+    {"expert_shared_count", 0},
+    {"expert_shared_feed_forward_length", 0},
+    {"expert_used_count", 0},
+    {"interleave_moe_layer_step", 0},
+    {"logit_scale", 1},
+    {"moe_every_n_layers", 0},
+    {"nextn_predict_layers", 0},
+    {"num_loops", 1},
+    {"residual_scale", 1},
+    {"rope.dimension_sections", 0},
+    {"rope.scaling.alpha", 0},
+    {"rope.scaling.yarn_attn_factor", 1},
+    {"rope.scaling.yarn_ext_factor", 1},
+    {"rope.scaling.yarn_log_multiplier", 0},
+    {"swin_norm", 0},
+    {"use_parallel_residual", 0},
+};
+
+/// Keys with one of these in their names are refused unless they are read, or listed here: what
+/// they ask for would be left out without a word.
+inline constexpr std::string_view words_that_matter[] = {
+    "attention", "attn", "rope", "expert", "moe", "activation", "hidden_act"};
+
+/// Keys that have such a word and change nothing in the architectures above.
+inline constexpr std::string_view harmless_keys[] = {
+    "attention.group_norm_epsilon",  // of norms that they do not have
+    "attention.group_norm_groups",   //
+    "attention.layer_norm_epsilon",  //
+    "attention.temperature_length",  // see attention.temperature_scale
+    "expert_gating_func",            // there are no experts
+    "expert_weights_norm",           //
+    "expert_weights_scale",          //
+    "rope.scaling.finetuned",        // how the model was made
+    "rope.scaling.yarn_beta_fast",   // read for YaRN
+    "rope.scaling.yarn_beta_slow",   //
+};
+
 class reader {
  public:
   explicit reader(const gguf::index& file)
       : file_(file), architecture_(file.get<std::string_view>("general.architecture")) {}
 
-  [[nodiscard]] model_config read() const {
+  [[nodiscard]] model_config read() {
     model_config config;
     config.architecture = traits();
     if (integer("expert_count", 0, 1 << 20, 0) != 0)
       fail(key("expert_count") + " is not 0: mixtures of experts are not supported");
 
     config.num_layers = integer("block_count", 1, 512);
+    num_layers_ = config.num_layers;
     config.hidden_dim = integer("embedding_length", 1, 1 << 20);
     config.ffn_dim = integer("feed_forward_length", 1, 1 << 22);
     config.num_heads = integer("attention.head_count", 1, 1024);
@@ -117,6 +187,8 @@ class reader {
       fail(key("attention.value_length") + " differs from the keys' length, " +
            std::to_string(config.head_dim) + "; they must be equal");
     }
+    for (const char* of_local_layers : {"attention.key_length_swa", "attention.value_length_swa"})
+      refuse_another(of_local_layers, config.head_dim);
     config.context_length = integer("context_length", 1, 1 << 24);
     read_window(config);
     config.epsilon = number("attention.layer_norm_rms_epsilon", 0, 1, std::nullopt);
@@ -124,34 +196,90 @@ class reader {
     read_rope(config);
     config.softmax_scale = number("attention.scale", 0, 1e6, 0.0f);
     if (config.softmax_scale == 0) config.softmax_scale = default_softmax_scale(config);
-    config.attention_soft_cap = number("attn_logit_softcapping", 0, 1e6, 0.0f);
-    config.logits_soft_cap = number("final_logit_softcapping", 0, 1e6, 0.0f);
-
-    const gguf::tensor_info& embedding =
-        file_.tensor(tensor_names(file_).in_file("token_embd.weight"));
-    if (embedding.rank != 2 || embedding.extent[0] != config.hidden_dim ||
-        embedding.extent[1] < 1 || embedding.extent[1] > (1 << 24)) {
-      fail("token_embd.weight has shape " + std::to_string(embedding.extent[0]) + " x " +
-           std::to_string(embedding.extent[1]) + ", expected " + std::to_string(config.hidden_dim) +
-           " (" + key("embedding_length") + ") x vocabulary");
-    }
-    config.vocab_size = static_cast<int>(embedding.extent[1]);
-    check_vocabulary(config.vocab_size);
+    config.attention_soft_cap =
+        number("attn_logit_softcapping", 0, 1e6, config.architecture.attention_soft_cap);
+    config.logits_soft_cap =
+        number("final_logit_softcapping", 0, 1e6, config.architecture.logits_soft_cap);
+    check_activation(config.architecture);
+    config.vocab_size = read_vocab_size(config.hidden_dim);
+    refuse_what_is_not_implemented();
     return config;
   }
 
  private:
-  /// A vocabulary may be shorter than the embedding, whose rows are often padded, but not longer:
-  /// some tokens would have no row.
-  void check_vocabulary(int num_rows) const {
-    const std::string rows = ", but token_embd.weight has " + std::to_string(num_rows) + " rows";
-    if (integer("vocab_size", 1, 1 << 24, num_rows) != num_rows)
-      fail(key("vocab_size") + " is another number" + rows);
+  /// The rows of the embedding, whatever the key vocab_size says: some programs write another
+  /// number there. A vocabulary may be shorter than the embedding, whose rows are often padded, but
+  /// not longer: some tokens would have no row.
+  [[nodiscard]] int read_vocab_size(int hidden_dim) const {
+    const gguf::tensor_info& embedding =
+        file_.tensor(tensor_names(file_).in_file("token_embd.weight"));
+    if (embedding.rank < 2 || embedding.extent[0] != hidden_dim ||
+        embedding.extent[1] > (1 << 24) || embedding.extent[2] != 1 || embedding.extent[3] != 1) {
+      fail("token_embd.weight has shape " + gguf::shape_text(embedding) + ", expected " +
+           std::to_string(hidden_dim) + " (" + key("embedding_length") + ") x vocabulary");
+    }
+    const std::int64_t num_rows = embedding.extent[1];
     for (const gguf::metadata_entry& entry : file_.metadata()) {
       if (entry.key == "tokenizer.ggml.tokens" &&
           entry.count > static_cast<std::uint64_t>(num_rows)) {
-        fail("tokenizer.ggml.tokens has " + std::to_string(entry.count) + " tokens" + rows);
+        fail("tokenizer.ggml.tokens has " + std::to_string(entry.count) +
+             " tokens, but token_embd.weight has " + std::to_string(num_rows) + " rows");
       }
+    }
+    return static_cast<int>(num_rows);
+  }
+
+  /// The architecture decides about the activation; a file that names another one is refused.
+  void check_activation(const architecture_traits& a) const {
+    const auto name = text("hidden_activation");
+    if (!name) return;
+    const bool is_gelu = *name == "gelu" || *name == "gelu_new" || *name == "gelu_pytorch_tanh";
+    const bool is_silu = *name == "silu" || *name == "swish";
+    if (a.gelu ? is_gelu : is_silu) return;
+    fail(key("hidden_activation") + " is '" + printable(*name) + "', expected '" +
+         (a.gelu ? "gelu_pytorch_tanh" : "silu") + "' for the architecture '" +
+         std::string(a.name) + "'");
+  }
+
+  /// Refuses keys that would change the results and that nothing here follows.
+  void refuse_what_is_not_implemented() const {
+    const std::string prefix = key("");
+    for (const gguf::metadata_entry& entry : file_.metadata()) {
+      if (!entry.key.starts_with(prefix) || read_.contains(entry.key)) continue;
+      const std::string_view name = entry.key.substr(prefix.size());
+      const auto neutral = std::ranges::find(neutral_keys, name, &neutral_key::name);
+      if (neutral != std::ranges::end(neutral_keys)) {
+        if (is(entry, neutral->value)) continue;
+        const bool is_flag = entry.element_type == gguf::value_type::boolean;
+        const int value = static_cast<int>(neutral->value);
+        fail(printable(entry.key) + " is not supported, expected " +
+             (is_flag ? (value != 0 ? "true" : "false") : std::to_string(value)) +
+             ", with which it changes nothing");
+      }
+      const bool matters = std::ranges::any_of(
+          words_that_matter, [&](std::string_view word) { return name.find(word) != name.npos; });
+      if (matters && std::ranges::find(harmless_keys, name) == std::ranges::end(harmless_keys))
+        fail("the key " + printable(entry.key) + " is not supported: it may change the results");
+    }
+  }
+
+  /// Whether a number or truth value, or each element of an array, is `value`.
+  [[nodiscard]] bool is(const gguf::metadata_entry& entry, double value) const {
+    const auto all_are = [&]<class T>(T wanted) {
+      if (entry.type != gguf::value_type::array) return file_.get<T>(entry.key) == wanted;
+      const std::vector<T> values = file_.get_array<T>(entry.key);
+      return std::all_of(values.begin(), values.end(), [&](T v) { return v == wanted; });
+    };
+    switch (entry.element_type) {
+      case gguf::value_type::boolean:
+        return all_are(value != 0);
+      case gguf::value_type::f32:
+      case gguf::value_type::f64:
+        return all_are(value);
+      case gguf::value_type::string:
+        return false;
+      default:
+        return all_are(static_cast<std::int64_t>(value));
     }
   }
 
@@ -178,21 +306,41 @@ class reader {
     const architecture_traits& a = config.architecture;
     config.sliding_window =
         integer("attention.sliding_window", 0, std::numeric_limits<int>::max(), a.default_window);
-    config.global_every = integer("attention.sliding_window_pattern", 0, 512, a.global_every);
-    if (a.global_every == 0) config.global_every = 0;
-    if (a.global_every != 0 && config.global_every == 0) config.sliding_window = 0;
+    const std::string pattern = "attention.sliding_window_pattern";
+    read_.insert(key(pattern));
+    const gguf::metadata_entry* const entry = find_entry(pattern);
+    if (entry != nullptr && entry->type == gguf::value_type::array) {
+      config.local_layers = flags_of_layers(pattern);
+    } else {
+      config.global_every = integer(pattern, 0, 512, a.global_every);
+    }
     config.local_rope_theta = number("rope.freq_base_swa", 0, 1e12, a.local_rope_theta);
+  }
+
+  /// An array of truth values, or of numbers, that says of each layer whether it has a window.
+  [[nodiscard]] std::vector<bool> flags_of_layers(const std::string& name) const {
+    const gguf::metadata_entry& entry = *find_entry(name);
+    std::vector<bool> flags;
+    if (entry.element_type == gguf::value_type::boolean) {
+      flags = file_.get_array<bool>(key(name));
+    } else {
+      for (const auto number : file_.get_array<std::int64_t>(key(name)))
+        flags.push_back(number != 0);
+    }
+    check_count(name, flags.size());
+    return flags;
   }
 
   void read_rope(model_config& config) const {
     config.rotary_dim = integer("rope.dimension_count", 2, config.head_dim, config.head_dim);
     if (config.rotary_dim % 2 != 0) fail(key("rope.dimension_count") + " is odd");
+    refuse_another("rope.dimension_count_swa", config.rotary_dim);
     config.rope_theta = number("rope.freq_base", 0, 1e12, 10000.0f);
     if (config.rope_theta <= 0) fail(key("rope.freq_base") + " is 0, expected more");
     config.original_context =
         integer("rope.scaling.original_context_length", 1, 1 << 24, config.context_length);
     config.rope_attention_factor = number("rope.scaling.attn_factor", 1e-6, 1e6, 1.0f);
-    const auto scaling = file_.find<std::string_view>(key("rope.scaling.type")).value_or("linear");
+    const std::string_view scaling = text("rope.scaling.type").value_or("linear");
     const float factor =
         number("rope.scaling.factor", 0, 1e6, number("rope.scale_linear", 0, 1e6, 0.0f));
     if (scaling == "linear") {
@@ -214,9 +362,49 @@ class reader {
     return architecture_ + "." + std::string(name);
   }
 
+  [[nodiscard]] const gguf::metadata_entry* find_entry(std::string_view name) const {
+    const std::string full = key(name);
+    const auto found = std::ranges::find(file_.metadata(), full, &gguf::metadata_entry::key);
+    return found == file_.metadata().end() ? nullptr : &*found;
+  }
+
+  /// The value of a key; or of an array with one value for each layer, which must then be equal.
+  template <class T>
+  [[nodiscard]] std::optional<T> find(std::string_view name) const {
+    read_.insert(key(name));
+    const gguf::metadata_entry* const entry = find_entry(name);
+    if (num_layers_ == 0 || entry == nullptr || entry->type != gguf::value_type::array)
+      return file_.find<T>(key(name));
+    const std::vector<T> values = file_.get_array<T>(key(name));
+    check_count(name, values.size());
+    for (const T value : values) {
+      if (value != values.front()) {
+        fail(key(name) + " is " + std::to_string(values.front()) + " and " + std::to_string(value) +
+             ": layers of different shapes are not supported");
+      }
+    }
+    return values.front();
+  }
+  void check_count(std::string_view name, std::size_t count) const {
+    if (count == static_cast<std::size_t>(num_layers_)) return;
+    fail(key(name) + " has " + std::to_string(count) + " values, expected " +
+         std::to_string(num_layers_) + ", one for each layer");
+  }
+
+  [[nodiscard]] std::optional<std::string_view> text(std::string_view name) const {
+    read_.insert(key(name));
+    return file_.find<std::string_view>(key(name));
+  }
+  /// Refuses a key about the layers with a window that says another number than for the others.
+  void refuse_another(std::string_view name, int expected) const {
+    const int found = integer(name, 0, 1 << 24, expected);
+    if (found == expected) return;
+    fail(key(name) + " is " + std::to_string(found) + " where other layers have " +
+         std::to_string(expected) + ": layers of different shapes are not supported");
+  }
   [[nodiscard]] int integer(std::string_view name, std::int64_t low, std::int64_t high,
                             std::optional<std::int64_t> absent = std::nullopt) const {
-    const auto found = file_.find<std::int64_t>(key(name));
+    const auto found = find<std::int64_t>(name);
     if (!found && !absent) fail("has no " + key(name) + ", which the architecture needs");
     const std::int64_t value = found ? *found : *absent;
     if (found && (value < low || value > high)) {
@@ -227,7 +415,7 @@ class reader {
   }
   [[nodiscard]] float number(std::string_view name, double low, double high,
                              std::optional<float> absent) const {
-    const auto found = file_.find<float>(key(name));
+    const auto found = find<float>(name);
     if (!found && !absent) fail("has no " + key(name) + ", which the architecture needs");
     const float value = found ? *found : *absent;
     if (!(value >= low && value <= high)) {
@@ -242,6 +430,8 @@ class reader {
 
   const gguf::index& file_;
   std::string architecture_;
+  int num_layers_ = 0;                               // 0: not read yet
+  mutable std::set<std::string, std::less<>> read_;  // keys that were looked for
 };
 
 }  // namespace model_config_reader

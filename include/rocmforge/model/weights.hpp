@@ -135,20 +135,19 @@ class weight_loader {
     for (const gguf::tensor_info& tensor : file_.tensors()) num_bytes += aligned(tensor.num_bytes);
     weights.matrices = device_buffer<std::byte>(num_bytes);
     arena_ = &weights.matrices;
-    weights.embedding = matrix({{"token_embd.weight", c.vocab_size}}, c.hidden_dim, bias_is::none);
+    weights.embedding =
+        matrix({{"token_embd.weight", c.vocab_size}}, c.hidden_dim, may_have_bias::no);
     const architecture_traits& a = c.architecture;
-    const bias_is qkv_bias = a.requires_qkv_bias ? bias_is::required : bias_is::optional;
     for (int layer = 0; layer < c.num_layers; ++layer) {
       const std::string block = "blk." + std::to_string(layer) + ".";
       layer_weights& l = weights.layers.emplace_back();
       l.attention_norm = vector(block + "attn_norm.weight", c.hidden_dim);
       l.qkv = names_.find(block + "attn_qkv.weight") != nullptr
-                  ? matrix({{block + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim()}}, c.hidden_dim,
-                           qkv_bias)
+                  ? matrix({{block + "attn_qkv.weight", c.q_dim() + 2 * c.kv_dim()}}, c.hidden_dim)
                   : matrix({{block + "attn_q.weight", c.q_dim()},
                             {block + "attn_k.weight", c.kv_dim()},
                             {block + "attn_v.weight", c.kv_dim()}},
-                           c.hidden_dim, qkv_bias);
+                           c.hidden_dim);
       if (a.qk_norm) {
         l.q_norm = vector(block + "attn_q_norm.weight", c.head_dim);
         l.k_norm = vector(block + "attn_k_norm.weight", c.head_dim);
@@ -192,7 +191,7 @@ class weight_loader {
     std::string name;
     int num_rows;
   };
-  enum class bias_is { none, optional, required };
+  enum class may_have_bias { no, yes };
 
   /// Matrices are aligned to cache lines.
   static std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -208,7 +207,7 @@ class weight_loader {
   }
 
   weight_matrix matrix(const std::vector<part>& parts, int in_dim,
-                       bias_is bias_rule = bias_is::optional) {
+                       may_have_bias has_bias = may_have_bias::yes) {
     weight_matrix result;
     result.in_dim_ = in_dim;
     const std::size_t first = arena_used_ = aligned(arena_used_);
@@ -227,18 +226,17 @@ class weight_loader {
       loaded(info);
     }
     arena_used_ = first + offset;
-    if (bias_rule != bias_is::none)
-      result.bias_ = bias(parts, result.out_dim_, bias_rule == bias_is::required);
+    if (has_bias == may_have_bias::yes) result.bias_ = bias(parts, result.out_dim_);
     return result;
   }
 
   /// The biases of stacked matrices: zero for a part without bias, empty if no part has one.
-  device_buffer<float> bias(const std::vector<part>& parts, int out_dim, bool required) {
+  device_buffer<float> bias(const std::vector<part>& parts, int out_dim) {
     std::vector<float> values;
     int first = 0;
     for (const part& p : parts) {
       const std::string name = p.name.substr(0, p.name.rfind('.')) + ".bias";
-      if (required || names_.find(name) != nullptr) {
+      if (names_.find(name) != nullptr) {
         values.resize(static_cast<std::size_t>(out_dim));
         const std::vector<float> one = floats(name, p.num_rows);
         std::copy(one.begin(), one.end(), values.begin() + first);
@@ -294,19 +292,12 @@ class weight_loader {
   const gguf::tensor_info& tensor(const std::string& name,
                                   const std::vector<std::int64_t>& extents) const {
     const gguf::tensor_info& info = file_.tensor(names_.in_file(name));
-    bool equal = static_cast<std::size_t>(info.rank) == extents.size();
-    for (std::size_t axis = 0; equal && axis < extents.size(); ++axis)
-      equal = info.extent[axis] == extents[axis];
-    if (!equal) {
-      const auto text = [](const auto& list, std::size_t count) {
-        std::string result;
-        for (std::size_t i = 0; i < count; ++i)
-          result += (i == 0 ? "" : " x ") + std::to_string(list[i]);
-        return result;
-      };
-      fail("tensor '" + printable(name) + "' has shape " +
-           text(info.extent, static_cast<std::size_t>(info.rank)) + ", expected " +
-           text(extents, extents.size()));
+    if (!gguf::has_shape(info, extents)) {
+      std::string expected;
+      for (const std::int64_t extent : extents)
+        expected += (expected.empty() ? "" : " x ") + std::to_string(extent);
+      fail("tensor '" + printable(name) + "' has shape " + gguf::shape_text(info) + ", expected " +
+           expected);
     }
     return info;
   }

@@ -1,6 +1,7 @@
-// Byte-level byte-pair encoding: a text is split into words, and the bytes of each word are merged
-// pair by pair, in the order in which the merges were learned. Radford et al., "Language Models are
-// Unsupervised Multitask Learners", 2019.
+// Byte-pair encoding: a text is split into words, and the bytes of each word are merged pair by
+// pair, in the order in which the merges were learned. Radford et al., "Language Models are
+// Unsupervised Multitask Learners", 2019. Some vocabularies (Gemma 4's) merge characters instead,
+// and have tokens for the bytes of those that they lack.
 #pragma once
 
 #include <array>
@@ -15,6 +16,7 @@
 
 #include <rocmforge/error.hpp>
 #include <rocmforge/text/byte_level.hpp>
+#include <rocmforge/text/escaped_space.hpp>
 #include <rocmforge/text/merge.hpp>
 #include <rocmforge/text/pre_tokenizer.hpp>
 #include <rocmforge/text/token_table.hpp>
@@ -34,7 +36,9 @@ class byte_pair_encoder {
     symbols.reserve(vocab.tokens.size());
     for (int id = 0; id < tokens.size(); ++id) {
       // Even if a merge gives its text, a control token never results from text.
-      if (!is_control(vocab.kinds[id])) symbols.emplace(vocab.tokens[id], id);
+      const bool is_usable =
+          words_.family().characters ? tokens.is_text(id) : !is_control(vocab.kinds[id]);
+      if (is_usable) symbols.emplace(vocab.tokens[id], id);
     }
     int num_symbols = tokens.size();
     const auto symbol_of = [&](std::string text) {
@@ -42,8 +46,12 @@ class byte_pair_encoder {
       if (is_new) ++num_symbols;
       return entry->second;
     };
-    for (unsigned byte = 0; byte < 256; ++byte) {
-      byte_symbols_[byte] = symbol_of(to_byte_level(std::string(1, static_cast<char>(byte))));
+    if (words_.family().characters) {
+      byte_symbols_ = find_byte_tokens(tokens);
+    } else {
+      for (unsigned byte = 0; byte < 256; ++byte) {
+        byte_symbols_[byte] = symbol_of(to_byte_level(std::string(1, static_cast<char>(byte))));
+      }
     }
     merges_.reserve(vocab.merges.size());
     for (std::size_t rank = 0; rank < vocab.merges.size(); ++rank) {
@@ -59,15 +67,23 @@ class byte_pair_encoder {
       merges_.try_emplace(pair_key(left, right),
                           merge_result{static_cast<std::uint32_t>(rank), merged});
     }
+    if (!words_.family().characters) return;
+    for (const auto& [text, symbol] : symbols) {
+      if (!text.empty() && inspect_utf8(text).num_bytes == text.size())
+        characters_.emplace(text, symbol);
+    }
   }
 
   /// Appends the ids of `text`. Each byte that is not part of well-formed UTF-8 is replaced by
   /// U+FFFD. Throws `error` if the vocabulary has no token for one of the bytes.
   void encode(std::string_view text, bool /*starts_text*/, std::vector<int>& ids) const {
-    const std::string valid = replace_invalid_utf8(text);
+    const pre_tokenizer_family& family = words_.family();
+    std::string valid = replace_invalid_utf8(text);
+    if (family.characters) valid = escape_spaces(valid);
     for (const std::string_view word : words_.split(valid)) {
-      const auto whole =
-          words_.family().ignore_merges ? tokens_->find_text(to_byte_level(word)) : std::nullopt;
+      std::optional<int> whole;
+      if (family.ignore_merges) whole = tokens_->find_text(to_byte_level(word));
+      if (family.whole_newlines && word.front() == '\n') whole = tokens_->find_text(word);
       if (whole) {
         ids.push_back(*whole);
       } else {
@@ -76,9 +92,9 @@ class byte_pair_encoder {
     }
   }
 
-  /// The bytes that a token with this text stands for.
-  [[nodiscard]] static std::string bytes_of(std::string_view text, token_kind /*kind*/) {
-    return from_byte_level(text);
+  /// The bytes that a token with this text and kind stands for.
+  [[nodiscard]] std::string bytes_of(std::string_view text, token_kind kind) const {
+    return words_.family().characters ? unescaped_bytes_of(text, kind) : from_byte_level(text);
   }
 
  private:
@@ -90,11 +106,18 @@ class byte_pair_encoder {
     return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 |
            static_cast<std::uint32_t>(right);
   }
+  bool is_token(int symbol) const { return symbol >= 0 && symbol < tokens_->size(); }
   int byte_symbol(char c) const { return byte_symbols_[static_cast<unsigned char>(c)]; }
 
   void encode_word(std::string_view word, std::vector<int>& ids) const {
-    std::vector<merge_piece> pieces(word.size());
-    for (std::uint32_t i = 0; i < word.size(); ++i) pieces[i] = {i, 1, byte_symbol(word[i])};
+    std::vector<merge_piece> pieces;
+    pieces.reserve(word.size());
+    for (std::uint32_t at = 0, size = 0; at < word.size(); at += size) {
+      size = words_.family().characters
+                 ? static_cast<std::uint32_t>(inspect_utf8(word.substr(at)).num_bytes)
+                 : 1;
+      pieces.push_back({at, size, symbol_at(word.substr(at, size))});
+    }
     merge_pieces(
         pieces,
         [this](const merge_piece& left, const merge_piece& right) -> std::optional<merge_result> {
@@ -107,10 +130,17 @@ class byte_pair_encoder {
     }
   }
 
+  /// The symbol of one byte or character; -1 for a character that is in no token and no merge.
+  int symbol_at(std::string_view character) const {
+    if (!words_.family().characters) return byte_symbol(character[0]);
+    const auto found = characters_.find(std::string(character));
+    return found == characters_.end() ? -1 : found->second;
+  }
+
   void append(int symbol, std::string_view bytes, std::vector<int>& ids) const {
-    if (symbol < tokens_->size()) return ids.push_back(symbol);
-    for (const char c : bytes) {  // an intermediate result, not a token
-      if (byte_symbol(c) >= tokens_->size()) {
+    if (is_token(symbol)) return ids.push_back(symbol);
+    for (const char c : bytes) {  // an intermediate result, or no token at all
+      if (!is_token(byte_symbol(c))) {
         throw error("the text has the byte " + printable({&c, 1}) +
                     ", for which the vocabulary has no token");
       }
@@ -121,6 +151,7 @@ class byte_pair_encoder {
   const token_table* tokens_;
   pre_tokenizer words_;
   std::array<int, 256> byte_symbols_{};
+  symbol_table characters_;                                 // where the family merges characters
   std::unordered_map<std::uint64_t, merge_result> merges_;  // key: pair of symbols
 };
 

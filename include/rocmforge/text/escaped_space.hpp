@@ -53,7 +53,8 @@ inline std::array<int, 256> find_byte_tokens(const token_table& tokens) {
   const vocabulary& vocab = tokens.vocab();
   for (int id = 0; id < tokens.size(); ++id) {
     if (vocab.kinds[id] != token_kind::byte) continue;
-    if (const auto byte = byte_of_token(vocab.tokens[id])) result[*byte] = id;
+    const auto byte = byte_of_token(vocab.tokens[id]);
+    if (byte && tokens.find(vocab.tokens[id]) == id) result[*byte] = id;  // the first of several
   }
   return result;
 }

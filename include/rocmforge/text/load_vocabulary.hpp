@@ -11,6 +11,7 @@
 
 #include <rocmforge/error.hpp>
 #include <rocmforge/gguf.hpp>
+#include <rocmforge/text/special_tokens.hpp>
 #include <rocmforge/text/vocabulary.hpp>
 
 namespace rocmforge {
@@ -21,7 +22,8 @@ namespace load_detail {
 struct model_defaults {
   std::string_view name;
   tokenizer_model model;
-  int bos = -1;  // an id is ignored if the vocabulary has fewer tokens
+  std::string_view pre = {};  // the pre-tokenizer, whatever the file says; empty: it is the file's
+  int bos = -1;               // an id is ignored if the vocabulary has fewer tokens
   int eos = -1;
   int unknown = -1;
   int separator = -1;
@@ -58,7 +60,8 @@ inline constexpr model_defaults known_models[] = {
      .eos = 1,
      .unknown = 2,
      .padding = 0,
-     .add_eos = true}};
+     .add_eos = true},
+    {.name = "gemma4", .model = tokenizer_model::byte_pair, .pre = "gemma4"}};
 
 inline const model_defaults& find_model(const vocabulary& vocab, std::string_view name) {
   std::string known;
@@ -113,6 +116,36 @@ inline void mark_stripping_tokens(const gguf::index& file, vocabulary& vocab) {
   }
 }
 
+/// Reads eos, which may be an array of several in either of two keys. The first one is eos, the
+/// others end a generation too.
+inline void read_ends(const gguf::index& file, vocabulary& vocab, int otherwise) {
+  std::vector<int> ends;
+  for (const std::string_view key :
+       {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eos_token_ids"}) {
+    const auto entry = std::ranges::find(file.metadata(), key, &gguf::metadata_entry::key);
+    if (entry == file.metadata().end()) continue;
+    if (entry->type != gguf::value_type::array) {
+      ends.push_back(file.get<int>(key));
+    } else {
+      const std::vector<int> more = file.get_array<int>(key);
+      ends.insert(ends.end(), more.begin(), more.end());
+    }
+  }
+  vocab.eos = ends.empty() ? otherwise : ends.front();
+  if (!ends.empty()) vocab.other_ends.assign(ends.begin() + 1, ends.end());
+}
+
+/// Kinds of tokens for a file that does not say them, so that a text never becomes a control token.
+inline void guess_kinds(vocabulary& vocab) {
+  for (const int id : {vocab.bos, vocab.eos}) {
+    if (id >= 0 && id < static_cast<int>(vocab.kinds.size()) && is_marker(vocab.tokens[id]))
+      vocab.kinds[id] = token_kind::control;
+  }
+  if (vocab.unknown >= 0 && vocab.unknown < static_cast<int>(vocab.kinds.size()) &&
+      is_marker(vocab.tokens[vocab.unknown]))
+    vocab.kinds[vocab.unknown] = token_kind::unknown;
+}
+
 }  // namespace load_detail
 
 /// Reads the vocabulary of `file` and checks it.
@@ -135,8 +168,9 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
                            [](std::uint8_t kind) { return static_cast<token_kind>(kind); });
   }
   if (vocab.model == tokenizer_model::byte_pair) {
-    vocab.pre = file.find<std::string_view>(key("pre"))
-                    .value_or("");  // an empty name is refused below, with a list of the names
+    // An empty name is refused below, with a list of the names.
+    vocab.pre =
+        !defaults.pre.empty() ? defaults.pre : file.find<std::string_view>(key("pre")).value_or("");
     const auto merges = file.get_array<std::string_view>(key("merges"));
     vocab.merges.assign(merges.begin(), merges.end());
   }
@@ -153,21 +187,35 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
     }
   }
 
+  const int num_tokens = static_cast<int>(vocab.tokens.size());
   const auto id = [&](std::string_view name, int otherwise = -1) {
-    const int num_tokens = static_cast<int>(vocab.tokens.size());
     return file.find<int>(key(name)).value_or(otherwise < num_tokens ? otherwise : -1);
   };
+  // Of a token that this tokenizer can do without. Some files say here that there is none by an id
+  // that no token has.
+  const auto optional_id = [&](std::string_view name, int otherwise = -1) {
+    const auto number = file.find<std::int64_t>(key(name));
+    if (number && *number >= 0 && *number < num_tokens) return static_cast<int>(*number);
+    return otherwise < num_tokens ? otherwise : -1;
+  };
+  const bool needs_unknown =
+      vocab.model == tokenizer_model::wordpiece || vocab.model == tokenizer_model::unigram;
+  const bool needs_separator = vocab.model == tokenizer_model::wordpiece;
   vocab.bos = id("bos_token_id", id("cls_token_id", defaults.bos));
-  vocab.eos = id("eos_token_id", defaults.eos);
+  load_detail::read_ends(file, vocab, defaults.eos < num_tokens ? defaults.eos : -1);
   vocab.eot = id("eot_token_id");
   vocab.eom = id("eom_token_id");
-  vocab.unknown = id("unknown_token_id", defaults.unknown);
-  vocab.separator = id("seperator_token_id", defaults.separator);  // spelled so in the format
-  vocab.padding = id("padding_token_id", defaults.padding);
-  vocab.mask = id("mask_token_id", defaults.mask);
-  vocab.fim_pad = id("fim_pad_token_id");
-  vocab.fim_rep = id("fim_rep_token_id");
-  vocab.fim_sep = id("fim_sep_token_id");
+  vocab.unknown = needs_unknown ? id("unknown_token_id", defaults.unknown)
+                                : optional_id("unknown_token_id", defaults.unknown);
+  constexpr std::string_view separator = "seperator_token_id";  // spelled so in the format
+  vocab.separator = needs_separator ? id(separator, defaults.separator)
+                                    : optional_id(separator, defaults.separator);
+  vocab.padding = optional_id("padding_token_id", defaults.padding);
+  vocab.mask = optional_id("mask_token_id", defaults.mask);
+  vocab.fim_pad = optional_id("fim_pad_token_id");
+  vocab.fim_rep = optional_id("fim_rep_token_id");
+  vocab.fim_sep = optional_id("fim_sep_token_id");
+  if (!file.contains(key("token_type"))) load_detail::guess_kinds(vocab);
 
   const auto flag = [&](std::string_view name, bool otherwise) {
     return file.find<bool>(key(name)).value_or(otherwise);
@@ -180,6 +228,9 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
     vocab.clean_spaces = find_pre_tokenizer_family(vocab.pre).clean_spaces;
   }
   vocab.add_bos = flag("add_bos_token", add_bos && vocab.bos >= 0);
+  // Gemma 4 needs a bos; some of its files say that there is none.
+  if (vocab.bos >= 0 && (vocab.pre == "gemma4" || vocab.pre == "granite-embed-multi-311m"))
+    vocab.add_bos = true;
   vocab.add_eos = flag("add_eos_token", defaults.add_eos && vocab.eos >= 0);
   if (vocab.model == tokenizer_model::wordpiece) {
     vocab.add_separator = flag("add_sep_token", defaults.add_separator && vocab.separator >= 0);

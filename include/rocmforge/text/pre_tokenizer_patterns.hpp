@@ -1,6 +1,7 @@
 // The patterns that split text into words before byte-pair merges, by their names in
 // tokenizer.ggml.pre. Sources: the regular expressions in the tokenizer.json published with each
-// model; names as llama.cpp gives them.
+// model; names as llama.cpp gives them, all that are in PyPI's llama-cpp-python 0.3.36 but for
+// "whitespace", of one embedding model.
 #pragma once
 
 #include <array>
@@ -20,6 +21,9 @@ struct pre_tokenizer_family {
   bool ignore_merges = false;  // a word that is a token is not merged step by step
   bool adds_bos = false;       // default of add_bos
   bool clean_spaces = true;    // decoding removes spaces before punctuation
+  bool characters = false;     // merges characters, with U+2581 for a space, and falls back to byte
+                               // tokens; otherwise bytes in the alphabet of GPT-2
+  bool whole_newlines = false;  // a run of newlines that is a token is not merged step by step
 };
 
 namespace pre_tokenizer_patterns {
@@ -92,17 +96,111 @@ inline constexpr std::string_view deepseek_coder[] = {R"([\r\n])", R"(\s?\p{L}+)
                                                       R"([\x{800}-\x{9FA5}\x{AC00}-\x{D7FF}]+)",
                                                       R"(\p{N})"};
 
+// Digits in groups of three, counted from the end of their run. A run may be long: only the first
+// group looks for its end.
+inline constexpr std::string_view groups_of_three =
+    R"((?<=\p{N})\p{N}{3}|\P{N}*+\p{N}{1,3}(?=(?:\p{N}{3})*+(?!\p{N}))|\P{N}++)";
+
+inline constexpr std::string_view minicpm5[] = {
+    R"(\p{N}{1,3})",
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view jais2[] = {
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|)"
+    R"(\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s)"};
+
+inline constexpr std::string_view spark[] = {
+    deepseek_v3[0], deepseek_v3[1],
+    R"([!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|)"
+    R"([\r\n]|\s+(?!\S)|\s+)",
+    R"(\p{N})"};
+
+// The published versions of the next two tell upper from lower case; llama.cpp takes both for
+// letters here, so that a word is any letters and marks.
+inline constexpr std::string_view youtu[] = {
+    R"([\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+|[\x{FF01}\x{2026}\x{201C}\x{201D}\x{2018}\x{2019})"
+    R"(\x{2014}\x{FF1A}\x{FF1B}\x{FF0C}\x{3001}-\x{303F}\x{FE30}-\x{FE4F}]+|)"
+    R"([\x{3105}-\x{312F}]+|[\x{4E00}-\x{9FA5}\x{3040}-\x{30FF}]+)",
+    R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+(?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|\p{N}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view tiny_aya[] = {
+    groups_of_three,
+    R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+(?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+// Marks count as letters; upper and lower case as for gpt4o.
+inline constexpr std::string_view granite_multilingual[] = {
+    R"([^\r\n\p{L}\p{N}]?[^\p{N}\p{P}\p{S}\p{Z}\p{C}a-z]*[^\p{N}\p{P}\p{S}\p{Z}\p{C}A-Z]+)"
+    R"((?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|)"
+    R"([^\r\n\p{L}\p{N}]?[^\p{N}\p{P}\p{S}\p{Z}\p{C}a-z]+)"
+    R"((?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view bloom[] = {
+    R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{FF0C}\x{3001}\x{964}\x{6D4}\x{60C})]+)"};
+
+inline constexpr std::string_view viking[] = {bloom[0], R"(\p{N})"};
+
+inline constexpr std::string_view chameleon[] = {"<sentinel:[0-9]+>",       "IMGIMG[A-I]{1,4}Z",
+                                                 R"([\t\n]|    |  )",       R"(\p{N})",
+                                                 R"([\p{P}!-/:-@\[-`{-~])", gpt2[0]};
+
+// Chinese characters are words of their own; the ranges are llama.cpp's.
+inline constexpr std::string_view kimi_k2[] = {
+    R"([\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2EBEF}\x{F900}-\x{FAFF})"
+    R"(\x{2F800}-\x{2FA1F}]+|)"
+    R"([^\r\n\p{L}\p{N}]?[^\P{L}\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF})"
+    R"(\x{2A700}-\x{2EBEF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]+)"
+    R"((?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+// Only numbers are cut: a token may be several words.
+inline constexpr std::string_view superbpe[] = {
+    R"(\p{N}+)", R"((?<=[0-9])[0-9]{3}(?=[0-9])|(?s:.+?)(?=(?:[0-9]{3})++(?![0-9]))|(?s:.+))"};
+
+inline constexpr std::string_view bailing[] = {
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view seed_coder[] = {
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
+    R"( ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view ufakzeka[] = {
+    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+inline constexpr std::string_view afmoe[] = {
+    groups_of_three,
+    R"([\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{8C48}-\x{FAFF}\x{3040}-\x{30FF}\x{FF65}-\x{FF9F})"
+    R"(\x{2F00}-\x{2FDF}\x{E40}-\x{EFF}\x{1780}-\x{17FF}\x{1000}-\x{109F}\x{AA60}-\x{AA7F})"
+    R"(\x{A9E0}-\x{A9FF}\x{AC00}-\x{D7AF}\x{1100}-\x{11FF}]+)",
+    deepseek_v3[2]};
+
+inline constexpr std::string_view lines[] = {R"([^\n]+|\n+)"};
+
+inline constexpr std::string_view laguna[] = {lines[0], qwen2[0]};
+
+// Words of letters, with the single spaces between them.
+inline constexpr std::string_view exaone_moe[] = {
+    R"('(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|)"
+    R"([^\r\n\p{L}\p{N}]?\p{L}(?:[\p{L}\p{M}]++| (?=\p{L}))*+|\p{N}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+)"};
+
 inline constexpr std::string_view falcon[] = {R"([\p{P}$+<=>^~|`]+)", gpt2[0], "[0-9][0-9][0-9]"};
 
 inline constexpr std::string_view none_in_particular[] = {R"([\p{P}$+<=>^~|]+)", gpt2[0],
                                                           R"(\p{N}+)", "[0-9][0-9][0-9]"};
 
-inline constexpr std::string_view llama3_names[] = {"llama-bpe", "llama3",  "llama-v3", "falcon3",
-                                                    "falcon-h1", "pixtral", "midm-2.0", "lfm2"};
+inline constexpr std::string_view llama3_names[] = {"llama-bpe", "llama3",    "llama-v3",
+                                                    "falcon3",   "falcon-h1", "pixtral",
+                                                    "midm-2.0",  "lfm2",      "jina-v5-nano"};
 inline constexpr std::string_view llama3_with_merges_names[] = {"dbrx", "smaug-bpe", "chatglm-bpe"};
-inline constexpr std::string_view glm4_names[] = {"glm4"};
-inline constexpr std::string_view qwen2_names[] = {"qwen2",   "deepseek-r1-qwen", "kormo",
-                                                   "hunyuan", "grok-2",           "solar-open"};
+inline constexpr std::string_view glm4_names[] = {"glm4", "glm5"};
+inline constexpr std::string_view qwen2_names[] = {
+    "qwen2", "deepseek-r1-qwen", "kormo", "hunyuan", "grok-2", "solar-open", "f2llmv2"};
 inline constexpr std::string_view qwen2_clean_names[] = {"stablelm2", "megrez"};
 inline constexpr std::string_view qwen35_names[] = {"qwen35"};
 inline constexpr std::string_view gpt2_names[] = {
@@ -111,22 +209,43 @@ inline constexpr std::string_view gpt2_names[] = {
     "jina-de", "jina-v2-es", "jina-v2-de",  "jina-v1-en",  "jina-v2-code"};
 inline constexpr std::string_view gpt2_unclean_names[] = {"trillion", "granite-docling"};
 inline constexpr std::string_view smollm_names[] = {"smollm", "command-r"};
-inline constexpr std::string_view smollm_clean_names[] = {"starcoder", "refact", "codeshell",
-                                                          "exaone", "minerva-7b"};
+inline constexpr std::string_view smollm_clean_names[] = {"starcoder", "refact",     "codeshell",
+                                                          "exaone",    "minerva-7b", "mellum2"};
 inline constexpr std::string_view tekken_names[] = {"tekken"};
-inline constexpr std::string_view gpt4o_names[] = {"gpt-4o", "llama4", "kanana2", "minimax-m2"};
+inline constexpr std::string_view gpt4o_names[] = {"gpt-4o", "llama4", "kanana2", "minimax-m2",
+                                                   "talkie"};
 inline constexpr std::string_view deepseek_llm_names[] = {"deepseek-llm"};
 inline constexpr std::string_view deepseek_v3_names[] = {"deepseek-v3", "hunyuan-dense",
-                                                         "joyai-llm"};
+                                                         "joyai-llm", "hy_v4"};
 inline constexpr std::string_view deepseek_coder_names[] = {"deepseek-coder"};
 inline constexpr std::string_view falcon_names[] = {"falcon"};
 inline constexpr std::string_view default_names[] = {"default"};
+inline constexpr std::string_view minicpm5_names[] = {"minicpm5"};
+inline constexpr std::string_view jais2_names[] = {"jais-2"};
+inline constexpr std::string_view spark_names[] = {"spark2_5"};
+inline constexpr std::string_view youtu_names[] = {"youtu"};
+inline constexpr std::string_view tiny_aya_names[] = {"tiny_aya", "cohere2moe"};
+inline constexpr std::string_view granite_multilingual_names[] = {"granite-embed-multi-97m"};
+inline constexpr std::string_view bloom_names[] = {"bloom", "gpt3-finnish"};
+inline constexpr std::string_view poro_names[] = {"poro-chat"};
+inline constexpr std::string_view viking_names[] = {"viking"};
+inline constexpr std::string_view chameleon_names[] = {"chameleon"};
+inline constexpr std::string_view kimi_k2_names[] = {"kimi-k2"};
+inline constexpr std::string_view superbpe_names[] = {"superbpe"};
+inline constexpr std::string_view bailing_names[] = {"bailingmoe", "bailingmoe2", "llada-moe"};
+inline constexpr std::string_view seed_coder_names[] = {"seed-coder"};
+inline constexpr std::string_view ufakzeka_names[] = {"ufakzeka"};
+inline constexpr std::string_view afmoe_names[] = {"afmoe"};
+inline constexpr std::string_view laguna_names[] = {"laguna"};
+inline constexpr std::string_view exaone_moe_names[] = {"exaone-moe"};
+inline constexpr std::string_view gemma4_names[] = {"gemma4", "granite-embed-multi-311m"};
+inline constexpr std::string_view sarvam_names[] = {"sarvam-moe"};
 
 }  // namespace pre_tokenizer_patterns
 
 inline constexpr auto pre_tokenizer_families = [] {
   using namespace pre_tokenizer_patterns;
-  return std::array<pre_tokenizer_family, 17>{{
+  return std::array<pre_tokenizer_family, 37>{{
       {.names = llama3_names, .patterns = llama3, .ignore_merges = true, .adds_bos = true},
       {.names = llama3_with_merges_names, .patterns = llama3},
       {.names = glm4_names, .patterns = llama3, .ignore_merges = true},
@@ -148,6 +267,33 @@ inline constexpr auto pre_tokenizer_families = [] {
       {.names = deepseek_coder_names, .patterns = deepseek_coder, .clean_spaces = false},
       {.names = falcon_names, .patterns = falcon},
       {.names = default_names, .patterns = none_in_particular},
+      {.names = minicpm5_names, .patterns = minicpm5, .ignore_merges = true},
+      {.names = jais2_names, .patterns = jais2},
+      {.names = spark_names, .patterns = spark, .clean_spaces = false},
+      {.names = youtu_names, .patterns = youtu, .ignore_merges = true, .clean_spaces = false},
+      {.names = tiny_aya_names, .patterns = tiny_aya, .clean_spaces = false},
+      {.names = granite_multilingual_names,
+       .patterns = granite_multilingual,
+       .ignore_merges = true,
+       .clean_spaces = false},
+      {.names = bloom_names, .patterns = bloom},
+      {.names = poro_names, .patterns = bloom, .clean_spaces = false},
+      {.names = viking_names, .patterns = viking, .clean_spaces = false},
+      {.names = chameleon_names, .patterns = chameleon, .adds_bos = true, .clean_spaces = false},
+      {.names = kimi_k2_names, .patterns = kimi_k2, .clean_spaces = false},
+      {.names = superbpe_names, .patterns = superbpe, .clean_spaces = false},
+      {.names = bailing_names, .patterns = bailing, .clean_spaces = false},
+      {.names = seed_coder_names, .patterns = seed_coder, .clean_spaces = false},
+      {.names = ufakzeka_names, .patterns = ufakzeka, .clean_spaces = false},
+      {.names = afmoe_names, .patterns = afmoe, .clean_spaces = false},
+      {.names = laguna_names, .patterns = laguna, .clean_spaces = false},
+      {.names = exaone_moe_names, .patterns = exaone_moe},
+      {.names = gemma4_names,
+       .patterns = lines,
+       .adds_bos = true,
+       .characters = true,
+       .whole_newlines = true},
+      {.names = sarvam_names, .patterns = lines, .clean_spaces = false, .characters = true},
   }};
 }();
 

@@ -19,8 +19,11 @@ class prefix_index {
   };
 
   prefix_index() = default;
+  /// Of entries with the same text the first one counts.
   explicit prefix_index(std::vector<entry> entries) : entries_(std::move(entries)) {
-    std::ranges::sort(entries_, {}, &entry::text);
+    std::ranges::stable_sort(entries_, {}, &entry::text);
+    const auto repeated = std::ranges::unique(entries_, {}, &entry::text);
+    entries_.erase(repeated.begin(), repeated.end());
     for (std::size_t i = entries_.size(); i-- > 0;) {
       firsts_[first_byte(entries_[i].text)].low = i;
     }

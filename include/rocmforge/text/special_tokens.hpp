@@ -27,37 +27,80 @@ inline constexpr std::string_view end_of_generation_texts[] = {
     "<|end|>",
     "<|return|>",
     "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
     "<end_of_turn>",
+    "<turn|>",
+    "<|tool_response>",
     "<|endoftext|>",
     "</s>",
     "<|eom_id|>",
     "<EOT>",
     "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "[e~[",
     "<|end_of_text|>",
     "<end_of_utterance>",
     "<eos>",
     "<\xEF\xBD\x9C"
     "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};  // DeepSeek's
 
+/// The texts of the three ending tokens of fill-in-the-middle: padding, the name of a repository,
+/// and the beginning of another file. They count where the metadata do not say the token.
+inline constexpr std::string_view fim_pad_texts[] = {"<|fim_pad|>", "<fim-pad>", "<fim_pad>",
+                                                     "<PAD>", "[PAD]"};
+inline constexpr std::string_view fim_rep_texts[] = {"<|fim_repo|>", "<|repo_name|>", "<fim-repo>",
+                                                     "<REPO>", "<reponame>"};
+inline constexpr std::string_view fim_sep_texts[] = {"<|file_sep|>"};
+
+/// Whether a text is written as control tokens are: "<...>" or "[...]".
+inline bool is_marker(std::string_view text) {
+  return text.size() > 2 && ((text.front() == '<' && text.back() == '>') ||
+                             (text.front() == '[' && text.back() == ']'));
+}
+
 /// Whether the token `id` of `vocab` has one of the texts above. "</s>" as a normal token is HTML,
 /// and ends nothing.
 inline bool ends_generation_by_text(const vocabulary& vocab, std::size_t id) {
   const std::string& text = vocab.tokens[id];
   if (text == "</s>" && vocab.kinds[id] == token_kind::normal) return false;
-  return std::ranges::find(end_of_generation_texts, text) !=
-         std::ranges::end(end_of_generation_texts);
+  const auto is_in = [&](const auto& texts) {
+    return std::ranges::find(texts, text) != std::ranges::end(texts);
+  };
+  return is_in(end_of_generation_texts) || (vocab.fim_pad < 0 && is_in(fim_pad_texts)) ||
+         (vocab.fim_rep < 0 && is_in(fim_rep_texts)) || (vocab.fim_sep < 0 && is_in(fim_sep_texts));
 }
 
-/// For each token of `vocab`, whether it ends a generation: eos, eot, eom, the ending tokens of
-/// fill-in-the-middle, and the tokens with the texts above.
+/// For each token of `vocab`, whether it ends a generation: eos and its like, eot, eom, the ending
+/// tokens of fill-in-the-middle, and the tokens with the texts above. Source: llama.cpp.
 inline std::vector<bool> find_end_of_generation(const vocabulary& vocab) {
   std::vector<bool> result(vocab.tokens.size());
   for (const int id :
        {vocab.eos, vocab.eot, vocab.eom, vocab.fim_pad, vocab.fim_rep, vocab.fim_sep}) {
     if (id >= 0) result[id] = true;
   }
+  for (const int id : vocab.other_ends) result[id] = true;
+  std::vector<std::size_t> ends_of_parts, ends_of_html;
+  bool has_return = false, has_call = false, has_flush = false, has_tool_response = false;
   for (std::size_t id = 0; id < vocab.tokens.size(); ++id) {
     if (ends_generation_by_text(vocab, id)) result[id] = true;
+    const std::string& text = vocab.tokens[id];
+    if (text == "<|end|>") ends_of_parts.push_back(id);
+    if (text == "</s>") ends_of_html.push_back(id);
+    has_return = has_return || text == "<|return|>";
+    has_call = has_call || text == "<|call|>" || text == "<|calls|>";
+    has_flush = has_flush || text == "<|flush|>";
+    has_tool_response = has_tool_response || text == "<|tool_response>";
+  }
+  // gpt-oss and Solar end a part of a reply, such as a thought, with <|end|>, and the reply itself
+  // with the other tokens.
+  if (has_call && (has_return || has_flush)) {
+    for (const std::size_t id : ends_of_parts) result[id] = false;
+  }
+  // Gemma 4's </s> is HTML, whatever its type.
+  if (has_tool_response) {
+    for (const std::size_t id : ends_of_html) result[id] = false;
   }
   return result;
 }
@@ -87,14 +130,32 @@ inline constexpr std::string_view turn_marker_texts[] = {
     "<\xEF\xBD\x9C"
     "Assistant\xEF\xBD\x9C>"};  // the last two are DeepSeek's
 
-/// Makes the tokens of `vocab` with these texts control tokens. Some files declare them
-/// user-defined, and then untrusted text could contain them.
+/// Makes control tokens of the tokens with these texts, and of bos and eos if they are written as
+/// markers. Some files declare them user-defined or normal: then an untrusted text could contain
+/// them, or a chat template could not write them.
 inline void mark_control_tokens(vocabulary& vocab) {
   for (std::size_t id = 0; id < vocab.tokens.size(); ++id) {
-    const bool opens_turn = vocab.kinds[id] == token_kind::user_defined &&
-                            std::ranges::find(turn_marker_texts, vocab.tokens[id]) !=
-                                std::ranges::end(turn_marker_texts);
-    if (opens_turn || ends_generation_by_text(vocab, id)) vocab.kinds[id] = token_kind::control;
+    const bool is_text =
+        vocab.kinds[id] == token_kind::user_defined || vocab.kinds[id] == token_kind::normal;
+    const std::string& text = vocab.tokens[id];
+    const bool opens_turn = is_text && std::ranges::find(turn_marker_texts, text) !=
+                                           std::ranges::end(turn_marker_texts);
+    const int number = static_cast<int>(id);
+    const bool is_named =
+        is_text && (number == vocab.bos || number == vocab.eos) && is_marker(text);
+    if (opens_turn || is_named || ends_generation_by_text(vocab, id))
+      vocab.kinds[id] = token_kind::control;
+  }
+}
+
+/// Makes byte tokens of the tokens "<0x00>" to "<0xFF>" of vocabularies that fall back to bytes.
+/// Some files declare them normal, or have no types.
+inline void mark_byte_tokens(vocabulary& vocab) {
+  if (!falls_back_to_bytes(vocab)) return;
+  for (std::size_t id = 0; id < vocab.tokens.size(); ++id) {
+    const bool is_text =
+        vocab.kinds[id] == token_kind::user_defined || vocab.kinds[id] == token_kind::normal;
+    if (is_text && byte_of_token(vocab.tokens[id])) vocab.kinds[id] = token_kind::byte;
   }
 }
 

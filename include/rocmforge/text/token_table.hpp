@@ -18,6 +18,7 @@ class token_table {
   explicit token_table(vocabulary vocab) : vocab_(std::move(vocab)) {
     check(vocab_);
     mark_control_tokens(vocab_);
+    mark_byte_tokens(vocab_);
     ids_.reserve(vocab_.tokens.size());
     for (int id = 0; id < size(); ++id) {
       if (!vocab_.tokens[id].empty()) ids_.emplace(vocab_.tokens[id], id);
@@ -29,7 +30,7 @@ class token_table {
   [[nodiscard]] const vocabulary& vocab() const { return vocab_; }
   [[nodiscard]] int size() const { return static_cast<int>(vocab_.tokens.size()); }
 
-  /// The token whose text is exactly `text`, if there is one.
+  /// The token whose text is exactly `text`, if there is one; the first of several.
   [[nodiscard]] std::optional<int> find(std::string_view text) const {
     const auto found = ids_.find(text);
     return found == ids_.end() ? std::nullopt : std::optional(found->second);

@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -46,15 +45,17 @@ inline bool is_control(token_kind kind) {
 /// not have are -1.
 struct vocabulary {
   tokenizer_model model = tokenizer_model::byte_pair;
-  std::vector<std::string> tokens;  // indexed by id; an empty one is never used for a text
-  std::vector<token_kind> kinds;    // one for each token
-  std::vector<float> scores;        // spm, unigram: one for each token; higher is better
-  std::vector<std::string> merges;  // byte_pair: "left right", in order of priority
-  std::string pre;                  // byte_pair: name of the pre-tokenizer
-  int bos = -1;                     // beginning of sequence; WordPiece: [CLS]
-  int eos = -1;                     // end of sequence
-  int eot = -1;                     // end of turn
-  int eom = -1;                     // end of message
+  std::vector<std::string> tokens;   // indexed by id; an empty one is never used for a text, nor is
+                                     // one that repeats the text of another before it
+  std::vector<token_kind> kinds;     // one for each token
+  std::vector<float> scores;         // spm, unigram: one for each token; higher is better
+  std::vector<std::string> merges;   // byte_pair: "left right", in order of priority
+  std::string pre;                   // byte_pair: name of the pre-tokenizer
+  int bos = -1;                      // beginning of sequence; WordPiece: [CLS]
+  int eos = -1;                      // end of sequence
+  int eot = -1;                      // end of turn
+  int eom = -1;                      // end of message
+  std::vector<int> other_ends = {};  // more tokens that end a generation
   int unknown = -1;
   int separator = -1;  // WordPiece: [SEP]
   int padding = -1;
@@ -102,6 +103,16 @@ inline std::optional<unsigned char> byte_of_token(std::string_view text) {
   return static_cast<unsigned char>(value);
 }
 
+/// Whether characters that are in no token become the tokens of their bytes, "<0x00>" to "<0xFF>".
+inline bool falls_back_to_bytes(const vocabulary& vocab) {
+  if (vocab.model != tokenizer_model::byte_pair)
+    return vocab.model == tokenizer_model::spm || vocab.model == tokenizer_model::unigram;
+  return std::ranges::any_of(pre_tokenizer_families, [&](const pre_tokenizer_family& family) {
+    return family.characters &&
+           std::ranges::find(family.names, vocab.pre) != std::ranges::end(family.names);
+  });
+}
+
 namespace vocabulary_detail {
 
 inline void check_tokens(const vocabulary& vocab) {
@@ -117,9 +128,9 @@ inline void check_tokens(const vocabulary& vocab) {
   const bool has_scores =
       vocab.model == tokenizer_model::spm || vocab.model == tokenizer_model::unigram;
   if (has_scores) expect_one_each(vocab.scores.size(), " scores");
+  const bool has_byte_tokens =
+      falls_back_to_bytes(vocab) || vocab.model == tokenizer_model::wordpiece;
 
-  std::unordered_set<std::string_view> seen;
-  seen.reserve(num_tokens);
   for (std::size_t id = 0; id < num_tokens; ++id) {
     const std::string& text = vocab.tokens[id];
     const auto where = [&] { return "token " + std::to_string(id) + " "; };
@@ -127,16 +138,11 @@ inline void check_tokens(const vocabulary& vocab) {
       refuse(vocab, where() + "has " + std::to_string(text.size()) + " bytes, expected at most " +
                         std::to_string(max_token_bytes));
     }
-    if (!text.empty() && !seen.insert(text).second) {
-      refuse(vocab,
-             where() + "repeats the text \"" + printable(text) + "\", expected unique tokens");
-    }
     if (vocab.kinds[id] < token_kind::normal || vocab.kinds[id] > token_kind::byte) {
       refuse(vocab, where() + "has type " + std::to_string(static_cast<int>(vocab.kinds[id])) +
                         ", expected 1 to 6");
     }
-    if (vocab.model != tokenizer_model::byte_pair && vocab.kinds[id] == token_kind::byte &&
-        !byte_of_token(text)) {
+    if (has_byte_tokens && vocab.kinds[id] == token_kind::byte && !byte_of_token(text)) {
       refuse(vocab, where() + "is of type byte and has the text \"" + printable(text) +
                         "\", expected <0x00> to <0xFF>");
     }
@@ -168,6 +174,7 @@ inline void check_ids(const vocabulary& vocab) {
                  {"fim_sep", vocab.fim_sep},
                  {"separator", vocab.separator}};
   for (const auto& [name, id] : special) check_id(name, id, -1);
+  for (const int id : vocab.other_ends) check_id("eos", id, 0);
   for (const int id : vocab.strips_left) check_id("left-stripping", id, 0);
   for (const int id : vocab.strips_right) check_id("right-stripping", id, 0);
   if (vocab.add_bos && vocab.bos < 0)
@@ -183,10 +190,9 @@ inline void check_ids(const vocabulary& vocab) {
 }  // namespace vocabulary_detail
 
 /// Throws `error` unless `vocab` is consistent: at least one token; a valid kind for each token; a
-/// finite score for each if the model has scores; no token twice, and none longer than
-/// `max_token_bytes`; byte tokens written as "<0x41>"; all ids in range; the tokens that `add_bos`,
-/// `add_eos` and `add_separator` add; an unknown token for WordPiece; a known pre-tokenizer for
-/// byte pairs.
+/// finite score for each if the model has scores; no token longer than `max_token_bytes`; byte
+/// tokens written as "<0x41>"; all ids in range; the tokens that `add_bos`, `add_eos` and
+/// `add_separator` add; an unknown token for WordPiece; a known pre-tokenizer for byte pairs.
 inline void check(const vocabulary& vocab) {
   vocabulary_detail::check_tokens(vocab);
   vocabulary_detail::check_ids(vocab);
