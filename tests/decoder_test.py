@@ -372,6 +372,13 @@ class Tokens(DecoderTest):
         result = run("--model", path, "--tokens-only", "--raw", "a")
         self.assertEqual(result.out.decode(), f"{END_OF_TEXT} {byte_ids('a')[0]}\n")
 
+    def test_one_bos_whoever_writes_it(self):
+        for add_bos in (False, True):
+            path = self.write("bos.gguf", gguf(vocabulary(template="{{ bos_token }}" + CHATML, add_bos=add_bos), {}))
+            for arguments, text in (["--raw", "<|endoftext|>a"], byte_ids("a")), (["a"], prompt_ids("a")):
+                result = run("--model", path, "--tokens-only", *arguments)
+                self.assertEqual([int(word) for word in result.out.split()], [END_OF_TEXT] + text)
+
     def test_no_template_is_plain_text(self):
         path = self.write("plain.gguf", gguf(vocabulary(template=None), {}))
         result = run("--model", path, "--tokens-only", "<|im_end|>")
@@ -381,6 +388,10 @@ class Tokens(DecoderTest):
         self.assertEqual(self.ids("--raw", "-", stdin=b"ab\n"), byte_ids("ab"))
         self.assertEqual(self.ids("--raw", "-", stdin=b"ab\n\n"), byte_ids("ab\n"))
         self.assertEqual(self.ids("--raw", "-", stdin=b"ab"), byte_ids("ab"))
+
+    def test_the_line_ends_of_other_systems_are_newlines(self):
+        self.assertEqual(self.ids("--raw", "-", stdin=b"a\r\nb\r\n"), byte_ids("a\nb"))
+        self.assertEqual(self.ids("--raw", "-", stdin=b"a\rb\r"), byte_ids("a\rb\r"))
 
     def test_a_file_without_weights_and_json(self):
         path = self.write("words.gguf", gguf({"general.architecture": ("string", "llama"), **vocabulary()}, {}))
@@ -619,6 +630,7 @@ class Chat(ProcessTest):
         once = self.chat("Say it\n", "-n", "12", "--quiet").out
         self.assertEqual(self.chat("Say it\n/clear\nSay it\n", "-n", "12", "--quiet").out, once * 2)
         self.assertNotEqual(self.chat("Say it\nSay it\n", "-n", "12", "--quiet").out, once * 2)
+        self.assertEqual(self.chat("Say it\r\n/clear\r\nSay it\r\n", "-n", "12", "--quiet").out, once * 2)
 
     def test_a_full_context_ends_the_reply_and_refuses_the_next_turn(self):
         result = self.chat("Say it\nSay it\n/clear\nSay it\n", "--context", "60")

@@ -193,6 +193,16 @@ class Report(Folder):
         writer.add_array("strings", ["", "b", "c", "d", "e", "f"])
         writer.add_tensor("weights", np.arange(10, dtype=np.float32).reshape(2, 5))
 
+    def test_bytes_after_the_model_are_said(self):
+        path = self.write(self.fill)
+        self.assertEqual(self.report(path)["trailing_bytes"], 0)
+        self.assertNotIn("after the last tensor", run(str(path)).stdout)
+        with open(path, "ab") as file:
+            file.write(bytes(2**20))
+        size = self.report(path)["trailing_bytes"]
+        self.assertTrue(2**20 - 32 < size <= 2**20, size)
+        self.assertIn(f"{size} bytes after the last tensor are no part of the model\n", run(str(path)).stdout)
+
     def test_json_is_complete(self):
         path = self.write(self.fill)
         report = self.report(path)

@@ -65,9 +65,11 @@ std::vector<int> encode_prompt(const rocmforge::tokenizer& tokenizer, const opti
   if (o.system)
     throw rocmforge::error("--system: expected a model with a chat template, or --template");
   std::vector<int> tokens;
-  if (tokenizer.vocab().add_bos) tokens.push_back(tokenizer.vocab().bos);
+  const int bos = tokenizer.vocab().bos;
   const auto body = tokenizer.encode(
       text, o.raw ? rocmforge::special_tokens::parse : rocmforge::special_tokens::as_text);
+  const bool has_bos = !body.empty() && body.front() == bos;  // written in the text
+  if (tokenizer.vocab().add_bos && !has_bos) tokens.push_back(bos);
   tokens.insert(tokens.end(), body.begin(), body.end());  // never eos: the model continues the text
   return tokens;
 }

@@ -88,6 +88,11 @@ std::string read_all_input() {
   std::string text;
   while (read_more(text)) {
   }
+  std::size_t kept = 0;  // "\r\n" becomes "\n"
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\r' || i + 1 == text.size() || text[i + 1] != '\n') text[kept++] = text[i];
+  }
+  text.resize(kept);
   if (text.ends_with('\n')) text.pop_back();
   return text;
 }
@@ -98,6 +103,7 @@ std::optional<std::string> line_reader::next() {
     if (end != std::string::npos) {
       std::string line = buffer_.substr(0, end);
       buffer_.erase(0, end + 1);
+      if (line.ends_with('\r')) line.pop_back();
       return line;
     }
     if (!at_end_ && !wait_for_input()) return std::nullopt;

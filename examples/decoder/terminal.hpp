@@ -21,13 +21,15 @@ void write_error(std::string_view text) noexcept;
 bool input_is_terminal();
 bool error_is_terminal();
 
-/// All of standard input, without one newline at its end, which a shell's echo adds.
+/// All of standard input, without one newline at its end, which a shell's echo adds. The line ends
+/// of other systems ("\r\n") become newlines.
 std::string read_all_input();
 
 /// Standard input line by line, within an interrupt_scope.
 class line_reader {
  public:
-  /// @return the next line without its newline; nothing at the end of the input, or if Ctrl-C is
+  /// @return the next line without its newline or "\r\n"; nothing at the end of the input, or if
+  /// Ctrl-C is
   ///         pressed while waiting
   std::optional<std::string> next();
 

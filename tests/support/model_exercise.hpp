@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <rocmforge/model/config.hpp>
 #include <rocmforge/model/weight_kernels.hpp>
@@ -55,7 +56,8 @@ inline accepted_by exercise_model(std::span<const std::byte> input) {
           tensor.name != "output_norm.weight") {
         continue;
       }
-      require(tensor.rank == 1 && tensor.extent[0] == config.hidden_dim, "shape of a norm");
+      const std::int64_t extents[] = {config.hidden_dim};
+      require(gguf::has_shape(tensor, extents), "shape of a norm");
     }
   });
   return result;

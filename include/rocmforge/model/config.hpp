@@ -320,6 +320,7 @@ class reader {
   /// An array of truth values, or of numbers, that says of each layer whether it has a window.
   [[nodiscard]] std::vector<bool> flags_of_layers(const std::string& name) const {
     const gguf::metadata_entry& entry = *find_entry(name);
+    check_count(name, entry.count);
     std::vector<bool> flags;
     if (entry.element_type == gguf::value_type::boolean) {
       flags = file_.get_array<bool>(key(name));
@@ -327,7 +328,6 @@ class reader {
       for (const auto number : file_.get_array<std::int64_t>(key(name)))
         flags.push_back(number != 0);
     }
-    check_count(name, flags.size());
     return flags;
   }
 
@@ -375,8 +375,8 @@ class reader {
     const gguf::metadata_entry* const entry = find_entry(name);
     if (num_layers_ == 0 || entry == nullptr || entry->type != gguf::value_type::array)
       return file_.find<T>(key(name));
+    check_count(name, entry->count);
     const std::vector<T> values = file_.get_array<T>(key(name));
-    check_count(name, values.size());
     for (const T value : values) {
       if (value != values.front()) {
         fail(key(name) + " is " + std::to_string(values.front()) + " and " + std::to_string(value) +
@@ -385,8 +385,8 @@ class reader {
     }
     return values.front();
   }
-  void check_count(std::string_view name, std::size_t count) const {
-    if (count == static_cast<std::size_t>(num_layers_)) return;
+  void check_count(std::string_view name, std::uint64_t count) const {
+    if (count == static_cast<std::uint64_t>(num_layers_)) return;
     fail(key(name) + " has " + std::to_string(count) + " values, expected " +
          std::to_string(num_layers_) + ", one for each layer");
   }
