@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -19,9 +20,11 @@ class prefix_index {
   };
 
   prefix_index() = default;
-  /// Of entries with the same text the first one counts.
+  /// Of entries with the same text the one with the lowest number counts.
   explicit prefix_index(std::vector<entry> entries) : entries_(std::move(entries)) {
-    std::ranges::stable_sort(entries_, {}, &entry::text);
+    std::ranges::sort(entries_, [](const entry& a, const entry& b) {
+      return std::tie(a.text, a.value) < std::tie(b.text, b.value);
+    });
     const auto repeated = std::ranges::unique(entries_, {}, &entry::text);
     entries_.erase(repeated.begin(), repeated.end());
     for (std::size_t i = entries_.size(); i-- > 0;) {
