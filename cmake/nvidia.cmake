@@ -5,6 +5,7 @@ if(ROCMFORGE_COMPILE_ONLY)
   set(CMAKE_CUDA_FLAGS_RELEASE "-O0 -DNDEBUG -Xcicc -O0 -Xptxas -O0")
 endif()
 # rocmforge_only_check(TARGET): compiles the target's sources as far as PTX, without the card's instructions.
+# No object comes of that, so that each build checks them again.
 function(rocmforge_only_check TARGET)
   list(GET ROCMFORGE_NVIDIA_TARGETS 0 architecture)
   set_target_properties(${TARGET} PROPERTIES CUDA_ARCHITECTURES ${architecture}-virtual)

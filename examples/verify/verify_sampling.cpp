@@ -308,7 +308,7 @@ const registration sampling("sampling", [](const settings& s, case_list& list) {
         .top_k = 40, .top_p = 0.99f, .min_p = 0.05f, .temperature = 0.8f};
     for (const int size : {33, 1025}) {
       add_draw<T>(list, 3, size, everything, {2, 1});
-      if (!std::is_same_v<T, float>) continue;
+      if (!std::is_same_v<T, float>) continue;  // each by itself, in one type
       add_draw<T>(list, 3, size, {.top_k = 0, .top_p = 1, .min_p = 0, .temperature = 2}, {});
       add_draw<T>(list, 3, size, {.top_k = 7, .top_p = 1, .min_p = 0, .temperature = 2}, {1, 3});
       add_draw<T>(list, 3, size, {.top_k = 0, .top_p = 0.7f, .min_p = 0, .temperature = 2}, {});

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <ctime>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
