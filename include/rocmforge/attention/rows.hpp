@@ -31,8 +31,8 @@ inline constexpr int row_packet<T, WaveSize> = packet_size<T, WaveSize>;
 template <int N, class T>
 ROCMFORGE_DEVICE packet<float, N> load(const T* row, int first, int head_dim) {
   if constexpr (floating_dtype<T>) {
-    if (first + N <= head_dim) return load_packet<N>(row + first);
-    return load_packet<N>(row + first, head_dim - first);
+    if (first + N <= head_dim) return load_packet<N>(global_memory(row + first));
+    return load_packet<N>(global_memory(row + first), head_dim - first);
   } else {
     if (first >= head_dim) return packet<float, N>(0.0f);
     return block_traits<T>::template load<N>(row, first);

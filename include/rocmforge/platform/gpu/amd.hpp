@@ -105,6 +105,25 @@ ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
   }
 }
 
+/// Reads a small struct from device memory, never shared memory. Clang finds that out by itself for
+/// pointers that it sees come from the arguments, but not for those of arguments_again; of an
+/// address that may be shared memory it reads element after element, by "flat" loads.
+template <class Words>
+ROCMFORGE_DEVICE Words load_global(const Words* p) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  if constexpr (alignof(Words) >= 4) {
+    constexpr int count = sizeof(Words) / 4;
+    using vector [[gnu::aligned(4)]] = unsigned __attribute__((ext_vector_type(count)));
+    using global = const vector __attribute__((address_space(1)));
+    return __builtin_bit_cast(Words, *(global*)p);
+  } else if constexpr (sizeof(Words) == 2) {
+    using global = const unsigned short __attribute__((address_space(1)));
+    return __builtin_bit_cast(Words, *(global*)p);
+  }
+#endif
+  return *p;
+}
+
 /// Bytes of high and low, which count from 4 and from 0, that the bytes 0 to 7 of `indices` name.
 ROCMFORGE_DEVICE unsigned select_bytes([[maybe_unused]] unsigned high,
                                        [[maybe_unused]] unsigned low, unsigned indices) {

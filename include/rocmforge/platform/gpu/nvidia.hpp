@@ -77,6 +77,12 @@ ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
   *p = raw;
 }
 
+/// Reads a small struct from device memory, never shared memory.
+template <class Words>
+ROCMFORGE_DEVICE Words load_global(const Words* p) {
+  return *p;
+}
+
 /// Bytes of high and low, which count from 4 and from 0, that the bytes 0 to 7 of `indices` name.
 ROCMFORGE_DEVICE unsigned select_bytes([[maybe_unused]] unsigned high,
                                        [[maybe_unused]] unsigned low, unsigned indices) {

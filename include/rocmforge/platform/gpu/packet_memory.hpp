@@ -36,6 +36,39 @@ ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p, int count) {
   return result;
 }
 
+/// A pointer into device memory, never shared memory, where the compiler cannot know: one that was
+/// read again with the arguments (`reloaded`).
+template <class T>
+struct global_pointer {
+  const T* p;
+};
+template <class T>
+ROCMFORGE_DEVICE global_pointer<T> global_memory(const T* p) {
+  return {p};
+}
+
+template <int N, class T>
+ROCMFORGE_DEVICE packet<float, N> load_packet(global_pointer<T> from) {
+  packet<float, N> result;
+  struct elements {
+    T t[N];
+  };
+  const auto raw = gpu::load_global_words<elements>(from.p);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) result.v[i] = static_cast<float>(raw.t[i]);
+  return result;
+}
+
+template <int N, class T>
+ROCMFORGE_DEVICE packet<float, N> load_packet(global_pointer<T> from, int count) {
+  packet<float, N> result(0.0f);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) {
+    if (i < count) result.set(i, static_cast<float>(gpu::load_global(from.p + i)));
+  }
+  return result;
+}
+
 /// What addresses have to be multiples of, in bytes, for `load_raw` to be one instruction.
 inline constexpr int wide_alignment = arch::word_alignment;
 

@@ -34,6 +34,22 @@ ROCMFORGE_DEVICE Elements load_words(const T* p) {
   return result;
 }
 
+/// The same from device memory, never shared memory.
+template <class Elements, class T>
+ROCMFORGE_DEVICE Elements load_global_words(const T* p) {
+  Elements result;
+  if (alignof(words<Elements>) <= alignof(T) ||
+      reinterpret_cast<std::uintptr_t>(p) % alignof(words<Elements>) == 0) {
+    const words<Elements> raw = load_global(reinterpret_cast<const words<Elements>*>(p));
+    __builtin_memcpy(&result, &raw, sizeof(Elements));
+  } else {
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < static_cast<int>(sizeof(Elements) / sizeof(T)); ++i)
+      result.t[i] = load_global(p + i);
+  }
+  return result;
+}
+
 template <class T, class Elements>
 ROCMFORGE_DEVICE void store_words(T* p, const Elements& value) {
   if (alignof(words<Elements>) <= alignof(T) ||

@@ -43,6 +43,12 @@ ROCMFORGE_DEVICE void load_elements(packet<int, N>& result, const Byte* p) {
   result.v = __builtin_convertvector(raw, typename packet<int, N>::storage);
 }
 
+/// A pointer into device memory, never shared memory: all the same on a processor.
+template <class T>
+ROCMFORGE_DEVICE const T* global_memory(const T* p) {
+  return p;
+}
+
 /// N elements from `p` on, as floats. `p` is aligned for T only.
 template <int N, class T>
 ROCMFORGE_DEVICE packet<float, N> load_packet(const T* p) {
