@@ -38,6 +38,11 @@ inline constexpr int num_parts = 16 / N;
 /// - `values<N, Half>(block, scale, group, part)`;
 /// - `scales(block)`: all of them at once, which is cheaper on the host.
 ///
+/// A format whose weights are q * d + m, with whole numbers q of at most a byte and d and m that 16
+/// weights share, also has, so that a product can scale the sum instead of every weight,
+/// - `numbers<N, Half>(block, group, part)`: the q of the same elements, as floats;
+/// - `factors(block, group, half)`: d and m.
+///
 /// A format of 32 weights that keys and values may have also has
 /// - `at<N>(block, half, offset)`: elements 16 * half + offset and on, where N divides `offset`.
 template <class Type>
@@ -58,9 +63,21 @@ struct block_scales {
   }
 };
 
+/// A weight_pair as whole numbers: weight = q * d + m.
+template <int N>
+struct number_pair {
+  packet<float, N> low, high;
+  affine of_low, of_high;
+};
+
 template <class Type>
 concept has_block_scales = requires(const Type& block) {
   block_format<Type>::scales(block);
+};
+
+template <class Type>
+concept has_numbers = requires(const Type& block) {
+  block_format<Type>::factors(block, 0, 0);
 };
 
 namespace quant_detail {
@@ -77,6 +94,14 @@ struct unpacked<Type> {
 /// Return type of a format's `scales`; an empty struct if it has none.
 template <class Type>
 using unpacked_scales = typename quant_detail::unpacked<Type>::type;
+
+/// row[index]. With an offset of 32 bits that has no sign a GPU adds it to the row's address as it
+/// loads; a row has less than 4 GiB.
+template <class Type>
+ROCMFORGE_DEVICE const Type& element_at(const Type* row, int index) {
+  const unsigned offset = static_cast<unsigned>(index) * static_cast<unsigned>(sizeof(Type));
+  return *reinterpret_cast<const Type*>(reinterpret_cast<const char*>(row) + offset);
+}
 
 /// How a row of weights is stored as an array of `Type`:
 /// - `elements`: weights in one `Type`;
@@ -101,6 +126,17 @@ struct block_traits {
       return {format::template values<N, 0>(block, within, part),
               format::template values<N, 1>(block, within, part)};
     }
+  }
+
+  /// The same as whole numbers and their factors, where the format `has_numbers`.
+  template <int N>
+  ROCMFORGE_DEVICE static number_pair<N> numbers(const Type* row, int group, int part) {
+    constexpr int groups = elements / group_elements;
+    const Type& block = element_at(row, group / groups);
+    const int within = group % groups;
+    return {format::template numbers<N, 0>(block, within, part),
+            format::template numbers<N, 1>(block, within, part), format::factors(block, within, 0),
+            format::factors(block, within, 1)};
   }
 
   /// Elements `first` to `first` + N of a row of keys or values. N divides `first` and 16.

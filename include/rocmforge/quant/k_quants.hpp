@@ -63,9 +63,13 @@ namespace device {
 /// former leave over.
 template <class Block>
 ROCMFORGE_DEVICE affine six_bit_scale(const Block& block, int group) {
-  const std::uint8_t* s = block.scales + group % 4;
-  const int scale = group < 4 ? s[0] & 63 : (s[8] & 15) | s[0] >> 6 << 4;
-  const int min = group < 4 ? s[4] & 63 : s[8] >> 4 | s[4] >> 6 << 4;
+  // Words, not bytes: with d and dmin they are one load of 16 bytes.
+  const int shift = 8 * (group % 4);
+  const unsigned first = load_field<4>(block, block.scales).words[0] >> shift,
+                 second = load_field<4>(block, block.scales + 4).words[0] >> shift,
+                 third = load_field<4>(block, block.scales + 8).words[0] >> shift;
+  const unsigned scale = group < 4 ? first & 63 : (third & 15) | (first >> 2 & 48);
+  const unsigned min = group < 4 ? second & 63 : (third >> 4 & 15) | (second >> 2 & 48);
   return {static_cast<float>(block.d) * static_cast<float>(scale),
           static_cast<float>(block.dmin) * -static_cast<float>(min)};
 }
@@ -112,6 +116,17 @@ struct block_format<q2_k> {
     store_packet(result.m, to_float(bits<4>(packed, 4)) * -static_cast<float>(block.dmin));
     return result;
   }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q2_k& block, [[maybe_unused]] int group,
+                                                   int part) {
+    const auto bytes =
+        device::load_field<N>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
+    return to_float(device::bits<2>(bytes, 2 * (group % 4)));
+  }
+  ROCMFORGE_DEVICE static affine factors(const q2_k& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    return scale(block, group, half);
+  }
 };
 
 template <>
@@ -146,6 +161,21 @@ struct block_format<q3_k> {
                  (to_float(numbers) - packet<float, 16>(32.0f)) * static_cast<float>(block.d));
     return result;
   }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q3_k& block, [[maybe_unused]] int group,
+                                                   int part) {
+    const int first = 16 * Half + N * part;
+    const auto low = device::bits<2>(
+        device::load_field<N>(block, block.qs + 32 * (group / 4) + first), 2 * (group % 4));
+    const auto high =
+        device::move_bits<1>(device::load_field<N>(block, block.hmask + first), group, 2);
+    return to_float(low | high);
+  }
+  ROCMFORGE_DEVICE static affine factors(const q3_k& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    const float d = scale(block, group, half).d;
+    return {d, -4 * d};
+  }
 };
 
 template <>
@@ -163,6 +193,17 @@ struct block_format<q4_k> {
   }
   ROCMFORGE_DEVICE static block_scales<1> scales(const q4_k& block) {
     return device::six_bit_scales(block);
+  }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q4_k& block, [[maybe_unused]] int group,
+                                                   int part) {
+    const auto bytes =
+        device::load_field<N>(block, block.qs + 32 * (group / 2) + 16 * Half + N * part);
+    return to_float(device::bits<4>(bytes, 4 * (group % 2)));
+  }
+  ROCMFORGE_DEVICE static affine factors(const q4_k& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    return scale(block, group, half);
   }
 };
 
@@ -183,6 +224,20 @@ struct block_format<q5_k> {
   }
   ROCMFORGE_DEVICE static block_scales<1> scales(const q5_k& block) {
     return device::six_bit_scales(block);
+  }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q5_k& block, [[maybe_unused]] int group,
+                                                   int part) {
+    const int first = 16 * Half + N * part;
+    const auto low = device::bits<4>(
+        device::load_field<N>(block, block.qs + 32 * (group / 2) + first), 4 * (group % 2));
+    const auto high =
+        device::move_bits<1>(device::load_field<N>(block, block.qh + first), group, 4);
+    return to_float(low | high);
+  }
+  ROCMFORGE_DEVICE static affine factors(const q5_k& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    return scale(block, group, half);
   }
 };
 
@@ -208,6 +263,22 @@ struct block_format<q6_k> {
     store_packet(result.d, signed_to_float(device::load_field<16>(block, block.scales)) *
                                static_cast<float>(block.d));
     return result;
+  }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q6_k& block, [[maybe_unused]] int group,
+                                                   int part) {
+    const int first = 16 * Half + N * part, quarter = group % 4;
+    const auto low = device::bits<4>(
+        device::load_field<N>(block, block.ql + 64 * (group / 4) + 32 * (quarter % 2) + first),
+        4 * (quarter / 2));
+    const auto high = device::move_bits<2>(
+        device::load_field<N>(block, block.qh + 32 * (group / 4) + first), 2 * quarter, 4);
+    return to_float(low | high);
+  }
+  ROCMFORGE_DEVICE static affine factors(const q6_k& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    const float d = scale(block, group, half).d;
+    return {d, -32 * d};
   }
 };
 

@@ -96,6 +96,16 @@ struct block_format<q4_0> {
   ROCMFORGE_DEVICE static packet<float, N> values(const q4_0& block, int, int part) {
     return at<N>(block, Half, N * part);
   }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q4_0& block, [[maybe_unused]] int group,
+                                                   int part) {
+    return to_float(device::bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half));
+  }
+  ROCMFORGE_DEVICE static affine factors(const q4_0& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    const auto d = static_cast<float>(block.d);
+    return {d, -8 * d};
+  }
 };
 
 template <>
@@ -106,6 +116,15 @@ struct block_format<q4_1> {
     return scaled_bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half,
                           device::broadcast<N>(block.d), device::broadcast<N>(block.m));
   }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q4_1& block, [[maybe_unused]] int group,
+                                                   int part) {
+    return to_float(device::bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half));
+  }
+  ROCMFORGE_DEVICE static affine factors(const q4_1& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    return {static_cast<float>(block.d), static_cast<float>(block.m)};
+  }
 };
 
 template <>
@@ -114,6 +133,16 @@ struct block_format<q5_0> {
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_0& block, int, int part) {
     return device::five_bits<N, Half>(block, part, 16) * device::broadcast<N>(block.d);
+  }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q5_0& block, [[maybe_unused]] int group,
+                                                   int part) {
+    return device::five_bits<N, Half>(block, part, 0);
+  }
+  ROCMFORGE_DEVICE static affine factors(const q5_0& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    const auto d = static_cast<float>(block.d);
+    return {d, -16 * d};
   }
 };
 
@@ -124,6 +153,15 @@ struct block_format<q5_1> {
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_1& block, int, int part) {
     return fma(device::five_bits<N, Half>(block, part, 0), device::broadcast<N>(block.d),
                device::broadcast<N>(block.m));
+  }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q5_1& block, [[maybe_unused]] int group,
+                                                   int part) {
+    return device::five_bits<N, Half>(block, part, 0);
+  }
+  ROCMFORGE_DEVICE static affine factors(const q5_1& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    return {static_cast<float>(block.d), static_cast<float>(block.m)};
   }
 };
 
@@ -138,6 +176,19 @@ struct block_format<q8_0> {
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q8_0& block, int, int part) {
     return at<N>(block, Half, N * part);
+  }
+  template <int N, int Half>
+  ROCMFORGE_DEVICE static packet<float, N> numbers(const q8_0& block, [[maybe_unused]] int group,
+                                                   int part) {
+    // Two's complement and 128: a byte without a sign becomes a float in one instruction.
+    auto bytes = device::load_field<N>(block, block.qs + 16 * Half + N * part);
+    bytes.words = bytes.words ^ packet<unsigned, N / 4>(0x80808080u);
+    return to_float(bytes);
+  }
+  ROCMFORGE_DEVICE static affine factors(const q8_0& block, [[maybe_unused]] int group,
+                                         [[maybe_unused]] int half) {
+    const auto d = static_cast<float>(block.d);
+    return {d, -128 * d};
   }
 };
 

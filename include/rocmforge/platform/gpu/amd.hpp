@@ -134,6 +134,25 @@ ROCMFORGE_DEVICE unsigned select_bytes([[maybe_unused]] unsigned high,
 #endif
 }
 
+/// A value that all lanes of a wave have, in a scalar register.
+ROCMFORGE_DEVICE int uniform(int value) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  return __builtin_amdgcn_readfirstlane(value);
+#else
+  return value;
+#endif
+}
+
+/// `word`, of which the compiler no longer knows how it came about. A byte of a word becomes a
+/// float in one instruction; of four bits that were masked in the word before, clang takes out each
+/// by itself, which is two.
+ROCMFORGE_DEVICE unsigned as_it_is(unsigned word) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  __asm__("" : "+v"(word));
+#endif
+  return word;
+}
+
 /// Clang would make one wide store of several narrow ones, for which the address must be aligned
 /// unless the driver has set the GPU up otherwise.
 ROCMFORGE_DEVICE void keep_stores_apart() {

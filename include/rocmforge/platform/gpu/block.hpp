@@ -22,7 +22,7 @@ struct block_context {
   int thread;       // 0 to BlockSize - 1
 
   ROCMFORGE_DEVICE int lane() const { return thread % WaveSize; }
-  ROCMFORGE_DEVICE int wave() const { return thread / WaveSize; }
+  ROCMFORGE_DEVICE int wave() const { return gpu::uniform(thread / WaveSize); }
 
   /// Waits for all lanes of the block; what they wrote to shared memory before is visible after.
   ROCMFORGE_DEVICE void barrier() const {

@@ -77,6 +77,14 @@ ROCMFORGE_DEVICE void store_at_once(Words* p, const Elements& value) {
   *p = raw;
 }
 
+/// See amd.hpp, which has a use for these.
+ROCMFORGE_DEVICE int uniform(int value) {
+  return value;
+}
+ROCMFORGE_DEVICE unsigned as_it_is(unsigned word) {
+  return word;
+}
+
 /// Reads a small struct from device memory, never shared memory.
 template <class Words>
 ROCMFORGE_DEVICE Words load_global(const Words* p) {

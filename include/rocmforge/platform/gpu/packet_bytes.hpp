@@ -49,7 +49,12 @@ template <int N>
 ROCMFORGE_DEVICE packet<int, N> to_int(const byte_packet<N>& a) {
   packet<int, N> result;
   ROCMFORGE_UNROLL
-  for (int i = 0; i < N; ++i) result.set(i, static_cast<int>(a.words[i / 4] >> 8 * (i % 4) & 255u));
+  for (int i = 0; i < N; i += 4) {
+    const unsigned word = gpu::as_it_is(a.words[i / 4]);
+    ROCMFORGE_UNROLL
+    for (int byte = 0; byte < 4; ++byte)
+      result.set(i + byte, static_cast<int>(word >> 8 * byte & 255u));
+  }
   return result;
 }
 
