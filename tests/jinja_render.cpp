@@ -4,10 +4,11 @@
 // "_token".
 #include <rocmforge/text/jinja.hpp>
 
+#include "support/jinja_clock.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
-#include <ctime>
 #include <iostream>
 #include <string>
 #include <utility>
@@ -48,18 +49,7 @@ nlohmann::ordered_json render(const nlohmann::ordered_json& given) {
     const chat_template source(given.at("template").get<std::string>());
     const value context = from_json(given.at("context"), true);
     render_options options;
-    options.clock = [] {
-      std::tm time{};  // Monday 2024-07-01 09:05:03
-      time.tm_year = 124;
-      time.tm_mon = 6;
-      time.tm_mday = 1;
-      time.tm_hour = 9;
-      time.tm_min = 5;
-      time.tm_sec = 3;
-      time.tm_wday = 1;
-      time.tm_yday = 182;
-      return time;
-    };
+    options.clock = testing::monday;
     std::string text, data;
     for (const segment& part : source.render(context.dict(), options)) {
       text += part.text;

@@ -2,6 +2,8 @@
 // many more), which bytes of the result are data, what a template may cost, and what is refused.
 #include <rocmforge/text/jinja.hpp>
 
+#include "support/jinja_clock.hpp"
+
 #include <gtest/gtest.h>
 
 #include <ctime>
@@ -35,21 +37,10 @@ mapping context() {
   return names;
 }
 
-std::tm monday() {
-  std::tm time{};
-  time.tm_year = 124;
-  time.tm_mon = 6;
-  time.tm_mday = 1;
-  time.tm_hour = 9;
-  time.tm_min = 5;
-  time.tm_wday = 1;
-  return time;
-}
-
 std::string render(std::string_view source, const mapping& names = context(),
                    const limits& limit = {}) {
   std::string text;
-  for (const segment& part : chat_template(source).render(names, {limit, monday}))
+  for (const segment& part : chat_template(source).render(names, {limit, testing::monday}))
     text += part.text;
   return text;
 }
