@@ -104,11 +104,11 @@ LETTERS = byte_ids("abcdefgijkmnopqrstuvwxyz ABCDEFGHIJ.,!")  # no merge among t
 BYTES = range(3, 259)
 
 
-def model(says=LETTERS, context=CONTEXT, architecture="llama", damaged=False, key_scale=0.3, **options):
+def model(says=LETTERS, context=CONTEXT, architecture="llama", damaged=False, key_scale=0.3, words=None, **options):
     """A model that says only some tokens when it is greedy, and with none ends every text at once: the logits of all others
     are 0, and the first id ends a text. `damaged`: the logits of the last two are NaN. `key_scale`: size of the weights of
-    the second layer's keys."""
-    hidden, ffn, kv, layers, words = 64, 128, 32, 2, 261
+    the second layer's keys. `words`: the keys of the vocabulary, instead of `vocabulary(**options)`."""
+    hidden, ffn, kv, layers, num_words = 64, 128, 32, 2, 261
     source = random.Random(5)
 
     def weights(rows, columns, scale=0.3):
@@ -118,9 +118,9 @@ def model(says=LETTERS, context=CONTEXT, architecture="llama", damaged=False, ke
     def ones():
         return [hidden], 0, struct.pack(f"<{hidden}f", *[1.0] * hidden)
 
-    tensors = {"token_embd.weight": weights(words, hidden), "output_norm.weight": ones()}
-    extents, kind, content = weights(words, hidden)
-    rows = [content[i * hidden * 4:(i + 1) * hidden * 4] if i in says else bytes(hidden * 4) for i in range(words)]
+    tensors = {"token_embd.weight": weights(num_words, hidden), "output_norm.weight": ones()}
+    extents, kind, content = weights(num_words, hidden)
+    rows = [content[i * hidden * 4:(i + 1) * hidden * 4] if i in says else bytes(hidden * 4) for i in range(num_words)]
     if damaged:
         rows[-2:] = [struct.pack("<f", math.nan) * hidden] * 2
     tensors["output.weight"] = extents, kind, b"".join(rows)
@@ -143,7 +143,7 @@ def model(says=LETTERS, context=CONTEXT, architecture="llama", damaged=False, ke
         f"{architecture}.attention.layer_norm_rms_epsilon": ("f32", 1e-5),
         f"{architecture}.rope.freq_base": ("f32", 10000.0),
         f"{architecture}.rope.dimension_count": ("u32", 32),
-        **vocabulary(**options),
+        **(words or vocabulary(**options)),
     }
     return gguf(metadata, tensors)
 
@@ -481,6 +481,21 @@ class Generation(DecoderTest):
         result = run("--model", path, "--temperature", "0", "--json", "Say it")
         found = json.loads(result.out)
         self.assertEqual((found["tokens"], found["text"], found["finish_reason"]), ([], "", "end_of_text"))
+
+    def test_a_file_that_names_no_pre_tokenizer(self):
+        content = vocabulary()
+        del content["tokenizer.ggml.pre"]
+        path = self.write("unnamed.gguf", model(words=content))
+        note = r"the file names no pre-tokenizer \(tokenizer.ggml.pre\): took \"default\", [^\n]+\n"
+        for arguments, rest in (["-n", "3", "hello"], r"prompt: [^\n]+\n"), (["-n", "3", "--json", "hello"], ""), (["--tokens-only", "hello"], ""):
+            result = run("--model", path, *arguments)
+            self.assertEqual(result.status, 0, result.err)
+            self.assertRegex(result.err, r"\A" + note + rest + r"\Z")
+            self.assertEqual(run("--model", path, "--quiet", *arguments).err, "")
+        result = run("--model", path, "--chat", "-n", "3", stdin=b"Say it\n")
+        self.assertRegex(result.err, r"\A" + note + r"prompt: [^\n]+\n\Z")
+        result = run("--model", path, "--tokens-only", "--raw", "hello")
+        self.assertEqual([int(word) for word in result.out.split()], [259, 260, *byte_ids("o")])
 
     def test_a_full_context_is_said(self):
         result = self.ok("--temperature", "0", "--json", "--context", "60", "Say it")

@@ -126,6 +126,20 @@ TEST(spm, a_file_without_types_of_tokens) {
   EXPECT_EQ(words.decode(ids{0, 1, 2}), "");
 }
 
+TEST(spm, a_file_without_scores_merges_from_the_left) {
+  vocabulary vocab = spm_vocabulary({"a", "b", "c", "bc", "ab"});
+  vocab.add_space_prefix = false;
+  testing::gguf_writer writer;
+  writer.add("tokenizer.ggml.model", "llama")
+      .add_array("tokenizer.ggml.tokens", vocab.tokens)
+      .add("tokenizer.ggml.add_space_prefix", false);
+  const auto bytes = writer.bytes();
+  const tokenizer words(load_vocabulary(gguf::parse(bytes, "m.gguf")));
+  EXPECT_EQ(words.encode("abc"), find_all(words, {"ab", "c"}));
+  const tokenizer scored(vocab);  // where "bc" comes first
+  EXPECT_EQ(scored.encode("abc"), find_all(scored, {"a", "bc"}));
+}
+
 TEST(spm, a_byte_without_a_token_is_refused_by_name) {
   vocabulary vocab = spm_vocabulary({"a"});
   vocab.tokens[first_byte + 4] = "unrelated";

@@ -565,13 +565,51 @@ TEST(load_vocabulary, several_tokens_may_end_a_generation) {
   }
 }
 
+TEST(load_vocabulary, a_file_that_names_no_pre_tokenizer_has_the_default_one) {
+  EXPECT_FALSE(vocabulary_file([](auto&) {}).load().pre_is_assumed);
+  for (const bool is_empty : {false, true}) {
+    const vocabulary_file file([&](auto& contents) {
+      contents.strings.erase("pre");
+      if (is_empty) contents.strings["pre"] = "";
+      contents.numbers["bos_token_id"] = 256;
+    });
+    const vocabulary vocab = file.load();
+    EXPECT_EQ(vocab.pre, "default");
+    EXPECT_TRUE(vocab.pre_is_assumed && vocab.clean_spaces);
+    EXPECT_FALSE(vocab.add_bos);
+    EXPECT_EQ(tokenizer(vocab).encode("ab"), (ids{256}));
+  }
+}
+
+TEST(load_vocabulary, kimi_k2_needs_no_merges) {
+  const vocabulary_file file([](auto& contents) {
+    contents.strings["pre"] = "kimi-k2";
+    contents.merges = false;
+  });
+  EXPECT_EQ(tokenizer(file.load()).encode("ab"), bytes_of("ab"));
+}
+
+// A score is 0 and a type normal where the file has none.
+TEST(load_vocabulary, scores_may_be_missing_and_all_arrays_may_be_too_long) {
+  for (const char* model : {"llama", "t5"}) {
+    EXPECT_EQ(other_file(model).load().scores, std::vector<float>(200, 0.0f)) << model;
+    other_file longer(model);
+    longer.scores(std::vector<float>(205, -2.0f));
+    std::vector<std::int32_t> kinds(205, 1);
+    kinds[1] = 3;
+    kinds[204] = 9;
+    longer.writer.add_array("tokenizer.ggml.token_type", kinds);
+    EXPECT_EQ(longer.load().scores, std::vector<float>(200, -2.0f)) << model;
+    EXPECT_EQ(longer.load().kinds.size(), 200u) << model;
+    EXPECT_EQ(longer.load().kinds[1], token_kind::control) << model;
+  }
+}
+
 TEST(load_vocabulary, scores_and_bytes_of_other_shapes_are_refused) {
   const auto expect = [](const std::string& reason, const other_file& file) {
     const std::string message = message_of([&] { (void)file.load(); });
     EXPECT_NE(message.find(reason), std::string::npos) << message << "\nexpected: " << reason;
   };
-  expect("tokenizer.ggml.scores", other_file("llama"));
-  expect("tokenizer.ggml.scores", other_file("t5"));
   expect("199 scores, expected 200", other_file("llama").scores(std::vector<float>(199)));
   other_file texts("llama");
   texts.writer.add_array("tokenizer.ggml.scores", strings(200, "0"));
@@ -616,7 +654,6 @@ TEST(load_vocabulary, refuses_what_it_cannot_use) {
       "tokenizer \"rwkv\" is not supported, expected one of \"gpt2\", \"llama\", \"bert\", \"t5\", "
       "\"gemma4\"",
       [](auto& c) { c.strings["model"] = "rwkv"; });
-  expect("no pre-tokenizer is named", [](auto& c) { c.strings.erase("pre"); });
   expect("unknown pre-tokenizer \"x\"", [](auto& c) { c.strings["pre"] = "x"; });
   expect("tokenizer.ggml.tokens", [](auto& c) { c.tokens = false; });
   expect("tokenizer.ggml.merges", [](auto& c) { c.merges = false; });
@@ -624,6 +661,10 @@ TEST(load_vocabulary, refuses_what_it_cannot_use) {
   expect("has type 9", [](auto& c) { c.kinds.assign(259, 9); });
   expect("tokenizer.ggml.token_type", [](auto& c) { c.kinds.assign(259, -1); });
   expect("tokenizer.ggml.token_type", [](auto& c) { c.float_kinds.assign(259, 1.0f); });
+  expect("tokenizer.ggml.pre", [](auto& c) {
+    c.strings.erase("pre");
+    c.numbers["pre"] = 2;
+  });
   expect("eos token id is 259", [](auto& c) { c.numbers["eos_token_id"] = 259; });
   expect("eos_token_id", [](auto& c) { c.numbers["eos_token_id"] = 0xFFFFFFFF; });
   expect("expected a bos token id", [](auto& c) { c.flags["add_bos_token"] = true; });

@@ -115,6 +115,7 @@ void chat(engine& model, const rocmforge::tokenizer& tokenizer,
     }
   }
   if (interactive) write_error("\n");
+  if (!o.quiet) write_error(assumptions_line(tokenizer));
   if (!o.quiet) write_error(speed_line(turns.times(), model, o.choice));
 }
 

@@ -74,8 +74,10 @@ std::vector<int> encode_prompt(const rocmforge::tokenizer& tokenizer, const opti
   return tokens;
 }
 
-int print_tokens(std::span<const int> tokens, bool json) {
-  write_out(json ? tokens_json(tokens) : fmt::format("{}\n", fmt::join(tokens, " ")));
+int print_tokens(const rocmforge::tokenizer& tokenizer, std::span<const int> tokens,
+                 const options& o) {
+  write_out(o.json ? tokens_json(tokens) : fmt::format("{}\n", fmt::join(tokens, " ")));
+  if (!o.quiet) write_error(assumptions_line(tokenizer));
   return 0;
 }
 
@@ -109,6 +111,7 @@ int generate(engine& model, const rocmforge::tokenizer& tokenizer, const std::ve
     write_out("\n");
   }
   if (result.reason == finish_reason::context_full) write_error(context_full_line(model));
+  if (!o.quiet) write_error(assumptions_line(tokenizer));
   if (!o.quiet && !o.json) write_error(speed_line(times, model, o.choice));
   return result.reason == finish_reason::interrupted ? status_interrupted : 0;
 }
@@ -136,7 +139,7 @@ int run(const options& o) {
     return 0;
   }
   const std::vector<int> prompt = encode_prompt(tokenizer, o);
-  if (o.what == action::tokens_only) return print_tokens(prompt, o.json);
+  if (o.what == action::tokens_only) return print_tokens(tokenizer, prompt, o);
   return generate(*load_model(file, o, device), tokenizer, prompt, o);
 }
 

@@ -178,7 +178,8 @@ class command_line {
     value("--cache-type", "TYPE", "keys and values in f32, f16 or bf16",
           [this](const std::string& text) { result_.engine.cache = parse_cache_type(text); })
         ->default_str("f32");
-    flag("--quiet", "no progress bar, no speed line", [this] { result_.quiet = true; });
+    flag("--quiet", "no progress bar, no speed line, no notes on the file",
+         [this] { result_.quiet = true; });
     flag("--help,-h", "show this text and end", [this] { result_.text_to_show = app_.help(); });
     flag("--version", "show the version and end",
          [this] { result_.text_to_show = "rocmforge " ROCMFORGE_VERSION_STRING "\n"; });

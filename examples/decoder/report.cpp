@@ -70,6 +70,12 @@ std::string context_full_line(const engine& model) {
   return fmt::format("the context of {} tokens is full: the text ends here\n", model.context());
 }
 
+std::string assumptions_line(const rocmforge::tokenizer& tokenizer) {
+  if (!tokenizer.vocab().pre_is_assumed) return {};
+  return "the file names no pre-tokenizer (tokenizer.ggml.pre): took \"" + tokenizer.vocab().pre +
+         "\", which may cut words otherwise than the model learned them\n";
+}
+
 std::string tokens_json(std::span<const int> prompt) {
   return line_of({{"prompt_tokens", std::vector<int>(prompt.begin(), prompt.end())}});
 }

@@ -30,6 +30,9 @@ std::string speed_line(const timing& times, const engine& model, const choice_op
 /// The note on a text that ended because the context was full.
 std::string context_full_line(const engine& model);
 
+/// One line about what the file does not say and was assumed; empty if there is nothing.
+std::string assumptions_line(const rocmforge::tokenizer& tokenizer);
+
 /// {"prompt_tokens": [...]}
 std::string tokens_json(std::span<const int> prompt);
 

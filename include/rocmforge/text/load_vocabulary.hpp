@@ -84,6 +84,12 @@ std::vector<T> read_numbers(const gguf::index& file, std::string_view key) {
   return {integers.begin(), integers.end()};
 }
 
+/// Drops the elements of `values` beyond one for each token: some files have more than tokens.
+template <class T>
+void drop_surplus(std::vector<T>& values, std::size_t num_tokens) {
+  if (values.size() > num_tokens) values.resize(num_tokens);
+}
+
 /// Sets which special tokens remove the white space next to them. The file does not say: it depends
 /// on the name of the model.
 inline void mark_stripping_tokens(const gguf::index& file, vocabulary& vocab) {
@@ -162,20 +168,31 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
   vocab.tokens.assign(tokens.begin(), tokens.end());
   vocab.kinds.assign(tokens.size(), token_kind::normal);
   if (file.contains(key("token_type"))) {
-    const auto kinds = file.get_array<std::uint8_t>(key("token_type"));
+    auto kinds = file.get_array<std::uint8_t>(key("token_type"));
+    load_detail::drop_surplus(kinds, tokens.size());
     vocab.kinds.resize(kinds.size());
     std::ranges::transform(kinds, vocab.kinds.begin(),
                            [](std::uint8_t kind) { return static_cast<token_kind>(kind); });
   }
   if (vocab.model == tokenizer_model::byte_pair) {
-    // An empty name is refused below, with a list of the names.
     vocab.pre =
         !defaults.pre.empty() ? defaults.pre : file.find<std::string_view>(key("pre")).value_or("");
-    const auto merges = file.get_array<std::string_view>(key("merges"));
-    vocab.merges.assign(merges.begin(), merges.end());
+    if (vocab.pre.empty()) {
+      // Files from before the key existed.
+      vocab.pre = "default";
+      vocab.pre_is_assumed = true;
+    }
+    if (vocab.pre != "kimi-k2" || file.contains(key("merges"))) {
+      const auto merges = file.get_array<std::string_view>(key("merges"));
+      vocab.merges.assign(merges.begin(), merges.end());
+    }
   }
   if (vocab.model == tokenizer_model::spm || vocab.model == tokenizer_model::unigram) {
-    vocab.scores = load_detail::read_numbers<float>(file, key("scores"));
+    vocab.scores.assign(tokens.size(), 0);
+    if (file.contains(key("scores"))) {
+      vocab.scores = load_detail::read_numbers<float>(file, key("scores"));
+      load_detail::drop_surplus(vocab.scores, tokens.size());
+    }
   }
   if (vocab.model == tokenizer_model::unigram && file.contains(key("precompiled_charsmap"))) {
     for (const int byte : file.get_array<std::int16_t>(key("precompiled_charsmap"))) {

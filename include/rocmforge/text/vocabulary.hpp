@@ -51,6 +51,7 @@ struct vocabulary {
   std::vector<float> scores;         // spm, unigram: one for each token; higher is better
   std::vector<std::string> merges;   // byte_pair: "left right", in order of priority
   std::string pre;                   // byte_pair: name of the pre-tokenizer
+  bool pre_is_assumed = false;       // the file names none; its words may be cut in another way
   int bos = -1;                      // beginning of sequence; WordPiece: [CLS]
   int eos = -1;                      // end of sequence
   int eot = -1;                      // end of turn
