@@ -482,6 +482,18 @@ class Generation(DecoderTest):
         found = json.loads(result.out)
         self.assertEqual((found["tokens"], found["text"], found["finish_reason"]), ([], "", "end_of_text"))
 
+    def test_suppressed_tokens_are_not_said(self):
+        spoken = self.greedy("-n", "40", "Say it")["tokens"]
+        content = {**vocabulary(), "tokenizer.ggml.suppress_tokens": ("array", ("i32", [-1, spoken[0], spoken[0], 5000]))}
+        path = self.write("suppressed.gguf", model(words=content))
+        for temperature in "0", "2":
+            arguments = "--model", path, "--temperature", temperature, "--json", "-n", "40", "--logits", "1"
+            found = json.loads(run(*arguments, "Say it").out)
+            self.assertNotIn(spoken[0], found["tokens"])
+            self.assertEqual(found["top_logits"][0][0], spoken[0])  # the model's own
+        chat = run("--model", path, "--temperature", "0", "--quiet", "--chat", "-n", "40", stdin=b"Say it\n").out
+        self.assertNotIn(text_of(spoken[:1]), chat)
+
     def test_a_file_that_names_no_pre_tokenizer(self):
         content = vocabulary()
         del content["tokenizer.ggml.pre"]

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -158,6 +159,32 @@ TEST(token_chooser, leaves_out_ids_beyond_the_choices) {
   token_chooser penalized(greedy(100.0f));
   penalized.accept(std::vector<int>{4, 1, 3});
   EXPECT_EQ(penalized.choose(model, 3), 2);
+}
+
+TEST(token_chooser, never_chooses_what_is_suppressed) {
+  const auto chosen_without = [](const choice_options& options, std::vector<float> logits,
+                                 std::vector<int> suppressed, int count) {
+    token_chooser chooser(options, std::move(suppressed));
+    same_logits model(std::move(logits));
+    return chosen(chooser, model, count);
+  };
+  EXPECT_EQ(chosen_without(greedy(), {1, 9, infinity, 3, 8}, {1, 2, 4}, 2),
+            (std::vector<int>{3, 3}));
+  for (const int token : chosen_without(unfiltered(1, 7), std::vector<float>(4, 0), {0, 2}, 50))
+    EXPECT_TRUE(token == 1 || token == 3) << token;
+  // As many as several launches take, and the penalty applies to what is left.
+  std::vector<int> most(4999);
+  std::iota(most.begin(), most.end(), 0);
+  most.erase(most.begin() + 1700);
+  std::vector<float> logits(5000, 5);
+  logits[1700] = 2;
+  logits[4999] = 1;
+  EXPECT_EQ(chosen_without(greedy(), logits, most, 1), std::vector<int>{1700});
+  token_chooser chooser(greedy(4), most);
+  const int repeated = 1700;
+  chooser.accept(std::span(&repeated, 1));
+  same_logits model(logits);
+  EXPECT_EQ(chosen(chooser, model, 1), std::vector<int>{4999});
 }
 
 TEST(token_chooser, the_penalty_is_that_of_the_last_n_only) {

@@ -363,6 +363,7 @@ class vocabulary_file {
     std::map<std::string, bool> flags;
     std::vector<std::int32_t> kinds;
     std::vector<float> float_kinds;
+    std::vector<std::int32_t> suppressed;
     bool tokens = true;
     bool merges = true;
   };
@@ -377,6 +378,8 @@ class vocabulary_file {
     for (const auto& [key, value] : file.flags) writer.add("tokenizer.ggml." + key, value);
     if (!file.kinds.empty()) writer.add_array("tokenizer.ggml.token_type", file.kinds);
     if (!file.float_kinds.empty()) writer.add_array("tokenizer.ggml.token_type", file.float_kinds);
+    if (!file.suppressed.empty())
+      writer.add_array("tokenizer.ggml.suppress_tokens", file.suppressed);
     if (file.tokens) writer.add_array("tokenizer.ggml.tokens", small_vocabulary({"a b"}).tokens);
     if (file.merges) writer.add_array("tokenizer.ggml.merges", strings{"a b"});
     writer.add("tokenizer.chat_template", std::string("{{ cycler.__init__ }}"));
@@ -603,6 +606,24 @@ TEST(load_vocabulary, scores_may_be_missing_and_all_arrays_may_be_too_long) {
     EXPECT_EQ(longer.load().kinds.size(), 200u) << model;
     EXPECT_EQ(longer.load().kinds[1], token_kind::control) << model;
   }
+}
+
+TEST(load_vocabulary, suppressed_tokens_are_those_that_exist) {
+  const auto suppressed = [](std::vector<std::int32_t> numbers) {
+    return vocabulary_file([&](auto& contents) { contents.suppressed = std::move(numbers); })
+        .load()
+        .suppressed;
+  };
+  EXPECT_EQ(suppressed({}), ids{});
+  EXPECT_EQ(suppressed({258, 3, -1, 0, 259, 3, 2000000000}), (ids{0, 3, 258}));
+  std::vector<std::int32_t> all;
+  for (int id = 0; id < 259; ++id) all.push_back(id);
+  EXPECT_NE(message_of([&] { suppressed(all); }).find("suppress_tokens has every token"),
+            std::string::npos);
+  EXPECT_NE(message_of([] {
+              (void)vocabulary_file([](auto& c) { c.numbers["suppress_tokens"] = 3; }).load();
+            }).find("tokenizer.ggml.suppress_tokens"),
+            std::string::npos);
 }
 
 TEST(load_vocabulary, scores_and_bytes_of_other_shapes_are_refused) {

@@ -26,7 +26,11 @@ class conversation {
  public:
   conversation(engine& model, const rocmforge::tokenizer& tokenizer,
                const rocmforge::chat_writer& writer, const options& o)
-      : model_(model), tokenizer_(tokenizer), writer_(writer), options_(o), chooser_(o.choice) {
+      : model_(model),
+        tokenizer_(tokenizer),
+        writer_(writer),
+        options_(o),
+        chooser_(o.choice, tokenizer.vocab().suppressed) {
     clear();
   }
 

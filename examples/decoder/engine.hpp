@@ -26,6 +26,7 @@ struct engine_options {
 /// How to choose a token from a row of logits.
 struct token_choice {
   rocmforge::sampling_options sampling = {};
+  std::span<const int> suppressed = {};  // ids that are never chosen
   float repeat_penalty = 1.0f;
   std::span<const int> repeated = {};  // the ids that the penalty applies to, each once
   rocmforge::draw_counter counter = {};
@@ -53,8 +54,8 @@ class engine {
   virtual void append(std::span<const int> tokens, std::span<float> logits) = 0;
   /// Copies the first `logits.size()` logits after the last token to the host, before `choose`.
   virtual void read_logits(std::span<float> logits) = 0;
-  /// Chooses a token from the logits after the last token, once after each append: the repeat
-  /// penalty changes them.
+  /// Chooses a token from the logits after the last token, once after each append: they
+  /// are changed in place.
   /// @return the token; -1 if all logits are NaN or -infinity. Throws rocmforge::error where they
   /// are NaN because keys or values exceed the cache's type.
   virtual int choose(const token_choice& choice) = 0;

@@ -95,7 +95,7 @@ int generate(engine& model, const rocmforge::tokenizer& tokenizer, const std::ve
   times.prompt_tokens = prompt.size();
   times.prompt_seconds = prompt_time.seconds();
 
-  token_chooser chooser(o.choice);
+  token_chooser chooser(o.choice, tokenizer.vocab().suppressed);
   chooser.accept(prompt);
   const auto show = [&o](std::string_view text) {
     if (!o.json) write_out(text);

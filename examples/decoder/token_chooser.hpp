@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <rocmforge/error.hpp>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "engine.hpp"
@@ -22,7 +23,9 @@ struct choice_options {
 
 class token_chooser {
  public:
-  explicit token_chooser(const choice_options& options) : options_(options) {}
+  /// @param suppressed  ids that are never chosen
+  explicit token_chooser(const choice_options& options, std::vector<int> suppressed = {})
+      : options_(options), suppressed_(std::move(suppressed)) {}
 
   /// Adds `tokens` to the history that the repeat penalty looks back at.
   void accept(std::span<const int> tokens) {
@@ -38,6 +41,7 @@ class token_chooser {
   int choose(engine& model, int num_choices) {
     const std::vector<int> repeated = recent_ids();
     const int token = model.choose({options_.sampling,
+                                    suppressed_,
                                     options_.repeat_penalty,
                                     repeated,
                                     {options_.seed, 0, num_draws_++},
@@ -63,6 +67,7 @@ class token_chooser {
   }
 
   choice_options options_;
+  std::vector<int> suppressed_;
   std::vector<int> history_;
   std::uint32_t num_draws_ = 0;
 };

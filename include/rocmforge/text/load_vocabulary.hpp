@@ -141,6 +141,22 @@ inline void read_ends(const gguf::index& file, vocabulary& vocab, int otherwise)
   if (!ends.empty()) vocab.other_ends.assign(ends.begin() + 1, ends.end());
 }
 
+/// Reads the tokens that must not be generated, each once. An id that no token has is left out.
+inline void read_suppressed(const gguf::index& file, vocabulary& vocab) {
+  constexpr std::string_view key = "tokenizer.ggml.suppress_tokens";
+  if (!file.contains(key)) return;
+  const auto num_tokens = static_cast<std::int64_t>(vocab.tokens.size());
+  std::vector<int>& ids = vocab.suppressed;
+  for (const std::int64_t id : file.get_array<std::int64_t>(key)) {
+    if (id >= 0 && id < num_tokens) ids.push_back(static_cast<int>(id));
+  }
+  std::ranges::sort(ids);
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  if (!ids.empty() && ids.size() == vocab.tokens.size()) {
+    refuse(vocab, std::string(key) + " has every token, expected one that may be generated");
+  }
+}
+
 /// Kinds of tokens for a file that does not say them, so that a text never becomes a control token.
 inline void guess_kinds(vocabulary& vocab) {
   for (const int id : {vocab.bos, vocab.eos}) {
@@ -220,6 +236,7 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
   const bool needs_separator = vocab.model == tokenizer_model::wordpiece;
   vocab.bos = id("bos_token_id", id("cls_token_id", defaults.bos));
   load_detail::read_ends(file, vocab, defaults.eos < num_tokens ? defaults.eos : -1);
+  load_detail::read_suppressed(file, vocab);
   vocab.eot = id("eot_token_id");
   vocab.eom = id("eom_token_id");
   vocab.unknown = needs_unknown ? id("unknown_token_id", defaults.unknown)

@@ -57,6 +57,7 @@ struct vocabulary {
   int eot = -1;                      // end of turn
   int eom = -1;                      // end of message
   std::vector<int> other_ends = {};  // more tokens that end a generation
+  std::vector<int> suppressed = {};  // tokens that must not be generated
   int unknown = -1;
   int separator = -1;  // WordPiece: [SEP]
   int padding = -1;
@@ -176,6 +177,7 @@ inline void check_ids(const vocabulary& vocab) {
                  {"separator", vocab.separator}};
   for (const auto& [name, id] : special) check_id(name, id, -1);
   for (const int id : vocab.other_ends) check_id("eos", id, 0);
+  for (const int id : vocab.suppressed) check_id("suppressed", id, 0);
   for (const int id : vocab.strips_left) check_id("left-stripping", id, 0);
   for (const int id : vocab.strips_right) check_id("right-stripping", id, 0);
   if (vocab.add_bos && vocab.bos < 0)
