@@ -219,6 +219,27 @@ TEST(chat, errors_begin_with_the_file) {
          "chat template: line 1: range: more than 100000 items");
 }
 
+TEST(chat, a_template_writes_no_more_than_the_messages_and_some) {
+  const auto size_of = [](const std::string& text, std::size_t num_bytes) {
+    vocabulary vocab = byte_vocabulary();
+    vocab.chat_template = text;
+    const tokenizer words(std::move(vocab));
+    const chat_message said[] = {{"user", std::string(num_bytes, 'a')}};
+    try {
+      return std::to_string(encode_chat(words, said, true).size());
+    } catch (const error& refused) {
+      return std::string(refused.what());
+    }
+  };
+  const std::string most = std::to_string(max_template_bytes);
+  const std::string refusal =
+      "chat template: line 1: the template writes more text than is allowed";
+  EXPECT_EQ(size_of("{{ 'b' * " + most + " }}c", 0), refusal);
+  const std::string twice = "{{ messages[0].content * 2 }}{{ 'b' * " + most + " }}";
+  EXPECT_EQ(size_of(twice, 1000), std::to_string(max_template_bytes + 2000));
+  EXPECT_EQ(size_of(twice + "c", 1000), refusal);
+}
+
 TEST(chat, smollm2_golden_prompt) {
   const char* path = std::getenv("ROCMFORGE_TEST_MODEL");
   if (path == nullptr) {

@@ -18,6 +18,10 @@
 
 namespace rocmforge {
 
+/// What a template may write of its own, in bytes: what it writes has to be tokenized too, and a
+/// hostile one must come to its end soon.
+inline constexpr std::size_t max_template_bytes = std::size_t{4} << 20;
+
 /// One message of a conversation.
 struct chat_message {
   std::string role;  // "system", "user", "assistant"
@@ -77,7 +81,8 @@ class chat_writer {
   ///
   /// @param add_generation_prompt  append the start of the assistant's turn, which the model
   ///                               continues
-  /// Throws `error` where the template fails or refuses the conversation.
+  /// Throws `error` where the template fails, refuses the conversation, or writes more than twice
+  /// the text of the messages and `max_template_bytes`.
   [[nodiscard]] std::vector<int> encode(std::span<const chat_message> messages,
                                         bool add_generation_prompt) const {
     const vocabulary& vocab = source_->vocab();
@@ -109,7 +114,9 @@ class chat_writer {
   [[nodiscard]] std::vector<jinja::segment> render(std::span<const chat_message> messages,
                                                    bool add_generation_prompt) const {
     jinja::sequence list;
+    std::size_t num_bytes = 0;
     for (const chat_message& message : messages) {
+      num_bytes += message.text.size();
       // These roles come from no user, and templates make markers of them: <|user|>.
       constexpr std::string_view roles[] = {"system", "user", "assistant", "tool", "developer"};
       const bool is_usual = std::ranges::find(roles, message.role) != std::ranges::end(roles);
@@ -127,7 +134,10 @@ class chat_writer {
     context.set("tools", jinja::none{});
     context.set("documents", jinja::none{});
     try {
-      return template_.render(context);
+      jinja::render_options options;
+      options.limit.output_bytes =
+          std::min(options.limit.output_bytes, max_template_bytes + 2 * num_bytes);
+      return template_.render(context, options);
     } catch (const error& fault) {
       fail(fault.what());
     }
