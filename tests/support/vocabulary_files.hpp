@@ -51,6 +51,7 @@ inline byte_vector vocabulary_file(const std::string& model, const std::string& 
   writer.add_array(key("merges"), std::vector<std::string>{"l l", "H e", "1 2", "e ll"});
   writer.add(key("bos_token_id"), std::uint32_t{1}).add(key("eos_token_id"), std::uint32_t{2});
   writer.add(key("unknown_token_id"), std::uint32_t{0});
+  writer.add_array(key("suppress_tokens"), std::vector<std::int32_t>{5, 100});
   writer.add(key("add_bos_token"), true).add(key("add_space_prefix"), true);
   writer.add("tokenizer.chat_template", chat_template);
   if (model == "t5") writer.add_array(key("precompiled_charsmap"), small_rules());
