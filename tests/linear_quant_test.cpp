@@ -41,6 +41,69 @@ TEST_P(linear_quant, long_rows_agree_with_double) {
   check_linear<float, q5_0>({.num_tokens = 2, .out_dim = 65, .in_dim = 4896});
 }
 
+// Rows of x that a block cannot hold in shared memory at once, with the most columns and with few.
+TEST_P(linear_quant, x_may_be_larger_than_shared_memory) {
+  check_linear<float, q4_k>({.num_tokens = 4, .out_dim = 21, .in_dim = 24 * 256});
+  check_linear<float, q8_0>({.num_tokens = 7, .out_dim = 5, .in_dim = 24 * 256 + 32, .gap = 1});
+}
+
+// Activations that have no half beside them: the largest and smallest floats, in one row with
+// others, and rows of zeros.
+TEST_P(linear_quant, activations_may_be_of_any_magnitude) {
+  const linear_problem p{.num_tokens = 4, .out_dim = 18, .in_dim = 512};
+  linear_inputs<float, q4_k> in(p);
+  const float factors[] = {1e33f, 1e-30f, 0.0f, 1.0f};
+  for (std::size_t i = 0; i < in.x.size(); ++i) in.x[i] *= factors[i / 512];
+  in.x[3 * 512 + 7] = 1e5f;
+  const std::vector<double> x = to_double(in.x), weight = reference::decode(in.weight),
+                            expected = reference::linear(x, weight, {}, 4, 18, 512);
+  const std::vector<float> actual = run_linear<float>(p, in);
+  for (std::size_t token = 0; token < 4; ++token) {
+    for (std::size_t row = 0; row < 18; ++row) {
+      double magnitude = 0;
+      for (std::size_t k = 0; k < 512; ++k)
+        magnitude += std::fabs(x[token * 512 + k] * weight[row * 512 + k]);
+      EXPECT_NEAR(actual[token * 18 + row], expected[token * 18 + row], 1e-6 * magnitude)
+          << token << ", " << row;
+    }
+  }
+}
+
+// A token's sum depends neither on its place nor on the tokens beside it.
+TEST_P(linear_quant, the_order_of_tokens_changes_no_bit) {
+  const linear_problem p{.num_tokens = 4, .out_dim = 37, .in_dim = 6 * 768};
+  const linear_inputs<float, q5_k> in(p);
+  linear_inputs<float, q5_k> turned = in;
+  for (int token = 0; token < 4; ++token)
+    std::copy_n(in.x.begin() + token * p.in_dim, p.in_dim,
+                turned.x.begin() + (3 - token) * p.in_dim);
+  const std::vector<float> y = run_linear<float>(p, in), y_turned = run_linear<float>(p, turned);
+  for (int token = 0; token < 4; ++token) {
+    for (int row = 0; row < p.out_dim; ++row) {
+      ASSERT_EQ(y[std::size_t(token * p.out_dim + row)],
+                y_turned[std::size_t((3 - token) * p.out_dim + row)])
+          << token << ", " << row;
+    }
+  }
+}
+
+// One wave a block, and a number of them that is no power of two.
+TEST_P(linear_quant, blocks_may_have_any_number_of_waves) {
+  if (device().wave_size == 64) GTEST_SKIP() << "blocks of 32 and 96 are not whole waves of 64";
+  const linear_problem p{.num_tokens = 3, .out_dim = 37, .in_dim = 1536};
+  const linear_inputs<float, q4_0> in(p);
+  const auto expected = reference::linear(to_double(in.x), reference::decode(in.weight), {},
+                                          p.num_tokens, p.out_dim, p.in_dim);
+  const auto check = [&]<int BlockSize>(std::integral_constant<int, BlockSize>) {
+    const padded_matrix<float> x(in.x, p.num_tokens, p.in_dim, 0), y(p.num_tokens, p.out_dim, 0);
+    const padded_matrix<q4_0> weight(in.weight, p.out_dim, p.in_dim / 32, 0);
+    EXPECT_SUCCESS((linear<float, const q4_0, BlockSize>(y.view(), x.read(), weight.read())));
+    expect_close(y.download(), expected, 3e-6, 1.0);
+  };
+  check(std::integral_constant<int, 32>{});
+  check(std::integral_constant<int, 96>{});
+}
+
 TEST_P(linear_quant, rows_in_every_format_are_looked_up_exactly) {
   for_each_weight_format([]<class Type>(Type) {
     constexpr int elements = block_traits<Type>::elements, hidden_dim = 3 * elements, rows = 7;

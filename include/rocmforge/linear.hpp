@@ -7,6 +7,7 @@
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/linear/matvec.hpp"
 #include "rocmforge/linear/matvec_host.hpp"
+#include "rocmforge/linear/matvec_tile.hpp"
 #include "rocmforge/linear/tiled.hpp"
 #include "rocmforge/quant.hpp"
 #include "rocmforge/status.hpp"
@@ -20,6 +21,64 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 constexpr int max_matvec_tokens(int wave_size) {
   return wave_size == 1 ? 4 : 8;
 }
+
+namespace linear_launch {
+
+/// Threads of a block of kernels::matvec_tile: more waves would share no more of x, and each wants
+/// room in shared memory.
+constexpr int tile_lanes(int block_lanes, int wave_size, int most) {
+  return block_lanes < most ? block_lanes : most < wave_size ? wave_size : most;
+}
+
+/// kernels::matvec_tile with a policy for so many tokens. Blocks stay for several tiles, since each
+/// brings x into shared memory first.
+template <class Product, int BlockSize, int WaveSize, class T, class Type, class TX>
+status run_tiles(const char* op, tensor_view<T, 2> y, tensor_view<const TX, 2> x,
+                 tensor_view<const Type, 2> weight, tensor_view<const float, 1> bias,
+                 stream_ref stream) {
+  using kernel = kernels::matvec_tile<T, Type, Product, BlockSize, WaveSize, TX>;
+  const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
+  const auto shared_bytes = static_cast<std::int64_t>(device.shared_bytes);
+  kernel functor{y, x, weight, bias, 0, 0};
+  functor.held_spans = kernel::spans_that_fit(x.extent[0], x.extent[1], shared_bytes);
+  const std::int64_t beside = shared_bytes / shared_bytes_of(functor);
+  const int most =
+      device.num_compute_units *
+      static_cast<int>(beside < Product::blocks_beside ? beside : Product::blocks_beside);
+  const int tiles = device::divide_up(y.extent[1], kernel::tile_rows);
+  functor.num_blocks = tiles < most ? tiles : most;
+  return launch(op, functor,
+                {functor.num_blocks, device::divide_up(y.extent[0], kernel::max_tokens)}, stream);
+}
+
+template <int BlockSize, int WaveSize, class T, class Type, class TX>
+status few_tokens(const char* op, tensor_view<T, 2> y, tensor_view<const TX, 2> x,
+                  tensor_view<const Type, 2> weight, tensor_view<const float, 1> bias,
+                  stream_ref stream) {
+  constexpr int columns_per_token = std::is_same_v<TX, float> ? 2 : 1;
+  if constexpr (tile_product::multiplies_by_matrix) {
+    // Up to 8 columns by one instruction, up to 16 by two.
+    constexpr int columns = mma::mma_f32_16x8x16_f16::n;
+    if (columns_per_token * y.extent[0] <= columns) {
+      return run_tiles<tile_product::matrix<mma::mma_f32_16x8x16_f16, 1>,
+                       tile_lanes(BlockSize, WaveSize, 256), WaveSize>(op, y, x, weight, bias,
+                                                                       stream);
+    }
+    return run_tiles<tile_product::matrix<mma::mma_f32_16x8x16_f16, columns_per_token>,
+                     tile_lanes(BlockSize, WaveSize, 256 / columns_per_token), WaveSize>(
+        op, y, x, weight, bias, stream);
+  } else if (y.extent[0] == 1) {
+    return run_tiles<tile_product::dot<WaveSize, columns_per_token>,
+                     tile_lanes(BlockSize, WaveSize, 128), WaveSize>(op, y, x, weight, bias,
+                                                                     stream);
+  } else {
+    return run_tiles<tile_product::dot<WaveSize, 4 * columns_per_token>,
+                     tile_lanes(BlockSize, WaveSize, 128 / columns_per_token), WaveSize>(
+        op, y, x, weight, bias, stream);
+  }
+}
+
+}  // namespace linear_launch
 
 /// y = x W^T + bias. Accumulates in float.
 /// Asynchronous on `stream`; allocates nothing.
@@ -52,17 +111,24 @@ template <class T, class Type, int BlockSize = default_block_size, class X = con
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     constexpr int block_lanes = block_threads<BlockSize, wave>;
     const int num_tokens = y.extent[0], out_dim = y.extent[1];
-    if (num_tokens == 1) {
-      using kernel = kernels::matvec<T, weight_type, 1, block_lanes, wave, TX>;
-      return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
-                    {device::divide_up(out_dim, kernel::rows_per_block)}, stream);
-    }
-    if (num_tokens <= max_matvec_tokens(wave)) {
-      using kernel = kernels::matvec<T, weight_type, 4, block_lanes, wave, TX>;
-      return launch(
-          op, kernel{y, elements_as<const TX>(x), weight, bias},
-          {device::divide_up(out_dim, kernel::rows_per_block), device::divide_up(num_tokens, 4)},
-          stream);
+    if constexpr (wave > 1 && has_numbers<weight_type>) {
+      if (num_tokens <= max_matvec_tokens(wave)) {
+        return linear_launch::few_tokens<block_lanes, wave, T, weight_type, TX>(
+            op, y, elements_as<const TX>(x), weight, bias, stream);
+      }
+    } else {
+      if (num_tokens == 1) {
+        using kernel = kernels::matvec<T, weight_type, 1, block_lanes, wave, TX>;
+        return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
+                      {device::divide_up(out_dim, kernel::rows_per_block)}, stream);
+      }
+      if (num_tokens <= max_matvec_tokens(wave)) {
+        using kernel = kernels::matvec<T, weight_type, 4, block_lanes, wave, TX>;
+        return launch(
+            op, kernel{y, elements_as<const TX>(x), weight, bias},
+            {device::divide_up(out_dim, kernel::rows_per_block), device::divide_up(num_tokens, 4)},
+            stream);
+      }
     }
     using kernel = kernels::linear<T, weight_type, block_lanes, wave, TX>;
     return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},

@@ -25,8 +25,9 @@ struct matvec {
   static constexpr int wave_size = WaveSize;
   static constexpr int wave_rows = 2;  // rows of W that a wave multiplies together: loads in flight
   static constexpr int rows_per_block = BlockSize / WaveSize * wave_rows;
-  // Two packets of so many elements share the scale of a group, which is decoded for them.
-  static constexpr int packet_elements = has_block_scales<Type> ? 16 : 8;
+  // Two packets of so many elements share the scale of a group, which is decoded for them. Floats
+  // of 16 neighbors would be read with gaps between lanes that cost more than the scale.
+  static constexpr int packet_elements = has_block_scales<Type> && sizeof(TX) == 2 ? 16 : 8;
   // The sums, and a weight_pair of each token.
   static constexpr int lane_accumulators = Tokens * (wave_rows + 2 * packet_elements);
   static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
@@ -65,36 +66,14 @@ struct matvec {
       for (int t = 0; t < Tokens; ++t)
         values[t] =
             block_traits<TX>::template decode<packet_elements>(tokens[t], group, part, count);
-      if constexpr (has_numbers<Type>) {
-        // sum(x * (q * d + m)) = sum(x * q) * d + sum(x) * m
-        float low[Tokens], high[Tokens];
+      ROCMFORGE_UNROLL
+      for (int r = 0; r < wave_rows; ++r) {
+        const auto weights =
+            block_traits<Type>::template decode<packet_elements>(rows[r], group, part, count);
         ROCMFORGE_UNROLL
         for (int t = 0; t < Tokens; ++t) {
-          low[t] = horizontal_sum(values[t].low);
-          high[t] = horizontal_sum(values[t].high);
-        }
-        ROCMFORGE_UNROLL
-        for (int r = 0; r < wave_rows; ++r) {
-          const auto weights =
-              block_traits<Type>::template numbers<packet_elements>(rows[r], group, part);
-          ROCMFORGE_UNROLL
-          for (int t = 0; t < Tokens; ++t) {
-            sums[r][t] = fma(dot_add(weights.low, values[t].low, 0.0f), weights.of_low.d,
-                             fma(low[t], weights.of_low.m, sums[r][t]));
-            sums[r][t] = fma(dot_add(weights.high, values[t].high, 0.0f), weights.of_high.d,
-                             fma(high[t], weights.of_high.m, sums[r][t]));
-          }
-        }
-      } else {
-        ROCMFORGE_UNROLL
-        for (int r = 0; r < wave_rows; ++r) {
-          const auto weights =
-              block_traits<Type>::template decode<packet_elements>(rows[r], group, part, count);
-          ROCMFORGE_UNROLL
-          for (int t = 0; t < Tokens; ++t) {
-            sums[r][t] = dot_add(weights.high, values[t].high,
-                                 dot_add(weights.low, values[t].low, sums[r][t]));
-          }
+          sums[r][t] = dot_add(weights.high, values[t].high,
+                               dot_add(weights.low, values[t].low, sums[r][t]));
         }
       }
     };

@@ -45,6 +45,7 @@ ROCMFORGE_HOST_DEVICE constexpr bool has_kernel_body() {
 /// - `static constexpr int block_size`: lanes of a block, a multiple of `wave_size`
 /// - `static constexpr int wave_size`: lanes of a wave of the devices that it is for
 /// - `struct shared_storage`: what a block has of shared memory, uninitialized
+/// - optionally `int shared_tail_bytes() const`: how much more, of a size known at the launch only
 /// - `void operator()(block_context<block_size, wave_size>, shared_storage&) const`: what each lane
 ///   does
 template <class T>
@@ -63,10 +64,12 @@ status launch(const char* op, const Kernel& functor, grid_size grid, stream_ref 
     if (devices().empty())
       return {status_code::no_device, op, "", "there is no device", {}, no_device_reason()};
     const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
-    using storage = typename Kernel::shared_storage;
     const kernel_requirements needs{Kernel::block_size, Kernel::wave_size,
-                                    std::is_empty_v<storage> ? 0 : std::int64_t{sizeof(storage)}};
-    const status checked = check_launch(op, needs, grid, platform_launch::limits_of(device));
+                                    shared_bytes_of(functor)};
+    launch_limits limits = platform_launch::limits_of(device);
+    if (has_shared_tail<Kernel>)
+      limits.shared_bytes = static_cast<std::int64_t>(device.shared_bytes);
+    const status checked = check_launch(op, needs, grid, limits);
     if (!checked.ok()) return checked;
     if (grid.x == 0 || grid.y == 0 || grid.z == 0) return {};
     tell_launch<Kernel>(op, device);

@@ -1,7 +1,9 @@
 // The refusals of a launch that need no runtime.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 #include "rocmforge/platform/macros.hpp"
 #include "rocmforge/platform/types.hpp"
@@ -9,6 +11,25 @@
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+
+/// A kernel that knows only at its launch how much shared memory it wants: `shared_tail_bytes()` of
+/// it lie behind `shared_storage`, from `&shared + 1` on.
+template <class Kernel>
+concept has_shared_tail = requires(const Kernel& functor) {
+  { functor.shared_tail_bytes() } -> std::same_as<int>;
+};
+
+/// Bytes of shared memory of a block.
+template <class Kernel>
+constexpr std::int64_t shared_bytes_of([[maybe_unused]] const Kernel& functor) {
+  using storage = typename Kernel::shared_storage;
+  constexpr std::int64_t bytes = std::is_empty_v<storage> ? 0 : std::int64_t{sizeof(storage)};
+  if constexpr (has_shared_tail<Kernel>) {
+    return bytes + functor.shared_tail_bytes();
+  } else {
+    return bytes;
+  }
+}
 
 /// What a kernel was compiled for.
 struct kernel_requirements {

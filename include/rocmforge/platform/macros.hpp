@@ -28,18 +28,22 @@
 #define ROCMFORGE_DEVICE [[gnu::always_inline]] inline
 #define ROCMFORGE_UNROLL _Pragma("GCC unroll 64")
 #define ROCMFORGE_UNROLL_ON_GPU _Pragma("GCC unroll 2")
+#define ROCMFORGE_NO_UNROLL _Pragma("GCC unroll 1")
 #elif defined(ROCMFORGE_PLATFORM_AMD)
 #define ROCMFORGE_HOST_DEVICE __attribute__((host, device, always_inline)) inline
 #define ROCMFORGE_DEVICE __attribute__((device, always_inline)) inline
 #define ROCMFORGE_UNROLL _Pragma("unroll")
+#define ROCMFORGE_NO_UNROLL _Pragma("unroll 1")
 #else
 #define ROCMFORGE_HOST_DEVICE __host__ __device__ __forceinline__
 #define ROCMFORGE_DEVICE __device__ __forceinline__
 #if defined(__CUDA_ARCH__)
 #define ROCMFORGE_UNROLL _Pragma("unroll")
+#define ROCMFORGE_NO_UNROLL _Pragma("unroll 1")
 #else
 // The host's compiler sees the same functions, and has no such pragma.
 #define ROCMFORGE_UNROLL
+#define ROCMFORGE_NO_UNROLL
 #endif
 #endif
 

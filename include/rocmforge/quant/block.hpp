@@ -40,8 +40,11 @@ inline constexpr int num_parts = 16 / N;
 ///
 /// A format whose weights are q * d + m, with whole numbers q of at most a byte and d and m that 16
 /// weights share, also has, so that a product can scale the sum instead of every weight,
-/// - `numbers<N, Half>(block, group, part)`: the q of the same elements, as floats;
-/// - `factors(block, group, half)`: d and m.
+/// - `numbers<N, Half>(block, group, part)`: the q of the same elements, as bytes;
+/// - `factors(block, group, half)`: d and m;
+/// - `zero`, where all weights are (q - zero) * d, so that m = -zero * d;
+/// - `half_factors(block, half, f)`, where those of groups 4 * half to 4 * half + 3 of a block of
+///   256 are cheaper to find together.
 ///
 /// A format of 32 weights that keys and values may have also has
 /// - `at<N>(block, half, offset)`: elements 16 * half + offset and on, where N divides `offset`.
@@ -49,7 +52,7 @@ template <class Type>
 struct block_format;
 
 /// Scale and offset: weight = q * d + m.
-struct affine {
+struct alignas(8) affine {
   float d, m;
 };
 
@@ -63,13 +66,6 @@ struct block_scales {
   }
 };
 
-/// A weight_pair as whole numbers: weight = q * d + m.
-template <int N>
-struct number_pair {
-  packet<float, N> low, high;
-  affine of_low, of_high;
-};
-
 template <class Type>
 concept has_block_scales = requires(const Type& block) {
   block_format<Type>::scales(block);
@@ -78,6 +74,14 @@ concept has_block_scales = requires(const Type& block) {
 template <class Type>
 concept has_numbers = requires(const Type& block) {
   block_format<Type>::factors(block, 0, 0);
+};
+template <class Type>
+concept has_half_factors = requires(const Type& block, affine (&f)[4]) {
+  block_format<Type>::half_factors(block, 0, f);
+};
+template <class Type>
+concept has_zero = requires {
+  block_format<Type>::zero;
 };
 
 namespace quant_detail {
@@ -95,13 +99,10 @@ struct unpacked<Type> {
 template <class Type>
 using unpacked_scales = typename quant_detail::unpacked<Type>::type;
 
-/// row[index]. With an offset of 32 bits that has no sign a GPU adds it to the row's address as it
-/// loads; a row has less than 4 GiB.
+/// How many different scales the 32 weights of a group may have.
 template <class Type>
-ROCMFORGE_DEVICE const Type& element_at(const Type* row, int index) {
-  const unsigned offset = static_cast<unsigned>(index) * static_cast<unsigned>(sizeof(Type));
-  return *reinterpret_cast<const Type*>(reinterpret_cast<const char*>(row) + offset);
-}
+inline constexpr int scales_per_group =
+    std::is_same_v<unpacked_scales<Type>, block_scales<2>> ? 2 : 1;
 
 /// How a row of weights is stored as an array of `Type`:
 /// - `elements`: weights in one `Type`;
@@ -126,17 +127,6 @@ struct block_traits {
       return {format::template values<N, 0>(block, within, part),
               format::template values<N, 1>(block, within, part)};
     }
-  }
-
-  /// The same as whole numbers and their factors, where the format `has_numbers`.
-  template <int N>
-  ROCMFORGE_DEVICE static number_pair<N> numbers(const Type* row, int group, int part) {
-    constexpr int groups = elements / group_elements;
-    const Type& block = element_at(row, group / groups);
-    const int within = group % groups;
-    return {format::template numbers<N, 0>(block, within, part),
-            format::template numbers<N, 1>(block, within, part), format::factors(block, within, 0),
-            format::factors(block, within, 1)};
   }
 
   /// Elements `first` to `first` + N of a row of keys or values. N divides `first` and 16.

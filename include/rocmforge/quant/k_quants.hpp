@@ -74,6 +74,23 @@ ROCMFORGE_DEVICE affine six_bit_scale(const Block& block, int group) {
           static_cast<float>(block.dmin) * -static_cast<float>(min)};
 }
 
+/// Those of groups 4 * half to 4 * half + 3.
+template <class Block>
+ROCMFORGE_DEVICE void six_bit_half(const Block& block, int half, affine (&f)[4]) {
+  const unsigned first = load_field<4>(block, block.scales).words[0],
+                 second = load_field<4>(block, block.scales + 4).words[0],
+                 third = load_field<4>(block, block.scales + 8).words[0];
+  constexpr unsigned six = 0x3f3f3f3f, low_four = 0x0f0f0f0f, upper_two = 0x30303030;
+  const byte_packet<4> scales{
+      packet<unsigned, 1>(half == 0 ? first & six : (third & low_four) | (first >> 2 & upper_two))};
+  const byte_packet<4> mins{packet<unsigned, 1>(
+      half == 0 ? second & six : (third >> 4 & low_four) | (second >> 2 & upper_two))};
+  const packet<float, 4> d = to_float(scales) * static_cast<float>(block.d),
+                         m = to_float(mins) * -static_cast<float>(block.dmin);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < 4; ++i) f[i] = {d[i], m[i]};
+}
+
 /// All of them.
 template <class Block>
 ROCMFORGE_DEVICE block_scales<1> six_bit_scales(const Block& block) {
@@ -117,11 +134,11 @@ struct block_format<q2_k> {
     return result;
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q2_k& block, [[maybe_unused]] int group,
-                                                   int part) {
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q2_k& block, [[maybe_unused]] int group,
+                                                 int part) {
     const auto bytes =
         device::load_field<N>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
-    return to_float(device::bits<2>(bytes, 2 * (group % 4)));
+    return device::bits<2>(bytes, 2 * (group % 4));
   }
   ROCMFORGE_DEVICE static affine factors(const q2_k& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
@@ -132,6 +149,7 @@ struct block_format<q2_k> {
 template <>
 struct block_format<q3_k> {
   static constexpr int elements = 256;
+  static constexpr int zero = 4;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q3_k& block, affine s, int group,
                                                   int part) {
@@ -162,19 +180,19 @@ struct block_format<q3_k> {
     return result;
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q3_k& block, [[maybe_unused]] int group,
-                                                   int part) {
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q3_k& block, [[maybe_unused]] int group,
+                                                 int part) {
     const int first = 16 * Half + N * part;
     const auto low = device::bits<2>(
         device::load_field<N>(block, block.qs + 32 * (group / 4) + first), 2 * (group % 4));
     const auto high =
         device::move_bits<1>(device::load_field<N>(block, block.hmask + first), group, 2);
-    return to_float(low | high);
+    return low | high;
   }
   ROCMFORGE_DEVICE static affine factors(const q3_k& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
     const float d = scale(block, group, half).d;
-    return {d, -4 * d};
+    return {d, -zero * d};
   }
 };
 
@@ -195,15 +213,18 @@ struct block_format<q4_k> {
     return device::six_bit_scales(block);
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q4_k& block, [[maybe_unused]] int group,
-                                                   int part) {
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q4_k& block, [[maybe_unused]] int group,
+                                                 int part) {
     const auto bytes =
         device::load_field<N>(block, block.qs + 32 * (group / 2) + 16 * Half + N * part);
-    return to_float(device::bits<4>(bytes, 4 * (group % 2)));
+    return device::bits<4>(bytes, 4 * (group % 2));
   }
   ROCMFORGE_DEVICE static affine factors(const q4_k& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
     return scale(block, group, half);
+  }
+  ROCMFORGE_DEVICE static void half_factors(const q4_k& block, int half, affine (&f)[4]) {
+    device::six_bit_half(block, half, f);
   }
 };
 
@@ -226,24 +247,28 @@ struct block_format<q5_k> {
     return device::six_bit_scales(block);
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q5_k& block, [[maybe_unused]] int group,
-                                                   int part) {
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q5_k& block, [[maybe_unused]] int group,
+                                                 int part) {
     const int first = 16 * Half + N * part;
     const auto low = device::bits<4>(
         device::load_field<N>(block, block.qs + 32 * (group / 2) + first), 4 * (group % 2));
     const auto high =
         device::move_bits<1>(device::load_field<N>(block, block.qh + first), group, 4);
-    return to_float(low | high);
+    return low | high;
   }
   ROCMFORGE_DEVICE static affine factors(const q5_k& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
     return scale(block, group, half);
+  }
+  ROCMFORGE_DEVICE static void half_factors(const q5_k& block, int half, affine (&f)[4]) {
+    device::six_bit_half(block, half, f);
   }
 };
 
 template <>
 struct block_format<q6_k> {
   static constexpr int elements = 256;
+  static constexpr int zero = 32;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q6_k& block, affine s, int group,
                                                   int part) {
@@ -265,20 +290,20 @@ struct block_format<q6_k> {
     return result;
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q6_k& block, [[maybe_unused]] int group,
-                                                   int part) {
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q6_k& block, [[maybe_unused]] int group,
+                                                 int part) {
     const int first = 16 * Half + N * part, quarter = group % 4;
     const auto low = device::bits<4>(
         device::load_field<N>(block, block.ql + 64 * (group / 4) + 32 * (quarter % 2) + first),
         4 * (quarter / 2));
     const auto high = device::move_bits<2>(
         device::load_field<N>(block, block.qh + 32 * (group / 4) + first), 2 * quarter, 4);
-    return to_float(low | high);
+    return low | high;
   }
   ROCMFORGE_DEVICE static affine factors(const q6_k& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
     const float d = scale(block, group, half).d;
-    return {d, -32 * d};
+    return {d, -zero * d};
   }
 };
 

@@ -66,19 +66,31 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 namespace device {
 
-/// q - zero for the five-bit numbers 16 * Half + N * part and on of a block of 32.
+/// The fifth bits of the numbers 16 * Half and on of a block of 32, from bit 0 on.
+template <int Half, class Block>
+ROCMFORGE_DEVICE unsigned fifth_bits(const Block& block) {
+  return static_cast<unsigned>(block.qh[2 * Half]) | static_cast<unsigned>(block.qh[2 * Half + 1])
+                                                         << 8;
+}
+
+/// The five-bit numbers 16 * Half + N * part and on of a block of 32.
+template <int N, int Half, class Block>
+ROCMFORGE_DEVICE byte_packet<N> five_bit_numbers(const Block& block, int part) {
+  const auto bytes = load_field<N>(block, block.qs + N * part);
+  const auto fifth = move_bits<1>(spread_bits<N>(fifth_bits<Half>(block) >> N * part), 0, 4);
+  return bits<4>(bytes, 4 * Half) | fifth;
+}
+
+/// The same less `zero`, as floats.
 template <int N, int Half, class Block>
 ROCMFORGE_DEVICE packet<float, N> five_bits(const Block& block, int part, float zero) {
-  const unsigned high = static_cast<unsigned>(block.qh[2 * Half]) |
-                        static_cast<unsigned>(block.qh[2 * Half + 1]) << 8;
-  const auto bytes = load_field<N>(block, block.qs + N * part);
   if constexpr (has_lookup && N == 16) {
-    const auto low = map_bits<4>(
-        bytes, 4 * Half, [&](const packet<float, N>& q) { return q - packet<float, N>(zero); });
-    return add_where(high, low, 16.0f);
+    const auto low =
+        map_bits<4>(load_field<N>(block, block.qs + N * part), 4 * Half,
+                    [&](const packet<float, N>& q) { return q - packet<float, N>(zero); });
+    return add_where(fifth_bits<Half>(block), low, 16.0f);
   } else {
-    const auto fifth = move_bits<1>(spread_bits<N>(high >> N * part), 0, 4);
-    return to_float(bits<4>(bytes, 4 * Half) | fifth) - packet<float, N>(zero);
+    return to_float(five_bit_numbers<N, Half>(block, part)) - packet<float, N>(zero);
   }
 }
 
@@ -87,6 +99,7 @@ ROCMFORGE_DEVICE packet<float, N> five_bits(const Block& block, int part, float 
 template <>
 struct block_format<q4_0> {
   static constexpr int elements = 32;
+  static constexpr int zero = 8;
   template <int N>
   ROCMFORGE_DEVICE static packet<float, N> at(const q4_0& block, int half, int offset) {
     return scaled_bits<4>(device::load_field<N>(block, block.qs + offset), 4 * half, 8,
@@ -97,14 +110,14 @@ struct block_format<q4_0> {
     return at<N>(block, Half, N * part);
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q4_0& block, [[maybe_unused]] int group,
-                                                   int part) {
-    return to_float(device::bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half));
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q4_0& block, [[maybe_unused]] int group,
+                                                 int part) {
+    return device::bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half);
   }
   ROCMFORGE_DEVICE static affine factors(const q4_0& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
     const auto d = static_cast<float>(block.d);
-    return {d, -8 * d};
+    return {d, -zero * d};
   }
 };
 
@@ -117,9 +130,9 @@ struct block_format<q4_1> {
                           device::broadcast<N>(block.d), device::broadcast<N>(block.m));
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q4_1& block, [[maybe_unused]] int group,
-                                                   int part) {
-    return to_float(device::bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half));
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q4_1& block, [[maybe_unused]] int group,
+                                                 int part) {
+    return device::bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half);
   }
   ROCMFORGE_DEVICE static affine factors(const q4_1& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
@@ -130,19 +143,20 @@ struct block_format<q4_1> {
 template <>
 struct block_format<q5_0> {
   static constexpr int elements = 32;
+  static constexpr int zero = 16;
   template <int N, int Half>
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_0& block, int, int part) {
     return device::five_bits<N, Half>(block, part, 16) * device::broadcast<N>(block.d);
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q5_0& block, [[maybe_unused]] int group,
-                                                   int part) {
-    return device::five_bits<N, Half>(block, part, 0);
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q5_0& block, [[maybe_unused]] int group,
+                                                 int part) {
+    return device::five_bit_numbers<N, Half>(block, part);
   }
   ROCMFORGE_DEVICE static affine factors(const q5_0& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
     const auto d = static_cast<float>(block.d);
-    return {d, -16 * d};
+    return {d, -zero * d};
   }
 };
 
@@ -155,9 +169,9 @@ struct block_format<q5_1> {
                device::broadcast<N>(block.m));
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q5_1& block, [[maybe_unused]] int group,
-                                                   int part) {
-    return device::five_bits<N, Half>(block, part, 0);
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q5_1& block, [[maybe_unused]] int group,
+                                                 int part) {
+    return device::five_bit_numbers<N, Half>(block, part);
   }
   ROCMFORGE_DEVICE static affine factors(const q5_1& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
@@ -168,6 +182,7 @@ struct block_format<q5_1> {
 template <>
 struct block_format<q8_0> {
   static constexpr int elements = 32;
+  static constexpr int zero = 128;
   template <int N>
   ROCMFORGE_DEVICE static packet<float, N> at(const q8_0& block, int half, int offset) {
     return signed_to_float(device::load_field<N>(block, block.qs + 16 * half + offset)) *
@@ -178,17 +193,17 @@ struct block_format<q8_0> {
     return at<N>(block, Half, N * part);
   }
   template <int N, int Half>
-  ROCMFORGE_DEVICE static packet<float, N> numbers(const q8_0& block, [[maybe_unused]] int group,
-                                                   int part) {
-    // Two's complement and 128: a byte without a sign becomes a float in one instruction.
+  ROCMFORGE_DEVICE static byte_packet<N> numbers(const q8_0& block, [[maybe_unused]] int group,
+                                                 int part) {
+    // Two's complement and 128: bytes without a sign.
     auto bytes = device::load_field<N>(block, block.qs + 16 * Half + N * part);
     bytes.words = bytes.words ^ packet<unsigned, N / 4>(0x80808080u);
-    return to_float(bytes);
+    return bytes;
   }
   ROCMFORGE_DEVICE static affine factors(const q8_0& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
     const auto d = static_cast<float>(block.d);
-    return {d, -128 * d};
+    return {d, -zero * d};
   }
 };
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "rocmforge/platform/launch_check.hpp"
 #include "rocmforge/platform/macros.hpp"
 #include "rocmforge/platform/types.hpp"
 
@@ -124,6 +125,43 @@ ROCMFORGE_DEVICE Words load_global(const Words* p) {
   return *p;
 }
 
+/// Waits for the lanes of the wave; what they wrote to shared memory before is visible after. They
+/// run together and shared memory answers a wave in order, so that this only binds the compiler.
+ROCMFORGE_DEVICE void wave_barrier() {
+#if defined(__HIP_DEVICE_COMPILE__)
+  __builtin_amdgcn_fence(__ATOMIC_RELEASE, "wavefront");
+  __builtin_amdgcn_wave_barrier();
+  __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "wavefront");
+#endif
+}
+
+using half2 = _Float16 __attribute__((ext_vector_type(2)));
+
+/// Bytes First and First + 1 of a word, each in the lower half of 16 bits with a byte of `above`
+/// above it.
+template <int First>
+ROCMFORGE_DEVICE unsigned bytes_below(unsigned word, [[maybe_unused]] unsigned above) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  return __builtin_amdgcn_perm(above, word, First == 0 ? 0x04010400u : 0x04030402u);
+#else
+  return word;
+#endif
+}
+/// The sums of two pairs of halves.
+ROCMFORGE_DEVICE unsigned add_halves(unsigned a, unsigned b) {
+  return __builtin_bit_cast(unsigned, __builtin_bit_cast(half2, a) + __builtin_bit_cast(half2, b));
+}
+/// a0 b0 + a1 b1 + sum.
+ROCMFORGE_DEVICE float dot_halves([[maybe_unused]] unsigned a, [[maybe_unused]] unsigned b,
+                                  float sum) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  return __builtin_amdgcn_fdot2(__builtin_bit_cast(half2, a), __builtin_bit_cast(half2, b), sum,
+                                false);
+#else
+  return sum;
+#endif
+}
+
 /// Bytes of high and low, which count from 4 and from 0, that the bytes 0 to 7 of `indices` name.
 ROCMFORGE_DEVICE unsigned select_bytes([[maybe_unused]] unsigned high,
                                        [[maybe_unused]] unsigned low, unsigned indices) {
@@ -185,8 +223,13 @@ ROCMFORGE_DEVICE const Kernel& arguments_again([[maybe_unused]] const Kernel& ke
 /// registers against waves in flight, and in the code object's metadata.
 template <class Kernel>
 ROCMFORGE_DEVICE typename Kernel::shared_storage& shared_memory() {
-  __shared__ typename Kernel::shared_storage storage;
-  return storage;
+  if constexpr (has_shared_tail<Kernel>) {
+    extern __shared__ __attribute__((aligned(16))) unsigned char shared_bytes[];
+    return *reinterpret_cast<typename Kernel::shared_storage*>(shared_bytes);
+  } else {
+    __shared__ typename Kernel::shared_storage storage;
+    return storage;
+  }
 }
 #endif
 

@@ -30,6 +30,10 @@ struct block_context {
     __syncthreads();
 #endif
   }
+  /// The same for the lanes of a wave among themselves.
+  ROCMFORGE_DEVICE void wave_barrier() const {
+    gpu::wave_barrier();
+  }
   /// The value of the lane whose number within the wave is this lane's XOR Mask.
   template <int Mask, class T>
   ROCMFORGE_DEVICE T shuffle_xor(T value) const {

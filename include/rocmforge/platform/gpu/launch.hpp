@@ -72,12 +72,11 @@ inline launch_limits limits_of(const device_properties& device) {
 
 template <class Kernel>
 status start(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
-  using storage = typename Kernel::shared_storage;
-  constexpr std::size_t dynamic_bytes =
-      arch::shared_memory_is_dynamic && !std::is_empty_v<storage> ? sizeof(storage) : 0;
+  constexpr bool is_dynamic = arch::shared_memory_is_dynamic || has_shared_tail<Kernel>;
+  const auto dynamic_bytes = static_cast<std::size_t>(is_dynamic ? shared_bytes_of(kernel) : 0);
   const auto* const entry = reinterpret_cast<const void*>(&gpu::entry<Kernel>);
   gpu::result code = ROCMFORGE_RUNTIME(Success);
-  if constexpr (dynamic_bytes > 49152) {
+  if (arch::shared_memory_is_dynamic && dynamic_bytes > 49152) {
     code = ROCMFORGE_RUNTIME(FuncSetAttribute)(
         entry, ROCMFORGE_RUNTIME(FuncAttributeMaxDynamicSharedMemorySize),
         static_cast<int>(dynamic_bytes));

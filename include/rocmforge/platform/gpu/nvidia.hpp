@@ -91,6 +91,49 @@ ROCMFORGE_DEVICE Words load_global(const Words* p) {
   return *p;
 }
 
+/// Waits for the lanes of the wave; what they wrote to shared memory before is visible after.
+ROCMFORGE_DEVICE void wave_barrier() {
+#if defined(__CUDA_ARCH__)
+  __syncwarp();
+#endif
+}
+
+/// Bytes First and First + 1 of a word, each in the lower half of 16 bits with a byte of `above`
+/// above it.
+template <int First>
+ROCMFORGE_DEVICE unsigned bytes_below(unsigned word, [[maybe_unused]] unsigned above) {
+#if defined(__CUDA_ARCH__)
+  return __byte_perm(word, above, First == 0 ? 0x4140 : 0x4342);
+#else
+  return word;
+#endif
+}
+/// The sums of two pairs of halves.
+ROCMFORGE_DEVICE unsigned add_halves(unsigned a, [[maybe_unused]] unsigned b) {
+#if defined(__CUDA_ARCH__)
+  unsigned sums;
+  asm("add.rn.f16x2 %0, %1, %2;" : "=r"(sums) : "r"(a), "r"(b));
+  return sums;
+#else
+  return a;
+#endif
+}
+/// a0 b0 + a1 b1 + sum.
+ROCMFORGE_DEVICE float dot_halves([[maybe_unused]] unsigned a, [[maybe_unused]] unsigned b,
+                                  float sum) {
+#if defined(__CUDA_ARCH__)
+  const auto product = [&](int shift) {
+    const auto value = [&](unsigned pair) {
+      return __half2float(__half(__half_raw{static_cast<unsigned short>(pair >> shift)}));
+    };
+    return value(a) * value(b);
+  };
+  return product(0) + (product(16) + sum);
+#else
+  return sum;
+#endif
+}
+
 /// Bytes of high and low, which count from 4 and from 0, that the bytes 0 to 7 of `indices` name.
 ROCMFORGE_DEVICE unsigned select_bytes([[maybe_unused]] unsigned high,
                                        [[maybe_unused]] unsigned low, unsigned indices) {

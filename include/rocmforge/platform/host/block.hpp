@@ -43,6 +43,12 @@ struct block_context {
     if constexpr (BlockSize > 1) fibres->barrier(thread);
 #endif
   }
+  /// The same for the lanes of a wave among themselves.
+  ROCMFORGE_DEVICE void wave_barrier() const {
+#if defined(ROCMFORGE_EMULATION)
+    if constexpr (BlockSize > 1) fibres->exchange(thread, 0, thread);
+#endif
+  }
   /// The value of the lane whose number within the wave is this lane's XOR Mask.
   template <int Mask, class T>
   ROCMFORGE_DEVICE T shuffle_xor(T value) const {

@@ -96,7 +96,7 @@ template <class Kernel>
 status start(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
   return stream.submit([=] {
     if (run(&call_lane<Kernel>, &kernel, {Kernel::block_size, Kernel::wave_size},
-            sizeof(typename Kernel::shared_storage), grid)) {
+            static_cast<std::size_t>(shared_bytes_of(kernel)), grid)) {
       return status{};
     }
     return status{status_code::device_error,
@@ -130,7 +130,7 @@ status start([[maybe_unused]] const char* op, const Kernel& kernel, grid_size gr
   if constexpr (Kernel::block_size == 1 && Kernel::wave_size == 1) {
     return stream.submit([=] {
       host_runtime::run_serial(&host_runtime::call_serial<Kernel>, &kernel,
-                               sizeof(typename Kernel::shared_storage), grid);
+                               static_cast<std::size_t>(shared_bytes_of(kernel)), grid);
       return status{};
     });
   } else {

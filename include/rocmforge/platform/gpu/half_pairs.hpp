@@ -1,0 +1,56 @@
+// Pairs of halves on a GPU.
+#pragma once
+
+#include <cstdint>
+
+#include "rocmforge/dtype.hpp"
+#include "rocmforge/platform/gpu/runtime.hpp"
+#include "rocmforge/platform/gpu/words.hpp"
+#include "rocmforge/platform/macros.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
+
+/// Two halves in a word, the first in its lower bits.
+using half_pair = std::uint32_t;
+
+/// a and b, rounded.
+ROCMFORGE_DEVICE half_pair make_half_pair(float a, float b) {
+  return half(a).bits | static_cast<half_pair>(half(b).bits) << 16;
+}
+ROCMFORGE_DEVICE float first_of(half_pair pair) {
+  return static_cast<float>(half::from_bits(static_cast<std::uint16_t>(pair)));
+}
+ROCMFORGE_DEVICE float second_of(half_pair pair) {
+  return first_of(pair >> 16);
+}
+
+/// Bytes First and First + 1 of a word less Zero, each a number from 0 to 255. A half from 1024 to
+/// 2047 ends in the bits of its distance from 1024: the byte is put below 0x64, the upper byte of
+/// 1024, and 1024 + Zero are taken off, which is exact.
+template <int First, int Zero>
+ROCMFORGE_DEVICE half_pair bytes_to_halves(std::uint32_t bytes) {
+  static_assert(First == 0 || First == 2);
+  constexpr half_pair offset = 0xe400u + Zero;  // -(1024 + Zero)
+  return gpu::add_halves(gpu::bytes_below<First>(bytes, 0x64646464u), offset | offset << 16);
+}
+
+/// a0 b0 + a1 b1 + sum, where products of halves are exact.
+ROCMFORGE_DEVICE float dot_add(half_pair a, half_pair b, float sum) {
+  return gpu::dot_halves(a, b, sum);
+}
+
+/// N pairs from `p` on, which is aligned for halves only.
+template <int N>
+ROCMFORGE_DEVICE void load_half_pairs(half_pair (&to)[N], const half* p) {
+  struct elements {
+    half t[2 * N];
+  };
+  const auto raw = gpu::load_words<elements>(p);
+  __builtin_memcpy(to, &raw, sizeof(to));
+}
+
+}  // namespace device
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge

@@ -1,0 +1,10 @@
+// Pairs of halves in a word, as matrix instructions and packed dot products take them.
+#pragma once
+
+#include "rocmforge/platform/macros.hpp"
+
+#if defined(ROCMFORGE_PLATFORM_HOST)
+#include "rocmforge/platform/host/half_pairs.hpp"
+#else
+#include "rocmforge/platform/gpu/half_pairs.hpp"
+#endif

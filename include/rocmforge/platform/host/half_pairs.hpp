@@ -1,0 +1,49 @@
+// Pairs of halves on the host.
+#pragma once
+
+#include <cstdint>
+
+#include "rocmforge/dtype.hpp"
+#include "rocmforge/platform/macros.hpp"
+
+namespace rocmforge {
+ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
+namespace device {
+
+/// Two halves in a word, the first in its lower bits.
+using half_pair = std::uint32_t;
+
+/// a and b, rounded.
+ROCMFORGE_DEVICE half_pair make_half_pair(float a, float b) {
+  return half(a).bits | static_cast<half_pair>(half(b).bits) << 16;
+}
+ROCMFORGE_DEVICE float first_of(half_pair pair) {
+  return static_cast<float>(half::from_bits(static_cast<std::uint16_t>(pair)));
+}
+ROCMFORGE_DEVICE float second_of(half_pair pair) {
+  return first_of(pair >> 16);
+}
+
+/// Bytes First and First + 1 of a word less Zero, each a number from 0 to 255.
+template <int First, int Zero>
+ROCMFORGE_DEVICE half_pair bytes_to_halves(std::uint32_t bytes) {
+  const auto at = [&](int i) {
+    return static_cast<float>(static_cast<int>(bytes >> 8 * i & 255) - Zero);
+  };
+  return make_half_pair(at(First), at(First + 1));
+}
+
+/// a0 b0 + a1 b1 + sum, where products of halves are exact.
+ROCMFORGE_DEVICE float dot_add(half_pair a, half_pair b, float sum) {
+  return first_of(a) * first_of(b) + (second_of(a) * second_of(b) + sum);
+}
+
+/// N pairs from `p` on, which is aligned for halves only.
+template <int N>
+ROCMFORGE_DEVICE void load_half_pairs(half_pair (&to)[N], const half* p) {
+  __builtin_memcpy(to, p, sizeof(to));
+}
+
+}  // namespace device
+ROCMFORGE_PLATFORM_NAMESPACE_END
+}  // namespace rocmforge
