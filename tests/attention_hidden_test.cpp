@@ -1,6 +1,7 @@
 // A key that a query does not see has no influence on it, even where it or its value is NaN or
 // infinite. Both kernels, every kind of mask, plain tensors and pages, quantized caches.
 #include <rocmforge/attention.hpp>
+#include <tuple>
 
 #include "reference/attention_data.hpp"
 
@@ -60,7 +61,8 @@ struct sequence {
     return changed;
   }
 
-  [[nodiscard]] outcome attention(const mask_case& mask, bool decode, bool paged) const {
+  [[nodiscard]] outcome attention(const mask_case& mask, bool decode, bool paged,
+                                  const attention_plan& plan) const {
     const attention_options options{.causal = mask.causal, .sliding_window = mask.window};
     device_buffer<T> device_q(q), out(q.size());
     device_buffer<TCache> device_k(k), device_v(v);
@@ -68,7 +70,7 @@ struct sequence {
     const auto run = [&](const auto& problem) {
       if (decode) {
         EXPECT_SUCCESS(
-            (run_vector<head_dim, 128>(problem, num_heads, 1, head_dim, q_len, 1, options)));
+            (run_vector<head_dim, 128>(problem, num_heads, 1, head_dim, q_len, 1, options, plan)));
       } else {
         EXPECT_SUCCESS((run_tiled<tile, 128>(problem, num_heads, head_dim, q_len, 1, options)));
       }
@@ -114,18 +116,21 @@ struct sequence {
 
 template <class T, class TCache>
 void check(bool paged) {
-  for (const auto& [q_len, decode] : {std::pair{3, true}, std::pair{37, false}}) {
+  const attention_plan whole{}, chunks{3, 16};
+  for (const auto& [q_len, decode, plan] :
+       {std::tuple{3, true, whole}, std::tuple{3, true, chunks}, std::tuple{37, false, whole}}) {
     const sequence<T, TCache> original{q_len};
     for (const mask_case& mask : masks) {
       for (const int key : {0, 33, 54, 72, 73, 74, 77}) {
         const sequence<T, TCache> zeros = original.with(key, 0);
-        const outcome expected = zeros.attention(mask, decode, paged);
+        const outcome expected = zeros.attention(mask, decode, paged, plan);
         zeros.expect_result(expected, mask);
         for (const float value : {not_a_number<float>, std::numeric_limits<float>::infinity(),
                                   -std::numeric_limits<float>::infinity()}) {
           SCOPED_TRACE(std::string(mask.name) + ", q_len " + std::to_string(q_len) + ", key " +
-                       std::to_string(key) + " holds " + std::to_string(value));
-          const outcome actual = original.with(key, value).attention(mask, decode, paged);
+                       std::to_string(key) + " holds " + std::to_string(value) +
+                       (plan.num_chunks > 1 ? ", in chunks" : ""));
+          const outcome actual = original.with(key, value).attention(mask, decode, paged, plan);
           for (int i = 0; i < num_heads * q_len; ++i) {
             const auto first = std::size_t(i * head_dim);
             if (mask.sees(i % q_len, q_len, key)) {

@@ -10,9 +10,12 @@ ROCMFORGE_KERNEL_TEST_SUITE(attention_paged);
 
 using sequences = paged_sequences<float, float>;
 
-void run(sequences& s, bool causal = true) {
-  EXPECT_SUCCESS(
-      paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {.causal = causal}));
+void run(sequences& s, bool causal = true, const attention_plan& plan = {}) {
+  const auto q = s.q();
+  split_memory workspace(plan, s.batch().kv_len.extent[0], q.extent[1], s.max_q_len, q.extent[2]);
+  EXPECT_SUCCESS(paged_attention(s.out(), q, s.k_pages(), s.v_pages(), s.batch(),
+                                 {.causal = causal, .split = workspace.split()}));
+  stream_ref{}.synchronize();  // the workspace ends here
 }
 
 TEST_P(attention_paged, agrees_with_double_for_every_page_size) {
@@ -43,10 +46,13 @@ TEST_P(attention_paged, ragged_sequences_agree_with_double) {
   for (const auto& lengths : {few_queries(), many_queries()}) {
     for (const int head_dim : {16, 64, 80}) {
       for (const bool causal : {true, false}) {
-        SCOPED_TRACE("head_dim " + std::to_string(head_dim) + (causal ? ", causal" : ""));
-        sequences s(lengths, 6, 2, head_dim, 16);
-        run(s, causal);
-        s.expect_results(causal, 5e-6);
+        for (const attention_plan& plan : {attention_plan{}, attention_plan{4, 16}}) {
+          SCOPED_TRACE("head_dim " + std::to_string(head_dim) + (causal ? ", causal" : "") + ", " +
+                       std::to_string(plan.num_chunks) + " chunks");
+          sequences s(lengths, 6, 2, head_dim, 16);
+          run(s, causal, plan);
+          s.expect_results(causal, 5e-6);
+        }
       }
     }
   }
@@ -57,7 +63,10 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
   const std::vector<float> sink = {0, 1, -2, 0.5f};
   const device_buffer<float> device_sink(sink);
   const int window = 21, page_size = 16;
-  for (const auto& lengths : {few_queries(), many_queries()}) {
+  for (const auto& [lengths, plan] :
+       {std::pair{few_queries(), attention_plan{}}, std::pair{few_queries(), attention_plan{2, 16}},
+        std::pair{few_queries(), attention_plan{5, 8}},
+        std::pair{many_queries(), attention_plan{}}}) {
     for (const bool causal : {true, false}) {
       sequences s(lengths, 4, 2, 48, page_size);
       auto table = s.batch().page_table;
@@ -67,12 +76,14 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
       table.data = pages.data();
       auto batch = s.batch();
       batch.page_table = table;
+      split_memory workspace(plan, int(lengths.size()), 4, s.max_q_len, 48);
       EXPECT_SUCCESS(paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), batch,
                                      {.softmax_scale = 0.7f,
                                       .causal = causal,
                                       .logits_soft_cap = 3,
                                       .sliding_window = window,
-                                      .sink = device_sink.view(4)},
+                                      .sink = device_sink.view(4),
+                                      .split = workspace.split()},
                                      s.lse()));
       const auto lse = s.expect_results({.causal = causal,
                                          .scale = double(0.7f),
@@ -85,6 +96,18 @@ TEST_P(attention_paged, every_option_agrees_with_double) {
   }
 }
 
+// Queries beyond max_q_len are not computed, in chunks neither.
+TEST_P(attention_paged, chunks_leave_other_queries_alone) {
+  sequences s({{1, 40, 1}, {4, 60, 2}, {2, 90, 3}}, 2, 1, 32, 16);
+  s.max_q_len = 2;
+  run(s, true, {4, 16});
+  for (const std::size_t sequence : {std::size_t(0), std::size_t(1), std::size_t(2)}) {
+    const auto out = s.result(sequence);
+    for (std::size_t i = 0; i < out.size(); ++i)
+      EXPECT_EQ(std::isnan(out[i]), i >= std::size_t(2 * 2 * 32)) << sequence << ", " << i;
+  }
+}
+
 TEST_P(attention_paged, lse_of_a_query_that_sees_nothing_is_minus_infinity) {
   sequences s(few_queries(), 2, 1, 32, 16);
   EXPECT_SUCCESS(paged_attention(s.out(), s.q(), s.k_pages(), s.v_pages(), s.batch(), {}, s.lse()));
@@ -93,16 +116,19 @@ TEST_P(attention_paged, lse_of_a_query_that_sees_nothing_is_minus_infinity) {
 
 // The kernel is chosen by the longest sequence, so the same max_q_len makes the same choice.
 TEST_P(attention_paged, a_sequence_alone_gives_the_same_bits) {
-  for (const auto& lengths : {few_queries(), many_queries()}) {
+  for (const auto& [lengths, plan] :
+       {std::pair{few_queries(), attention_plan{}}, std::pair{few_queries(), attention_plan{3, 16}},
+        std::pair{many_queries(), attention_plan{}}}) {
     sequences together(lengths, 3, 1, 64, 16);
-    run(together);
+    run(together, true, plan);
     for (std::size_t i = 0; i < lengths.size(); ++i) {
       for (const int page_size : {16, 7}) {
         sequences alone({lengths[i]}, 3, 1, 64, page_size);
         alone.max_q_len = together.max_q_len;
-        run(alone);
+        run(alone, true, plan);
         EXPECT_EQ(alone.result(0), together.result(i))
-            << "sequence " << i << ", page_size " << page_size;
+            << "sequence " << i << ", page_size " << page_size << ", " << plan.num_chunks
+            << " chunks";
       }
     }
   }

@@ -34,6 +34,9 @@ void check_paged(int head_dim, int page_size) {
     if (few_queries) {
       EXPECT_SUCCESS(
           (run_vector<64, 128>(problem, num_heads, num_kv_heads, head_dim, s.max_q_len, 4)));
+      expect_lse(s.lse_values().data(), s.expect_results(reference::attention_shape{}, 5e-6), 5e-6);
+      EXPECT_SUCCESS((run_vector<64, 128>(problem, num_heads, num_kv_heads, head_dim, s.max_q_len,
+                                          4, {}, {4, 16})));
     } else {
       EXPECT_SUCCESS((run_tiled<tile, 128>(problem, num_heads, head_dim, s.max_q_len, 4)));
     }
@@ -78,7 +81,10 @@ TEST_P(attention_quant, plain_blocks_agree_with_double) {
       const auto k_view = view(device_k, head_dim / 32), v_view = view(device_v, v_head_dim / 32);
       const attention_options options{.sliding_window = 50};
       if constexpr (std::is_same_v<TCache, q8_0>) {
-        EXPECT_SUCCESS(rocmforge::attention(out_view, q_view, k_view, v_view, options));
+        split_memory workspace({3, 32}, 1, num_heads, q_len, v_head_dim);
+        attention_options split = options;
+        split.split = workspace.split();
+        EXPECT_SUCCESS(rocmforge::attention(out_view, q_view, k_view, v_view, split));
       } else {  // without the launcher's instances for every head_dim
         const attention_problem::contiguous<float, TCache> problem{
             out_view, q_view, k_view, v_view, {}};

@@ -1,4 +1,5 @@
 // Attention over plain tensors against double loops: both kernels, every mask and stride.
+#include <bit>
 #include <rocmforge/attention.hpp>
 
 #include "reference/attention_data.hpp"
@@ -22,6 +23,7 @@ struct problem {
   float soft_cap = 0;
   int window = 0;
   std::vector<float> sink{};  // of each head, or empty
+  attention_plan plan{};
 
   [[nodiscard]] int out_dim() const { return v_head_dim != 0 ? v_head_dim : head_dim; }
 };
@@ -49,12 +51,14 @@ result run(const problem& p, inputs& in) {
   device_buffer<float> lse(std::size_t(p.batch * p.num_heads * p.q_len));
   lse.fill_bytes(0xff);
   const device_buffer<float> sink(p.sink);
+  split_memory workspace(p.plan, p.batch, p.num_heads, p.q_len, p.out_dim());
   EXPECT_SUCCESS(rocmforge::attention(out.upload(), in.q.upload(), in.k.upload(), in.v.upload(),
                                       {.softmax_scale = p.scale,
                                        .causal = p.causal,
                                        .logits_soft_cap = p.soft_cap,
                                        .sliding_window = p.window,
-                                       .sink = sink.view(int(p.sink.size()))},
+                                       .sink = sink.view(int(p.sink.size())),
+                                       .split = workspace.split()},
                                       lse.view(p.batch, p.num_heads, p.q_len)));
   out.download();
   result result{{}, lse.to_host()};
@@ -73,7 +77,11 @@ void check(const problem& p) {
                std::to_string(p.out_dim()) + (p.causal ? ", causal" : "") +
                (p.seq_first ? ", seq first" : "") + ", gap " + std::to_string(p.gap) +
                ", soft cap " + std::to_string(p.soft_cap) + ", window " + std::to_string(p.window) +
-               (p.sink.empty() ? "" : ", sinks"));
+               (p.sink.empty() ? "" : ", sinks") +
+               (p.plan.num_chunks == 1
+                    ? ""
+                    : ", " + std::to_string(p.plan.num_chunks) + " chunks of at least " +
+                          std::to_string(p.plan.min_chunk)));
   inputs in(p);
   const result actual = run(p, in);
   for (int b = 0; b < p.batch; ++b) {
@@ -258,6 +266,181 @@ TEST_P(attention_contiguous, everything_at_once) {
              .window = 20,
              .sink = {1, 0, -1, 2, 0.5f, -3}});
     }
+  }
+}
+
+// Chunks of a step of the kernel and smaller, more than there are keys for, fewer than there are
+// keys for at their smallest size; the end of the keys at every place around a chunk's.
+TEST_P(attention_contiguous, chunks_of_keys_agree_with_double) {
+  for (const attention_plan& plan : {attention_plan{2, 64}, attention_plan{5, 64},
+                                     attention_plan{16, 16}, attention_plan{3, 1}}) {
+    for (const int q_len : {1, 3, 4}) {
+      for (const int kv_len : {0, 1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 257, 500}) {
+        for (const bool causal : {false, true})
+          check({.q_len = q_len, .kv_len = kv_len, .causal = causal, .plan = plan});
+      }
+    }
+  }
+}
+
+TEST_P(attention_contiguous, chunks_of_keys_for_every_kind_of_head) {
+  for (const attention_plan& plan : {attention_plan{4, 64}, attention_plan{32, 8}}) {
+    for (const auto& [num_heads, num_kv_heads] :
+         {std::pair{1, 1}, std::pair{6, 2}, std::pair{7, 1}}) {
+      for (const int head_dim : {7, 80, 128}) {
+        check({.batch = 2,
+               .num_heads = num_heads,
+               .num_kv_heads = num_kv_heads,
+               .q_len = 2,
+               .kv_len = 150,
+               .head_dim = head_dim,
+               .seq_first = true,
+               .gap = 3,
+               .v_head_dim = 40,
+               .plan = plan});
+      }
+    }
+  }
+}
+
+// Both ends of windows at every place around the end of a chunk; sinks of all sizes, once.
+TEST_P(attention_contiguous, chunks_of_keys_with_windows_and_sinks) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const attention_plan plan{4, 32};
+  for (const int q_len : {1, 4}) {
+    for (const int window : {0, 1, 31, 32, 33, 64, 100}) {
+      for (const int kv_len : {0, 3, 63, 64, 65, 66, 67, 68, 95, 96, 97, 130, 1000}) {
+        for (const bool causal : {true, false}) {
+          check({.num_heads = 4,
+                 .num_kv_heads = 2,
+                 .q_len = q_len,
+                 .kv_len = kv_len,
+                 .causal = causal,
+                 .soft_cap = 5,
+                 .window = window,
+                 .sink = {1, 30, -infinity, -30},
+                 .plan = plan});
+        }
+      }
+    }
+  }
+}
+
+TEST_P(attention_contiguous, chunks_of_large_scores_do_not_overflow) {
+  check({.kv_len = 300, .scale = 1, .magnitude = 30, .tolerance = 5e-3, .plan = {8, 32}});
+}
+
+TEST_P(attention_contiguous, a_slot_of_the_batch_does_not_change_a_bit) {
+  const problem p{
+      .batch = 5, .num_heads = 6, .num_kv_heads = 2, .q_len = 2, .kv_len = 777, .plan = {8, 64}};
+  inputs in(p);
+  const result together = run(p, in);
+  for (int b = 0; b < p.batch; ++b) {
+    split_memory workspace(p.plan, 1, p.num_heads, p.q_len, p.head_dim);
+    device_buffer<float> out(std::size_t(p.num_heads * p.q_len * p.head_dim));
+    const auto one = [&](const tensor_view<float, 4>& all) { return sub_view<0>(all, b, b + 1); };
+    EXPECT_SUCCESS(rocmforge::attention(out.view(1, p.num_heads, p.q_len, p.head_dim),
+                                        one(in.q.upload()), one(in.k.upload()), one(in.v.upload()),
+                                        {.split = workspace.split()}));
+    EXPECT_EQ(out.to_host(), together.out[std::size_t(b)]) << "sequence " << b;
+  }
+}
+
+// A chunk of its own has the same bits as the whole: what is merged with nothing is not changed.
+TEST_P(attention_contiguous, keys_of_one_chunk_give_the_bits_of_the_whole) {
+  for (const int kv_len : {1, 33, 64}) {
+    problem p{.num_heads = 4, .num_kv_heads = 2, .q_len = 3, .kv_len = kv_len};
+    const result whole = run(p);
+    p.plan = {16, 64};
+    EXPECT_EQ(run(p).out, whole.out) << kv_len << " keys";
+  }
+}
+
+TEST_P(attention_contiguous, chunks_are_where_a_plan_says) {
+  const attention_chunks chunks{4, 5};
+  for (const int begin : {0, 1, 31, 32, 33, 500}) {
+    for (const int count : {1, 31, 32, 33, 96, 97, 127, 128, 129, 1000, 5000}) {
+      const int end = begin + count;
+      int next = begin, size = 0;
+      for (int chunk = 0; chunk < chunks.num_chunks; ++chunk) {
+        const auto range = chunks.of(chunk, begin, end);
+        if (range.begin == range.end) {
+          EXPECT_GE(next, end) << begin << " to " << end;
+          continue;
+        }
+        if (chunk == 0) size = range.end - range.begin;
+        EXPECT_TRUE(chunk == 0 ? range.begin <= next : range.begin == next);
+        EXPECT_EQ(range.end - range.begin, size);
+        EXPECT_EQ(range.begin % size, 0);
+        next = range.end;
+      }
+      EXPECT_GE(next, end);
+      EXPECT_TRUE(size >= 32 && (size == 32 || (end - 1) / (size / 2) - begin / (size / 2) >= 4))
+          << "chunks of " << size << " keys, although smaller ones would do";
+    }
+  }
+  const auto huge = attention_chunks{3, 6}.of(2, (1 << 30) - 5, 1 << 30);
+  EXPECT_EQ(huge.begin, huge.end);
+  EXPECT_EQ((attention_chunks{1, 6}.of(0, 0, 1 << 30).end), 1 << 30);
+}
+
+TEST_P(attention_contiguous, a_plan_keeps_a_device_busy) {
+  const auto device = [](int wave_size, int num_compute_units) {
+    device_properties d;
+    d.wave_size = wave_size;
+    d.num_compute_units = num_compute_units;
+    return d;
+  };
+  const auto blocks = [](const attention_plan& plan, const attention_limits& limits, int kv_len) {
+    int chunks = 0;
+    const attention_chunks parts{plan.num_chunks, std::countr_zero(unsigned(plan.min_chunk))};
+    for (int chunk = 0; chunk < plan.num_chunks; ++chunk) {
+      const auto range = parts.of(chunk, 0, kv_len);
+      chunks += range.begin < range.end;
+    }
+    return chunks * limits.num_kv_heads;
+  };
+  EXPECT_EQ(plan_attention(device(1, 64), {32, 8, 128, 8192}).num_chunks, 1);
+  const attention_limits llama{32, 8, 128, 131072};
+  for (const int units : {48, 96, 132, 304}) {
+    const attention_plan plan = plan_attention(device(32, units), llama);
+    for (const int kv_len : {8192, 10000, 16384, 131072})
+      EXPECT_GE(blocks(plan, llama, kv_len), 2 * units) << kv_len << " keys";
+    EXPECT_LE(blocks(plan, llama, 131072), 4 * units + 16);
+  }
+  EXPECT_GE(blocks(plan_attention(device(32, 96), {8, 2, 128, 2048}), {8, 2, 128, 2048}, 2048), 64);
+  EXPECT_EQ(plan_attention(device(32, 132), {32, 8, 128, 64}).num_chunks, 1);
+  EXPECT_EQ(plan_attention(device(64, 132), {32, 8, 32, 1000}).min_chunk, 256);
+  const attention_limits many{64, 8, 256, 131072, 4096, 4};
+  const attention_plan few_chunks = plan_attention(device(32, 132), many);
+  EXPECT_LE(attention_workspace_bytes(few_chunks, 4096, 64, 4, 256), std::size_t{128} << 20);
+  EXPECT_EQ(plan_attention(device(32, 132), {0, 0, 0, 0}).num_chunks, 1);
+}
+
+TEST_P(attention_contiguous, refuses_a_split_without_its_workspace) {
+  device_buffer<float> buffer(std::vector<float>(4096, 1.0f));
+  const auto q = buffer.view(2, 4, 3, 16), k = buffer.view(2, 2, 5, 16);
+  const attention_plan plan{2, 64};
+  split_memory workspace(plan, 2, 4, 3, 16);
+  const auto run = [&](const attention_split& split) {
+    return rocmforge::attention(q, q, k, k, {.split = split});
+  };
+  EXPECT_EQ(attention_workspace_bytes(plan, 2, 4, 3, 16), std::size_t(2 * 2 * 4 * 3 * 17 * 4));
+  EXPECT_EQ(attention_workspace_bytes({}, 2, 4, 3, 16), 0u);
+  EXPECT_EQ(attention_workspace_bytes(plan, 1 << 30, 1 << 30, 1 << 30, 1),
+            std::numeric_limits<std::size_t>::max());
+  EXPECT_SUCCESS(run(workspace.split()));
+  EXPECT_REFUSED(run({plan, {}}), status_code::invalid_argument, "workspace");
+  attention_split less = workspace.split();
+  less.workspace = less.workspace.first(less.workspace.size() - 1);
+  EXPECT_REFUSED(run(less), status_code::invalid_argument, "workspace");
+  for (const int num_chunks : {0, -1, max_attention_chunks + 1}) {
+    EXPECT_REFUSED(run({{num_chunks, 64}, workspace.split().workspace}),
+                   status_code::invalid_argument, "split");
+  }
+  for (const int min_chunk : {0, -64, 48, std::numeric_limits<int>::max()}) {
+    EXPECT_REFUSED(run({{2, min_chunk}, workspace.split().workspace}),
+                   status_code::invalid_argument, "split");
   }
 }
 

@@ -21,6 +21,9 @@ void check_paged() {
     if (few_queries) {
       EXPECT_SUCCESS(
           (run_vector<64, 128>(problem, num_heads, num_kv_heads, head_dim, s.max_q_len, 4)));
+      s.expect_results(true, 5e-6);
+      EXPECT_SUCCESS((run_vector<64, 128>(problem, num_heads, num_kv_heads, head_dim, s.max_q_len,
+                                          4, {}, {4, 16})));
     } else {
       EXPECT_SUCCESS((run_tiled<tile, 128>(problem, num_heads, head_dim, s.max_q_len, 4)));
     }
@@ -34,6 +37,9 @@ void check_plain() {
     SCOPED_TRACE("gap " + std::to_string(gap));
     plain_attention<T, TCache> few(60, 3, gap), many(60, 37, gap);
     EXPECT_SUCCESS((run_vector<64, 128>(few.problem(), few.num_heads, few.num_kv_heads, 60, 3, 1)));
+    few.expect_result();
+    EXPECT_SUCCESS((run_vector<64, 128>(few.problem(), few.num_heads, few.num_kv_heads, 60, 3, 1,
+                                        {}, {3, 32})));
     few.expect_result();
     EXPECT_SUCCESS((run_tiled<tile, 128>(many.problem(), many.num_heads, 60, 37, 1)));
     many.expect_result();

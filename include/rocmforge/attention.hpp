@@ -10,7 +10,9 @@
 
 #include "rocmforge/attention/checks.hpp"
 #include "rocmforge/attention/decode.hpp"
+#include "rocmforge/attention/merge.hpp"
 #include "rocmforge/attention/options.hpp"
+#include "rocmforge/attention/plan.hpp"
 #include "rocmforge/attention/problem.hpp"
 #include "rocmforge/attention/scoring.hpp"
 #include "rocmforge/attention/tiled.hpp"
@@ -49,12 +51,18 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
   const attention_scoring scoring = scoring_of(options, head_dim);
   const int group = num_heads / num_kv_heads;
   const bool decodes = max_q_len <= max_decode_queries;
+  attention_chunks chunks;
   if (decodes) {
-    status s = checks::countable(
-        op, "q", "{0} heads of a group times {1} queries are more than 2^30", group, max_q_len);
+    status s = checks::all(
+        checks::countable(op, "q", "{0} heads of a group times {1} queries are more than 2^30",
+                          group, max_q_len),
+        checks::attention::split(op, options.split, batch, num_heads, max_q_len, v_head_dim),
+        checks::countable(op, "q", "{0} x {1} queries in {2} chunks are more than 2^30", group,
+                          max_q_len, options.split.plan.num_chunks));
     if (!s) return s;
+    chunks = chunks_of(options.split, batch, num_heads, max_q_len, v_head_dim);
   }
-  return dispatch(
+  const status launched = dispatch(
       attention_head_dims{}, padded_head_dim(head_dim > v_head_dim ? head_dim : v_head_dim), op,
       head_dim > 256 ? "q" : "v", "head_dim {0} is too large; up to 256 are supported",
       [&](auto padded) {
@@ -62,10 +70,9 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
           constexpr int block_lanes = block_threads<BlockSize, wave>;
           if (decodes) {
             using kernel = kernels::attention_decode<Problem, padded, block_lanes, wave>;
-            return launch(
-                op, kernel{problem, scoring},
-                {device::divide_up(group * max_q_len, attention_decode_rows), num_kv_heads, batch},
-                stream);
+            const int row_groups = device::divide_up(group * max_q_len, attention_decode_rows);
+            return launch(op, kernel{problem, scoring, chunks},
+                          {row_groups * chunks.num_chunks, num_kv_heads, batch}, stream);
           }
           constexpr attention_config config = attention_config_for(padded, block_lanes, wave);
           using kernel = kernels::attention<Problem, config, block_lanes, wave>;
@@ -73,6 +80,9 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
                         {device::divide_up(max_q_len, config.block_q), num_heads, batch}, stream);
         });
       });
+  if (!launched.ok() || chunks.num_chunks == 1) return launched;
+  return merge<BlockSize>(op, problem.results(), tensor_view<const float, 5>(chunks.states),
+                          chunks.lse, stream);
 }
 
 }  // namespace attention_launch

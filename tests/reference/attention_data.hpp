@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -284,18 +285,41 @@ inline void expect_lse(const float* actual, const std::vector<double>& expected,
   }
 }
 
-/// Launches kernels::attention_decode itself.
+/// A plan with its workspace, full of NaN: what no chunk has written must not be used.
+struct split_memory {
+  attention_plan plan;
+  device_buffer<std::byte> memory;
+
+  split_memory(const attention_plan& of, int batch, int num_heads, int q_len, int v_head_dim)
+      : plan(of), memory(attention_workspace_bytes(of, batch, num_heads, q_len, v_head_dim)) {
+    memory.fill_bytes(0xff);
+  }
+  attention_split split() { return {plan, {memory.data(), memory.size()}}; }
+};
+
+/// Launches kernels::attention_decode itself, and with a plan kernels::merge_states.
 template <int HeadDim, int BlockSize, class Problem>
 status run_vector(const Problem& problem, int num_heads, int num_kv_heads, int head_dim, int q_len,
-                  int batch, const attention_options& options = {}) {
-  return dispatch_wave_size<BlockSize>("attention_decode", {}, [&](auto wave) {
+                  int batch, const attention_options& options = {},
+                  const attention_plan& plan = {}) {
+  const int v_head_dim = problem.out.extent[problem.out.rank - 1];
+  split_memory workspace(plan, batch, num_heads, q_len, v_head_dim);
+  const attention_chunks chunks =
+      attention_launch::chunks_of(workspace.split(), batch, num_heads, q_len, v_head_dim);
+  const status s = dispatch_wave_size<BlockSize>("attention_decode", {}, [&](auto wave) {
     using kernel =
         kernels::attention_decode<Problem, HeadDim, block_threads<BlockSize, wave>, wave>;
     const int rows = num_heads / num_kv_heads * q_len;
-    return launch("attention_decode", kernel{problem, scoring_of(options, head_dim)},
-                  {(rows + attention_decode_rows - 1) / attention_decode_rows, num_kv_heads, batch},
-                  {});
+    const int row_groups = (rows + attention_decode_rows - 1) / attention_decode_rows;
+    return launch("attention_decode", kernel{problem, scoring_of(options, head_dim), chunks},
+                  {row_groups * chunks.num_chunks, num_kv_heads, batch}, {});
   });
+  if (!s.ok() || plan.num_chunks == 1) return s;
+  const status merged = attention_launch::merge<BlockSize>(
+      "attention_decode", problem.results(), tensor_view<const float, 5>(chunks.states), chunks.lse,
+      {});
+  stream_ref{}.synchronize();  // the workspace ends here
+  return merged;
 }
 
 /// Launches kernels::attention itself.

@@ -7,6 +7,7 @@
 
 #include "rocmforge/attention/mask.hpp"
 #include "rocmforge/attention/options.hpp"
+#include "rocmforge/attention/plan.hpp"
 #include "rocmforge/attention/scoring.hpp"
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/quant/block.hpp"
@@ -48,13 +49,42 @@ status cache(const char* op, const char* k_name, const char* v_name, const tenso
                      checks::extent(op, v_name, 3, v.extent[3] * elements, out.extent[Rank - 1]));
 }
 
+inline status head_dim(const char* op, const char* argument, int head_dim) {
+  if (head_dim >= 1) return {};
+  return {
+      status_code::invalid_shape, op, argument, "head_dim is {0}, expected 1 or more", {head_dim}};
+}
+
+/// A split that kernels can index, and workspace for it.
+inline status split(const char* op, const attention_split& split, int batch, int num_heads,
+                    int q_len, int v_head_dim) {
+  const attention_plan& plan = split.plan;
+  if (plan.num_chunks < 1 || plan.num_chunks > max_attention_chunks) {
+    return {status_code::invalid_argument,
+            op,
+            "split",
+            "num_chunks is {0}, expected 1 to {1}",
+            {plan.num_chunks, max_attention_chunks}};
+  }
+  if (plan.min_chunk < 1 || plan.min_chunk > max_extent ||
+      (plan.min_chunk & (plan.min_chunk - 1)) != 0) {
+    return {status_code::invalid_argument,
+            op,
+            "split",
+            "min_chunk is {0}, expected a power of two",
+            {plan.min_chunk}};
+  }
+  return checks::workspace(op, split.workspace,
+                           attention_workspace_bytes(plan, batch, num_heads, q_len, v_head_dim));
+}
+
 inline status options(const char* op, const attention_options& o, int num_heads, int head_dim,
                       int v_head_dim) {
-  if (head_dim < 1)
-    return {status_code::invalid_shape, op, "q", "head_dim is {0}, expected 1 or more", {head_dim}};
-  if (v_head_dim < 1)
-    return {
-        status_code::invalid_shape, op, "out", "head_dim is {0}, expected 1 or more", {v_head_dim}};
+  if (status s = checks::all(checks::attention::head_dim(op, "q", head_dim),
+                             checks::attention::head_dim(op, "out", v_head_dim));
+      !s) {
+    return s;
+  }
   if (!(o.logits_soft_cap >= 0) || !std::isfinite(o.logits_soft_cap))
     return {
         status_code::invalid_argument, op, "logits_soft_cap", "must be finite and 0 or above", {}};

@@ -3,6 +3,7 @@
 // and Gimelshein, 2018; the merge at the end as in Dao et al., "Flash-Decoding", 2023.
 #pragma once
 
+#include "rocmforge/attention/plan.hpp"
 #include "rocmforge/attention/problem.hpp"
 #include "rocmforge/attention/rows.hpp"
 #include "rocmforge/attention/scoring.hpp"
@@ -13,15 +14,13 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Queries (heads of one group times rows) that one block of kernels::attention_decode processes.
-inline constexpr int attention_decode_rows = 4;
-
 namespace kernels {
 using namespace device;
 
 /// A key is split across `lanes_per_key` lanes (a team). Each team processes `keys_at_once` keys
 /// per step with its own running max, sum and output; the partial results are merged through LDS at
-/// the end.
+/// the end. A block takes one chunk of a sequence's keys; where there are several, its result goes
+/// to `chunks`, for kernels::merge_states.
 template <class Problem, int HeadDim, int BlockSize, int WaveSize>
 struct attention_decode {
   static constexpr int block_size = BlockSize;
@@ -54,9 +53,10 @@ struct attention_decode {
 
   Problem problem;
   attention_scoring scoring;
+  attention_chunks chunks{};
 
-  // Grid: x over the rows of a group of heads (head by head within a query), y over kv heads, z
-  // over sequences.
+  // Grid: x over the rows of a group of heads (head by head within a query) and, innermost, over
+  // chunks of keys, y over kv heads, z over sequences.
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
     using attention_rows::minus_infinity;
@@ -64,9 +64,19 @@ struct attention_decode {
     const int group = problem.num_heads() / problem.num_kv_heads();
     const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence),
               head_dim = problem.head_dim(), v_head_dim = problem.v_head_dim();
-    const int first_row = block.index.x * num_rows, rows_left = group * q_len - first_row;
+    const int chunk = block.index.x % chunks.num_chunks;
+    const int first_row = block.index.x / chunks.num_chunks * num_rows,
+              rows_left = group * q_len - first_row;
     if (rows_left <= 0) return;  // uniform across the block
+    const auto [chunk_begin, chunk_end] = chunks.of(chunk, scoring.mask.begin(0, q_len, kv_len),
+                                                    scoring.mask.end(q_len - 1, q_len, kv_len));
+    // The first chunk has the sink, and is written even if there is no key at all.
+    if (chunk > 0 && chunk_begin == chunk_end) {
+      mark_unseen(block, sequence, kv_head, chunk);
+      return;
+    }
     const int team = block.thread / lanes_per_key, lane = block.thread % lanes_per_key;
+    const bool has_sink = team == 0 && chunk == 0;  // in one sum of all
 
     packet<float, packet_elements> query[num_rows][lane_packets], output[num_rows][lane_packets];
     float maximum[num_rows], sum[num_rows];
@@ -85,19 +95,20 @@ struct attention_decode {
                       scoring.query_scale;
         output[r][i] = packet<float, packet_elements>(0.0f);
       }
-      maximum[r] =
-          team == 0 ? scoring.first_maximum(kv_head * group + row % group) : minus_infinity;
-      sum[r] = team == 0 ? scoring.first_sum() : 0.0f;
-      begin[r] = scoring.mask.begin(row / group, q_len, kv_len);
-      end[r] = scoring.mask.end(row / group, q_len, kv_len);
-      first_key = begin[r] < first_key ? begin[r] : first_key;
-      last_key = end[r] > last_key ? end[r] : last_key;
-      common_begin = begin[r] > common_begin ? begin[r] : common_begin;
-      common_end = end[r] < common_end ? end[r] : common_end;
+      maximum[r] = has_sink ? scoring.first_maximum(kv_head * group + row % group) : minus_infinity;
+      sum[r] = has_sink ? scoring.first_sum() : 0.0f;
+      begin[r] = larger(scoring.mask.begin(row / group, q_len, kv_len), chunk_begin);
+      end[r] = smaller(scoring.mask.end(row / group, q_len, kv_len), chunk_end);
+      first_key = smaller(begin[r], first_key);
+      last_key = larger(end[r], last_key);
+      common_begin = larger(begin[r], common_begin);
+      common_end = smaller(end[r], common_end);
     }
+    // Others of the sequence's rows see the chunk, none of these.
+    if (first_key >= last_key) last_key = 0;
 
     constexpr int step = num_teams * keys_at_once;
-    for (int base = first_key / step * step; base < last_key; base += step) {
+    for (int base = larger(first_key / step * step, chunk_begin); base < last_key; base += step) {
       // Reloaded in every step: kept live through the loop, the views spill scalar registers on
       // gfx9.
       const attention_decode& held = reloaded(*this);
@@ -198,7 +209,7 @@ struct attention_decode {
       }
     }
     block.barrier();
-    reloaded(*this).merge_teams(block, shared, sequence, kv_head);
+    reloaded(*this).merge_teams(block, shared, sequence, kv_head, chunk);
   }
 
  private:
@@ -249,6 +260,8 @@ struct attention_decode {
   }
 
   ROCMFORGE_DEVICE static float maximum_of(float a, float b) { return a > b ? a : b; }
+  ROCMFORGE_DEVICE static int larger(int a, int b) { return a > b ? a : b; }
+  ROCMFORGE_DEVICE static int smaller(int a, int b) { return a < b ? a : b; }
   /// The position, clamped to the keys that some row sees: other keys may not exist in memory.
   ROCMFORGE_DEVICE static int seen(int position, int first_key, int last_key) {
     return position < first_key ? first_key : position < last_key ? position : last_key - 1;
@@ -261,16 +274,36 @@ struct attention_decode {
     return (i * lanes_per_key + lane) * packet_elements;
   }
 
-  ROCMFORGE_DEVICE void merge_teams(block_context<BlockSize, WaveSize> block,
-                                    const shared_storage& shared, int sequence, int kv_head) const {
+  /// The rows of a block: queries of the heads of one group.
+  struct block_rows {
+    int first, count, first_head, group;
+    ROCMFORGE_DEVICE int head(int r) const { return first_head + (first + r) % group; }
+    ROCMFORGE_DEVICE int query(int r) const { return (first + r) / group; }
+  };
+  ROCMFORGE_DEVICE block_rows rows_of(block_context<BlockSize, WaveSize> block, int sequence,
+                                      int kv_head) const {
     const int group = problem.num_heads() / problem.num_kv_heads();
-    const int first_row = block.index.x * num_rows;
-    const int rows_left = group * problem.q_len(sequence) - first_row;
-    const int rows = rows_left < num_rows ? rows_left : num_rows;
+    const int first = block.index.x / chunks.num_chunks * num_rows;
+    return {first, smaller(group * problem.q_len(sequence) - first, num_rows), kv_head * group,
+            group};
+  }
+
+  /// Says that no row of the block has seen a key of the chunk.
+  ROCMFORGE_DEVICE void mark_unseen(block_context<BlockSize, WaveSize> block, int sequence,
+                                    int kv_head, int chunk) const {
+    const block_rows rows = rows_of(block, sequence, kv_head);
+    for (int r = block.thread; r < rows.count; r += BlockSize)
+      chunks.lse(chunk, sequence, rows.head(r), rows.query(r)) = attention_rows::minus_infinity;
+  }
+
+  ROCMFORGE_DEVICE void merge_teams(block_context<BlockSize, WaveSize> block,
+                                    const shared_storage& shared, int sequence, int kv_head,
+                                    int chunk) const {
+    const block_rows rows = rows_of(block, sequence, kv_head);
     const int v_head_dim = problem.v_head_dim();
-    for (int i = block.thread; i < rows * packets; i += BlockSize) {
+    for (int i = block.thread; i < rows.count * packets; i += BlockSize) {
       const int r = i / packets, first = i % packets * packet_elements;
-      const int head = kv_head * group + (first_row + r) % group, row = (first_row + r) / group;
+      const int head = rows.head(r), row = rows.query(r);
       float maximum = attention_rows::minus_infinity;
       for (int team = 0; team < num_teams; ++team)
         maximum = maximum_of(maximum, shared.maximum[team][r]);
@@ -282,13 +315,17 @@ struct attention_decode {
         sum += shared.sum[team][r] * weight;
         output += load_packet<packet_elements>(&shared.output[team][r][first]) * weight;
       }
-      if (first < v_head_dim) {
-        attention_rows::store(problem.output(sequence, head, row), first, v_head_dim,
-                              output * (sum > 0 ? 1.0f / sum : 0.0f));
+      output = output * (sum != 0 ? 1.0f / sum : 0.0f);
+      const bool whole = chunks.num_chunks == 1;
+      if (first < v_head_dim && whole)
+        attention_rows::store(problem.output(sequence, head, row), first, v_head_dim, output);
+      if (first < v_head_dim && !whole) {
+        attention_rows::store(slice(chunks.states, chunk, sequence, head, row).data, first,
+                              v_head_dim, output);
       }
-      if (float* lse = problem.lse_at(sequence, head, row); lse != nullptr && first == 0) {
-        *lse = attention_rows::log_sum_exp(maximum, sum);
-      }
+      float* const lse =
+          whole ? problem.lse_at(sequence, head, row) : &chunks.lse(chunk, sequence, head, row);
+      if (lse != nullptr && first == 0) *lse = attention_rows::log_sum_exp(maximum, sum);
     }
   }
 };

@@ -1,6 +1,7 @@
 // Memory layout of an attention problem: plain tensors or pages. The kernels only ask for rows.
 #pragma once
 
+#include "rocmforge/attention/merge.hpp"
 #include "rocmforge/attention/options.hpp"
 #include "rocmforge/platform/macros.hpp"
 #include "rocmforge/tensor_view.hpp"
@@ -41,6 +42,7 @@ struct contiguous {
   ROCMFORGE_DEVICE float* lse_at(int batch, int head, int row) const {
     return lse.data != nullptr ? &lse(batch, head, row) : nullptr;
   }
+  [[nodiscard]] attention_results::contiguous<T> results() const { return {out, lse}; }
 };
 
 template <class T, class TCache>
@@ -77,6 +79,7 @@ struct paged {
   ROCMFORGE_DEVICE float* lse_at(int sequence, int head, int row) const {
     return lse.data != nullptr ? &lse(batch.q_begin(sequence) + row, head) : nullptr;
   }
+  [[nodiscard]] attention_results::paged<T> results() const { return {out, lse, batch.q_begin}; }
 
  private:
   ROCMFORGE_DEVICE const TCache* row_of(const tensor_view<const TCache, 4>& pages, int sequence,

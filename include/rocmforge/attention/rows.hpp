@@ -53,10 +53,12 @@ ROCMFORGE_DEVICE float finite_maximum(float maximum) {
   return maximum == minus_infinity ? 0.0f : maximum;
 }
 
+inline constexpr float log_2 = 0.693147181f;  // natural logarithm of 2
+
 /// Natural logarithm of the sum of e^score, from the maximum and the sum in powers of two; -inf if
-/// every key is masked.
+/// every key is masked, NaN if the sum is.
 ROCMFORGE_DEVICE float log_sum_exp(float maximum, float sum) {
-  return sum > 0 ? (maximum + log2f(sum)) * 0.693147181f : minus_infinity;
+  return sum != 0 ? (maximum + log2f(sum)) * log_2 : minus_infinity;
 }
 
 }  // namespace attention_rows
