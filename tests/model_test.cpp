@@ -287,6 +287,55 @@ TEST_P(whole_model, two_runs_give_the_same_bits) {
   EXPECT_EQ(first.alone(tokens), logits);  // and so does the second of one object
 }
 
+// ---- long sequences
+// ------------------------------------------------------------------------------------------------------
+
+// On a GPU the keys of a step of few tokens are split over blocks, of all layers and of those with
+// a window.
+TEST_P(whole_model, a_long_sequence_in_chunks_agrees_with_double) {
+  const tiny_model tiny({.architecture = "gemma2",
+                         .num_layers = 2,
+                         .hidden_dim = 32,
+                         .ffn_dim = 32,
+                         .vocab_size = 20,
+                         .context_length = 600,
+                         .window = 270,
+                         .attention_soft_cap = 5,
+                         .logits_soft_cap = 3});
+  const auto tokens = [] {
+    std::vector<int> all;
+    for (const int token : random_tokens(300, 3)) all.push_back(token % 20);
+    return all;
+  }();
+  model_runner run(open(tiny.writer()),
+                   {.max_tokens = 64, .max_sequences = 2, .max_logits = 2, .max_length = 600},
+                   dtype::f32, 2);
+  EXPECT_EQ(run.model.split_plan().num_chunks > 1,
+            devices()[static_cast<std::size_t>(current_device())].wave_size > 1);
+  const auto expected = tiny.logits(tokens);
+  const auto expect_row = [&](const std::vector<float>& logits, std::size_t row) {
+    const std::vector<double> wanted(expected.begin() + std::ptrdiff_t(row * 20),
+                                     expected.begin() + std::ptrdiff_t(row * 20 + 20));
+    EXPECT_LE(difference(logits, wanted), 2e-3) << "after token " << row;
+  };
+  cached_sequence text = run.sequence(), beside = run.sequence();
+  const std::span<const int> all = tokens;
+  run.in_chunks(text, all.first(293), 64);
+  expect_row(run.step(text, all.subspan(293, 3)), 295);
+  run.step(beside, all.first(5));
+  for (std::size_t token = 296; token < 300; ++token) {
+    if (token % 2 == 0) {
+      expect_row(run.step(text, all.subspan(token, 1)), token);
+      continue;
+    }
+    // The same beside another sequence.
+    const sequence_step steps[] = {{&beside, all.subspan(5, 1)}, {&text, all.subspan(token, 1)}};
+    const auto both = run.step(steps);
+    expect_row({both.begin() + 20, both.end()}, token);
+    beside.truncate(5);
+  }
+}
+
 // ---- copies and memory
 // --------------------------------------------------------------------------------------------------
 

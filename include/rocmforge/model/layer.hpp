@@ -30,6 +30,7 @@ struct layer_activations {
   tensor_view<float, 2> attended;   // [num_tokens, q_dim]
   tensor_view<float, 2> projected;  // [num_tokens, hidden_dim]
   tensor_view<float, 2> gate_up;    // [num_tokens, 2 ffn_dim]
+  attention_split split = {};       // of the keys, where a sequence has few new tokens
 };
 
 /// The columns `first` to `first` + num_heads * head_dim of [num_tokens, columns] as [num_tokens,
@@ -77,7 +78,8 @@ void transformer_layer(const layer_activations& a, const layer_weights& w,
                         step.batch,
                         {.softmax_scale = config.softmax_scale,
                          .logits_soft_cap = config.attention_soft_cap,
-                         .sliding_window = attention.sliding_window},
+                         .sliding_window = attention.sliding_window,
+                         .split = a.split},
                         {}, stream));
   check(w.attention_output.multiply(a.projected, a.attended, stream));
   const auto normalize = [&](const device_buffer<float>& weight) {

@@ -55,11 +55,23 @@ class transformer {
     gate_up_ = device_buffer<float>(tokens * columns(2 * config_.ffn_dim));
     last_ = device_buffer<float>(columns(options_.max_logits) * columns(config_.hidden_dim));
     logits_ = device_buffer<float>(columns(options_.max_logits) * columns(config_.vocab_size));
+    const int few_tokens = std::min(options_.max_tokens, max_decode_queries);
+    plan_ = plan_attention(devices()[static_cast<std::size_t>(stream.device())],
+                           {.num_heads = config_.num_heads,
+                            .num_kv_heads = config_.num_kv_heads,
+                            .head_dim = config_.head_dim,
+                            .max_kv_len = options_.max_length,
+                            .max_batch = options_.max_sequences,
+                            .max_q_len = few_tokens});
+    attention_workspace_ = device_buffer<std::byte>(attention_workspace_bytes(
+        plan_, options_.max_sequences, config_.num_heads, few_tokens, config_.head_dim));
   }
 
   [[nodiscard]] const model_config& config() const { return config_; }
   [[nodiscard]] const transformer_options& options() const { return options_; }
   [[nodiscard]] const model_weights& weights() const { return weights_; }
+  /// How the keys of a sequence are split over blocks where it has few new tokens.
+  [[nodiscard]] const attention_plan& split_plan() const { return plan_; }
   /// Attention settings of a layer.
   [[nodiscard]] const layer_attention& attention_of(int layer) const {
     return config_.is_local(layer) ? last_tokens_ : all_tokens_;
@@ -260,7 +272,8 @@ class transformer {
                               qkv_.view(num_tokens, c.q_dim() + 2 * c.kv_dim()),
                               attended_.view(num_tokens, c.q_dim()),
                               projected_.view(num_tokens, c.hidden_dim),
-                              gate_up_.view(num_tokens, 2 * c.ffn_dim)};
+                              gate_up_.view(num_tokens, 2 * c.ffn_dim),
+                              {plan_, {attention_workspace_.data(), attention_workspace_.size()}}};
     check(weights_.embedding.look_up(a.residual, in.tokens, stream));
     if (c.architecture.scales_embedding) {
       check(scale(a.residual, a.residual, std::sqrt(static_cast<float>(c.hidden_dim)), stream));
@@ -288,6 +301,8 @@ class transformer {
   model_weights weights_;
   layer_attention all_tokens_, last_tokens_;  // layers without and with a sliding window
   device_buffer<float> residual_, normed_, qkv_, attended_, projected_, gate_up_, last_, logits_;
+  attention_plan plan_;
+  device_buffer<std::byte> attention_workspace_;
   pinned_buffer<int> staging_;
   device_buffer<int> integers_;
 };
