@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <rocmforge/attention.hpp>
+#include <span>
 
 #include "reference/attention.hpp"
 #include "tensors.hpp"
@@ -29,6 +30,7 @@ struct attention_case {
   int window = 0;
   bool sinks = false;
   int infinite_key = -1;  // a key whose value is infinite
+  rocmforge::attention_plan plan = {};
 
   [[nodiscard]] int out_dim() const { return v_head_dim != 0 ? v_head_dim : head_dim; }
 };
@@ -51,6 +53,25 @@ tensor<T, 4> make_heads(int batch, int heads, int seq, int head_dim, bool seq_fi
                                   seq_first ? heads * row : row, 1};
   const int extents[] = {batch, heads, seq, head_dim};
   return std::make_shared<guarded_tensor<T, 4>>(extents, strides, layout{offset, gap});
+}
+
+inline std::string plan_text(const rocmforge::attention_plan& plan) {
+  return plan.num_chunks == 1 ? ""
+                              : ", " + std::to_string(plan.num_chunks) + " chunks of " +
+                                    std::to_string(plan.min_chunk) + " keys or more";
+}
+
+/// Workspace of a plan, amid memory that is nobody's; full of NaN.
+inline tensor<float, 1> plan_workspace(const rocmforge::attention_plan& plan, int batch,
+                                       int num_heads, int q_len, int v_head_dim) {
+  return make_tensor<float>(
+      {int(rocmforge::attention_workspace_bytes(plan, batch, num_heads, q_len, v_head_dim) /
+           sizeof(float))});
+}
+inline rocmforge::attention_split split_of(const rocmforge::attention_plan& plan,
+                                           const tensor<float, 1>& workspace) {
+  const auto view = workspace->view();
+  return {plan, std::as_writable_bytes(std::span(view.data, std::size_t(view.extent[0])))};
 }
 
 inline double attention_tolerance(double magnitude) {
@@ -94,6 +115,7 @@ void add_attention(case_list& list, const attention_case& c) {
     v->fill(placed(at, 3, values));
     const auto sink_values = random_values<float>(c.sinks ? std::size_t(c.num_heads) : 0, 4, -2, 2);
     const auto sink = make_tensor<float>({int(sink_values.size())}, sink_values);
+    const auto workspace = plan_workspace(c.plan, batch, c.num_heads, c.q_len, c.out_dim());
     const auto result = [=] {
       return reference::attention(
           to_double(random_values<T>(q_count, 1, -c.magnitude, c.magnitude)),
@@ -116,7 +138,8 @@ void add_attention(case_list& list, const attention_case& c) {
                         .causal = c.causal,
                         .logits_soft_cap = c.soft_cap,
                         .sliding_window = c.window,
-                        .sink = c.sinks ? sink->view() : tensor_view<float, 1>{}},
+                        .sink = c.sinks ? sink->view() : tensor_view<float, 1>{},
+                        .split = split_of(c.plan, workspace)},
                        lse->view()));
                  },
                  {out, lse}};
@@ -134,7 +157,7 @@ void add_attention(case_list& list, const attention_case& c) {
            (c.v_head_dim != 0 ? ", v_head_dim " + std::to_string(c.v_head_dim) : "") +
            (c.soft_cap != 0 ? ", soft cap" : "") +
            (c.window != 0 ? ", window " + std::to_string(c.window) : "") +
-           (c.sinks ? ", sinks" : "") +
+           (c.sinks ? ", sinks" : "") + plan_text(c.plan) +
            (c.infinite_key >= 0 ? ", infinite value " + std::to_string(c.infinite_key) : ""),
        true, prepare});
 }
@@ -145,7 +168,8 @@ struct sequence_case {
 
 template <class T, class TCache>
 void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int num_heads,
-               int num_kv_heads, int head_dim, int page_size) {
+               int num_kv_heads, int head_dim, int page_size,
+               const rocmforge::attention_plan& plan = {}) {
   int max_q_len = 0, num_tokens = 0;
   std::string shape;
   for (const auto& [q_len, kv_len] : sequences) {
@@ -217,6 +241,7 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
     const auto begins = make_tensor<int>({num_rows + 1}, q_begin),
                lengths = make_tensor<int>({num_rows}, kv_lens);
     const auto pages = make_tensor<int>({num_rows, max_pages}, table);
+    const auto workspace = plan_workspace(plan, num_rows, num_heads, max_q_len, head_dim);
     const auto result = [=] {
       std::vector<double> expected;      // [num_tokens, num_heads, head_dim]
       std::vector<double> expected_lse;  // [num_tokens, num_heads]
@@ -256,8 +281,9 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
     return trial{[=] {
                    const rocmforge::paged_batch batch{begins->view(), lengths->view(),
                                                       pages->view(), max_q_len};
-                   return refusal(rocmforge::paged_attention(out->view(), q->view(), k->view(),
-                                                             v->view(), batch, {}, lse->view()));
+                   return refusal(rocmforge::paged_attention(
+                       out->view(), q->view(), k->view(), v->view(), batch,
+                       {.split = split_of(plan, workspace)}, lse->view()));
                  },
                  {out, lse}};
   };
@@ -266,7 +292,8 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
                             shape_text({{"heads", num_heads},
                                         {"kv_heads", num_kv_heads},
                                         {"head_dim", head_dim},
-                                        {"page_size", page_size}}),
+                                        {"page_size", page_size}}) +
+                            plan_text(plan),
                         true, prepare});
 }
 
@@ -292,11 +319,16 @@ void add_attention_speed(const settings& s, case_list& list, int q_len) {
          const auto q = timing_data<T>(q_count), out = timing_data<T>(q_count);
          const auto k = timing_data<TCache>(std::size_t(kv_elements)),
                     v = timing_data<TCache>(std::size_t(kv_elements));
+         const auto plan = rocmforge::plan_attention(
+             rocmforge::devices()[std::size_t(rocmforge::current_device())],
+             {heads, kv_heads, head_dim, kv_len, batch, q_len});
+         const auto workspace = plan_workspace(decoding ? plan : rocmforge::attention_plan{}, batch,
+                                               heads, q_len, head_dim);
          return [=] {
-           return refusal(rocmforge::attention(out->view(batch, heads, q_len, head_dim),
-                                               q->view(batch, heads, q_len, head_dim),
-                                               k->view(batch, kv_heads, kv_len, head_dim),
-                                               v->view(batch, kv_heads, kv_len, head_dim)));
+           return refusal(rocmforge::attention(
+               out->view(batch, heads, q_len, head_dim), q->view(batch, heads, q_len, head_dim),
+               k->view(batch, kv_heads, kv_len, head_dim),
+               v->view(batch, kv_heads, kv_len, head_dim), {.split = split_of(plan, workspace)}));
          };
        }});
 }
@@ -350,6 +382,39 @@ void add_attentions(const settings& s, case_list& list) {
        .num_kv_heads = 1,
        .head_dim = 32,
        .infinite_key = 31},
+      // Keys in chunks: more than fit at their smallest size, and fewer; both ends of a window in
+      // the middle of one; a sink; a value that only some of the queries see.
+      {.q_len = 1,
+       .kv_len = 150,
+       .num_heads = 6,
+       .num_kv_heads = 2,
+       .head_dim = 64,
+       .plan = {4, 16}},
+      {.q_len = 3,
+       .kv_len = 150,
+       .num_heads = 4,
+       .num_kv_heads = 2,
+       .head_dim = 32,
+       .window = 40,
+       .plan = {4, 16}},
+      {.q_len = 2,
+       .kv_len = 75,
+       .num_heads = 6,
+       .num_kv_heads = 2,
+       .head_dim = 64,
+       .gap = 1,
+       .scale = 1,
+       .v_head_dim = 48,
+       .soft_cap = 2,
+       .sinks = true,
+       .plan = {9, 16}},
+      {.q_len = 3,
+       .kv_len = 33,
+       .num_heads = 2,
+       .num_kv_heads = 1,
+       .head_dim = 32,
+       .infinite_key = 31,
+       .plan = {3, 16}},
       {.q_len = 40,
        .kv_len = 150,
        .num_heads = 2,
@@ -366,6 +431,12 @@ void add_attentions(const settings& s, case_list& list) {
                                    {2, 255, 4, 2, 256},
                                    {1, 1025, 9, 3, 64, true, true, 0},
                                    {4, 2000, 8, 2, 128, true, true, 0},
+                                   {.q_len = 1,
+                                    .kv_len = 4000,
+                                    .num_heads = 8,
+                                    .num_kv_heads = 2,
+                                    .head_dim = 128,
+                                    .plan = {40, 64}},
                                    {31, 31, 4, 2, 64},
                                    {63, 63, 2, 1, 128, true, true, 1},
                                    {64, 64, 2, 1, 64, false},
@@ -385,6 +456,7 @@ template <class T, class TCache>
 void add_paged_attentions(const settings& s, case_list& list) {
   add_paged<T, TCache>(list, {{1, 1}, {1, 40}, {1, 17}}, 6, 2, 64, 16);
   add_paged<T, TCache>(list, {{3, 30}, {1, 5}, {2, 2}}, 2, 1, 33, 5);
+  add_paged<T, TCache>(list, {{1, 1}, {1, 100}, {3, 65}}, 6, 2, 64, 16, {4, 16});
   add_paged<T, TCache>(list, {{20, 20}, {1, 70}, {7, 33}}, 4, 2, 64, 16);
   if (s.quick) return;
   add_paged<T, TCache>(list, {{1, 511}, {1, 512}, {1, 513}, {1, 3}}, 9, 3, 64, 32);

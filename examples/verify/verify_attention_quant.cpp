@@ -16,6 +16,13 @@ const registration attention("attention_quant", [](const settings& s, case_list&
                                                  .window = 50});
   }
   add_paged<float, rocmforge::q4_0>(list, {{1, 1}, {1, 40}, {3, 33}}, 6, 2, 64, 16);
+  add_attention<float, rocmforge::q8_0>(list, {.q_len = 1,
+                                               .kv_len = 75,
+                                               .num_heads = 4,
+                                               .num_kv_heads = 2,
+                                               .head_dim = 64,
+                                               .plan = {3, 16}});
+  add_paged<float, rocmforge::q4_0>(list, {{1, 1}, {1, 70}}, 6, 2, 64, 16, {3, 16});
   add_paged<float, rocmforge::q4_0>(list, {{20, 20}, {1, 70}}, 4, 2, 96, 16);
   if (s.quick) return;
   add_attention<float, rocmforge::q8_0>(list, {1, 1025, 9, 3, 64, true, true});
