@@ -1,6 +1,6 @@
 // Attention over pages with the heads of real models: one new token of each of several sequences
-// after 2,048 to 131,072 keys, and prompts. Enough copies of the cache are read in turn for none to
-// be in a cache of the device.
+// after 2,048 to 131,072 keys, split as the device's plan says and not split, and prompts. Enough
+// copies of the cache are read in turn for none to be in a cache of the device.
 #include <rocmforge/attention.hpp>
 
 #include "../tests/reference/attention.hpp"
@@ -13,12 +13,13 @@ constexpr int page_size = 16;
 
 struct attention_shape {
   int batch, q_len, kv_len;
+  bool one_chunk = false;  // its keys are not split over blocks
 };
 
 // Generation at growing lengths, alone and in a batch; a prompt; a prompt's last part.
-constexpr attention_shape shapes[] = {{1, 1, 2048},    {1, 1, 8192},  {1, 1, 32768}, {1, 1, 131072},
-                                      {8, 1, 2048},    {8, 1, 8192},  {64, 1, 2048}, {1, 512, 512},
-                                      {1, 2048, 2048}, {1, 512, 8192}};
+constexpr attention_shape shapes[] = {
+    {1, 1, 2048}, {1, 1, 8192},  {1, 1, 32768}, {1, 1, 131072},  {1, 1, 8192, true}, {8, 1, 2048},
+    {8, 1, 8192}, {64, 1, 2048}, {1, 512, 512}, {1, 2048, 2048}, {1, 512, 8192}};
 
 template <class TCache>
 void run(benchmark::State& state, const model_shape& model, const attention_shape& shape) {
@@ -49,6 +50,15 @@ void run(benchmark::State& state, const model_shape& model, const attention_shap
       lengths(std::vector<int>(std::size_t(batch_size), kv_len));
   const paged_batch batch{q_begin.view(batch_size + 1), lengths.view(batch_size),
                           page_table.view(batch_size, sequence_pages), q_len};
+  attention_plan plan;
+  if (!shape.one_chunk) {
+    plan = plan_attention(devices()[std::size_t(current_device())],
+                          {num_heads, num_kv_heads, head_dim, kv_len, batch_size, q_len});
+  }
+  if (q_len > max_decode_queries) plan = {};
+  device_buffer<std::byte> workspace(
+      attention_workspace_bytes(plan, batch_size, num_heads, q_len, head_dim));
+  const attention_options options{.split = {plan, {workspace.data(), workspace.size()}}};
   const std::size_t bytes = 2 * k.size() * sizeof(TCache) + 2 * q.size() * sizeof(float);
   std::size_t next = 0;
   check_and_time(
@@ -59,7 +69,7 @@ void run(benchmark::State& state, const model_shape& model, const attention_shap
                                device_q.view(num_tokens, num_heads, head_dim),
                                device_k[copy].view(num_pages, num_kv_heads, page_size, head_dim),
                                device_v[copy].view(num_pages, num_kv_heads, page_size, head_dim),
-                               batch, {}, {}, queue);
+                               batch, options, {}, queue);
       },
       [&] {  // the last head's last query of the last sequence
         const auto row = [&](const std::vector<TCache>& from) {
@@ -89,6 +99,7 @@ void run(benchmark::State& state, const model_shape& model, const attention_shap
       copies);
   // Two products of head_dim for each pair of a query and a key that it sees.
   const double pairs = double(num_tokens) * (kv_len - (q_len - 1) / 2.0) * num_heads;
+  state.counters["chunks"] = plan.num_chunks;
   state.counters["GFLOP/s"] = state.counters["GB/s"] * 4 * pairs * head_dim / double(bytes);
 }
 
@@ -96,10 +107,10 @@ template <class TCache>
 void add() {
   for (const model_shape& model : models) {
     for (const attention_shape& shape : shapes) {
-      const std::string name = std::string("paged_attention/") + model.name + "/" +
-                               name_of(dtype_of<TCache>) + "/batch:" + std::to_string(shape.batch) +
-                               "/q:" + std::to_string(shape.q_len) +
-                               "/kv:" + std::to_string(shape.kv_len);
+      const std::string name =
+          std::string("paged_attention/") + model.name + "/" + name_of(dtype_of<TCache>) +
+          "/batch:" + std::to_string(shape.batch) + "/q:" + std::to_string(shape.q_len) +
+          "/kv:" + std::to_string(shape.kv_len) + (shape.one_chunk ? "/one_chunk" : "");
       benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
         if (devices().empty()) return state.SkipWithError("there is no device");
         run<TCache>(state, model, shape);

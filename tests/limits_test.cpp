@@ -8,6 +8,7 @@
 #include <limits>
 #include <rocmforge/memory.hpp>
 #include <rocmforge/rocmforge.hpp>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,6 +51,10 @@ class view_maker {
     }
     outputs_.emplace_back(name);
     return view;
+  }
+  /// Workspace of any size.
+  static std::span<std::byte> bytes() {
+    return {static_cast<std::byte*>(memory()), std::numeric_limits<std::size_t>::max() / 2};
   }
   [[nodiscard]] const std::vector<std::string>& outputs() const { return outputs_; }
 
@@ -257,6 +262,33 @@ std::vector<launcher> attention_launchers() {
          return paged_attention(out, q, k, k,
                                 {m.in<int>(batch), m.in<int>(m[4]), m.in<int>(m[4], m[3]), m[0]},
                                 {}, lse);
+       }},
+      {"attention, its keys split",
+       {2, 2, 3, 32},
+       [](view_maker& m) {
+         auto out = m.out<float>("out", m[0], m[1], 4, m[3]);
+         const auto q = m.in<float>(m[0], m[1], 4, m[3]), k = m.in<float>(m[0], m[1], m[2], m[3]);
+         return attention(out, q, k, k, {.split = {{max_attention_chunks, 1 << 30}, m.bytes()}});
+       }},
+      {"paged_attention, its keys split",
+       {6, 4, 2, 3, 2},
+       [](view_maker& m) {
+         auto out = m.out<float>("out", m[0], m[1], 32);
+         auto lse = m.out<float>("lse", m[0], m[1]);
+         const auto q = m.in<float>(m[0], m[1], 32);
+         const auto k = m.in<float>(m[4], m[2], m[3], 32);
+         const int batch = m[4] == largest_int ? largest_int : m[4] + 1;
+         return paged_attention(out, q, k, k,
+                                {m.in<int>(batch), m.in<int>(m[4]), m.in<int>(m[4], m[3]), 3},
+                                {.split = {{max_attention_chunks, 64}, m.bytes()}}, lse);
+       }},
+      {"merge_states",
+       {4, 2, 2, 6, 8},
+       [](view_maker& m) {
+         auto out = m.out<float>("out", m[1], m[2], m[3], m[4]);
+         auto lse = m.out<float>("lse", m[1], m[2], m[3]);
+         return merge_states(out, m.in<float>(m[0], m[1], m[2], m[3], m[4]),
+                             m.in<float>(m[0], m[1], m[2], m[3]), lse);
        }},
       {"attention_scores",
        {2, 2, 6, 3, 8},

@@ -10,6 +10,7 @@ void compile_attention() {
     const tensor_view<TCache, 4> cache{};
     compile(attention(tensor_view<T, 4>{}, {}, cache, cache));
   });
+  compile(merge_states(tensor_view<T, 4>{}, tensor_view<const float, 5>{}, {}));
 }
 
 }  // namespace rocmforge::ledger

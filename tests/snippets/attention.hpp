@@ -23,6 +23,27 @@ struct prelude : shapes {
   const rocmforge::attention_options options;
 };
 
+/// One new token a sequence.
+struct split_prelude : shapes {
+  const int q_len = 1;
+  rocmforge::tensor_view<float, 4> out = shapes::out<float>(batch_size, num_heads, q_len, head_dim);
+  rocmforge::tensor_view<float, 4> q = in<float>(batch_size, num_heads, q_len, head_dim);
+  rocmforge::tensor_view<rocmforge::f16, 4> k =
+      in<rocmforge::f16>(batch_size, num_kv_heads, kv_len, head_dim);
+  rocmforge::tensor_view<rocmforge::f16, 4> v =
+      in<rocmforge::f16>(batch_size, num_kv_heads, kv_len, head_dim);
+  rocmforge::tensor_view<float, 3> lse;
+};
+
+struct merge_prelude : shapes {
+  const int num_states = 3;
+  rocmforge::tensor_view<float, 4> out = shapes::out<float>(batch_size, num_heads, q_len, head_dim);
+  rocmforge::tensor_view<float, 5> states =
+      in<float>(num_states, batch_size, num_heads, q_len, head_dim);
+  rocmforge::tensor_view<float, 4> state_lse = in<float>(num_states, batch_size, num_heads, q_len);
+  rocmforge::tensor_view<float, 3> lse;
+};
+
 struct paged_prelude : shapes {
   rocmforge::tensor_view<float, 3> out = shapes::out<float>(q_len, num_heads, head_dim);
   rocmforge::tensor_view<float, 3> q = in<float>(q_len, num_heads, head_dim);

@@ -74,6 +74,19 @@ inline status split(const char* op, const attention_split& split, int batch, int
             "min_chunk is {0}, expected a power of two",
             {plan.min_chunk}};
   }
+  if (plan.num_chunks == 1) return {};
+  if (status s = checks::countable(op, "q", "{0} heads of {1} queries are more than 2^30",
+                                   num_heads, q_len);
+      !s) {
+    return s;
+  }
+  if (attention_launch::workspace_elements(plan, batch, num_heads, q_len, v_head_dim) < 0) {
+    return {status_code::invalid_shape,
+            op,
+            "split",
+            "the outputs of {0} chunks have over 2^58 elements",
+            {plan.num_chunks}};
+  }
   return checks::workspace(op, split.workspace,
                            attention_workspace_bytes(plan, batch, num_heads, q_len, v_head_dim));
 }
