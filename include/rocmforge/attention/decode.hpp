@@ -3,6 +3,8 @@
 // and Gimelshein, 2018; the merge at the end as in Dao et al., "Flash-Decoding", 2023.
 #pragma once
 
+#include <type_traits>
+
 #include "rocmforge/attention/plan.hpp"
 #include "rocmforge/attention/problem.hpp"
 #include "rocmforge/attention/rows.hpp"
@@ -38,6 +40,9 @@ struct attention_decode {
   static constexpr int keys_at_once = WaveSize == 1
                                           ? packet_size<float, WaveSize>
                                           : 4;  // on the host one full register of exponentials
+  /// On a GPU the keys and values of a step are loaded before any of them is used: as many loads
+  /// are in flight. Blocks are decoded as they are read.
+  static constexpr bool loads_ahead = WaveSize > 1 && floating_dtype<cache_element>;
   // Per row: query, output, keys_at_once scores, maximum and sum.
   static constexpr int lane_accumulators =
       num_rows * (2 * lane_packets * packet_elements + keys_at_once + 2);
@@ -107,11 +112,35 @@ struct attention_decode {
     // Others of the sequence's rows see the chunk, none of these.
     if (first_key >= last_key) last_key = 0;
 
+    const bool whole_packets = head_dim % packet_elements == 0 &&
+                               v_head_dim % packet_elements == 0 && problem.is_aligned();
     constexpr int step = num_teams * keys_at_once;
     for (int base = larger(first_key / step * step, chunk_begin); base < last_key; base += step) {
       // Reloaded in every step: kept live through the loop, the views spill scalar registers on
       // gfx9.
       const attention_decode& held = reloaded(*this);
+      rows_ahead keys, values;
+      if constexpr (loads_ahead) {
+        if (whole_packets) {
+          const auto nearest = [&](int c) {
+            return seen(base + c * num_teams + team, first_key, last_key);
+          };
+          ROCMFORGE_UNROLL
+          for (int c = 0; c < keys_at_once; ++c)
+            keys.load(c, held.problem.key(sequence, kv_head, nearest(c)), lane, head_dim);
+          ROCMFORGE_UNROLL
+          for (int c = 0; c < keys_at_once; ++c)
+            values.load(c, held.problem.value(sequence, kv_head, nearest(c)), lane, v_head_dim);
+        }
+      }
+      // Packet i of the step's row c, loaded before or now.
+      const auto packet_of = [&](const rows_ahead& ahead, int c, const cache_element* row, int i,
+                                 int size) {
+        if constexpr (loads_ahead) {
+          if (whole_packets) return ahead.packet_of(c, i, lane, size);
+        }
+        return attention_rows::load<packet_elements>(row, element(lane, i), size);
+      };
       dot_accumulator<packet_elements, WaveSize> dot[num_rows][keys_at_once];
       for_each_key([&](int c) {
         const int position = base + c * num_teams + team;
@@ -123,10 +152,9 @@ struct attention_decode {
         for (int r = 0; r < num_rows; ++r) sums[r] = 0.0f;
         ROCMFORGE_UNROLL_ON_GPU
         for (int i = 0; i < lane_packets; ++i) {
-          const auto values =
-              attention_rows::load<packet_elements>(key, element(lane, i), head_dim);
+          const auto part = packet_of(keys, c, key, i, head_dim);
           ROCMFORGE_UNROLL
-          for (int r = 0; r < num_rows; ++r) sums[r] = dot_add(query[r][i], values, sums[r]);
+          for (int r = 0; r < num_rows; ++r) sums[r] = dot_add(query[r][i], part, sums[r]);
         }
         ROCMFORGE_UNROLL
         for (int r = 0; r < num_rows; ++r) dot[r][c] = sums[r];
@@ -162,40 +190,29 @@ struct attention_decode {
             weights[r] = packet<float, packet_elements>(score[r][c]);
           ROCMFORGE_UNROLL_ON_GPU
           for (int i = 0; i < lane_packets; ++i) {
-            const auto values =
-                attention_rows::load<packet_elements>(value, element(lane, i), v_head_dim);
+            const auto part = packet_of(values, c, value, i, v_head_dim);
             ROCMFORGE_UNROLL
-            for (int r = 0; r < num_rows; ++r) output[r][i] = fma(weights[r], values, output[r][i]);
+            for (int r = 0; r < num_rows; ++r) output[r][i] = fma(weights[r], part, output[r][i]);
           }
         });
         continue;
       }
       // The edge of a mask: each row takes only the keys that it sees. The others may be NaN or
       // infinite: their weight is 0, but 0 * NaN is NaN.
-      const int last = base + step < last_key ? base + step : last_key;
-      int index = 0;
-      for (int position = base + team; position < last; position += num_teams, ++index) {
-        // Registers of a GPU have no run-time index: there the scores move up by one each time.
-        const int at = WaveSize == 1 ? index : 0;
-        if (position >= first_key) {
-          const cache_element* value = held.problem.value(sequence, kv_head, position);
+      for_each_key([&](int c) {
+        const int position = base + c * num_teams + team;
+        if (position < first_key || position >= last_key) return;
+        const cache_element* value = held.problem.value(sequence, kv_head, position);
+        ROCMFORGE_UNROLL_ON_GPU
+        for (int i = 0; i < lane_packets; ++i) {
+          const auto part = packet_of(values, c, value, i, v_head_dim);
           ROCMFORGE_UNROLL_ON_GPU
-          for (int i = 0; i < lane_packets; ++i) {
-            const auto values =
-                attention_rows::load<packet_elements>(value, element(lane, i), v_head_dim);
-            ROCMFORGE_UNROLL_ON_GPU
-            for (int r = 0; r < num_rows; ++r) {
-              if (position < begin[r] || position >= end[r]) continue;
-              output[r][i] =
-                  fma(packet<float, packet_elements>(score[r][at]), values, output[r][i]);
-            }
+          for (int r = 0; r < num_rows; ++r) {
+            if (position < begin[r] || position >= end[r]) continue;
+            output[r][i] = fma(packet<float, packet_elements>(score[r][c]), part, output[r][i]);
           }
         }
-        if constexpr (WaveSize > 1) {
-          ROCMFORGE_UNROLL
-          for (int r = 0; r < num_rows; ++r) score[r] = without_first(score[r]);
-        }
-      }
+      });
     }
 
     ROCMFORGE_UNROLL_ON_GPU
@@ -213,6 +230,29 @@ struct attention_decode {
   }
 
  private:
+  struct no_rows_ahead {};
+  /// A lane's part of the rows of a step, as they lie in memory.
+  struct held_rows {
+    raw_packet<std::conditional_t<loads_ahead, cache_element, float>, packet_elements>
+        raw[keys_at_once][lane_packets];
+
+    /// Lanes beyond the end of the row read its begin: where a load depends on the lane, the
+    /// compiler waits for it before the next.
+    ROCMFORGE_DEVICE void load(int c, const cache_element* row, int lane, int size) {
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < lane_packets; ++i) {
+        const int first = element(lane, i);
+        raw[c][i] = load_raw<packet_elements>(global_memory(row + (first < size ? first : 0)));
+      }
+    }
+    ROCMFORGE_DEVICE packet<float, packet_elements> packet_of(int c, int i, int lane,
+                                                              int size) const {
+      if (size < HeadDim && element(lane, i) >= size) return packet<float, packet_elements>(0.0f);
+      return to_float(as_loaded(raw[c][i]));
+    }
+  };
+  using rows_ahead = std::conditional_t<loads_ahead, held_rows, no_rows_ahead>;
+
   /// The complete dot products of the keys, from the partial sums of a team's lanes.
   ROCMFORGE_DEVICE static packet<float, keys_at_once> whole_scores(
       const dot_accumulator<packet_elements, WaveSize> (&dot)[keys_at_once],
@@ -249,14 +289,6 @@ struct attention_decode {
       ROCMFORGE_UNROLL
       for (int c = 0; c < keys_at_once; ++c) f(c);
     }
-  }
-
-  ROCMFORGE_DEVICE static packet<float, keys_at_once> without_first(
-      const packet<float, keys_at_once>& score) {
-    packet<float, keys_at_once> result(0.0f);
-    ROCMFORGE_UNROLL
-    for (int c = 0; c + 1 < keys_at_once; ++c) result.set(c, score[c + 1]);
-    return result;
   }
 
   ROCMFORGE_DEVICE static float maximum_of(float a, float b) { return a > b ? a : b; }

@@ -1,15 +1,27 @@
 // Memory layout of an attention problem: plain tensors or pages. The kernels only ask for rows.
 #pragma once
 
+#include <cstdint>
+
 #include "rocmforge/attention/merge.hpp"
 #include "rocmforge/attention/options.hpp"
-#include "rocmforge/platform/macros.hpp"
+#include "rocmforge/platform/platform.hpp"
 #include "rocmforge/tensor_view.hpp"
 
 namespace rocmforge {
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace attention_problem {
+using namespace device;
+
+/// Whether each row starts where a wide load may.
+template <class T>
+ROCMFORGE_DEVICE bool rows_are_aligned(const tensor_view<const T, 4>& x) {
+  auto bits = reinterpret_cast<std::uintptr_t>(x.data);
+  for (int axis = 0; axis < 3; ++axis)
+    bits |= static_cast<std::uintptr_t>(x.stride[axis] * std::int64_t{sizeof(T)});
+  return bits % wide_alignment == 0;
+}
 
 template <class T, class TCache>
 struct contiguous {
@@ -33,6 +45,7 @@ struct contiguous {
   ROCMFORGE_DEVICE T* output(int batch, int head, int row) const {
     return slice(out, batch, head, row).data;
   }
+  ROCMFORGE_DEVICE bool is_aligned() const { return rows_are_aligned(k) && rows_are_aligned(v); }
   ROCMFORGE_DEVICE const TCache* key(int batch, int kv_head, int position) const {
     return slice(k, batch, kv_head, position).data;
   }
@@ -70,6 +83,9 @@ struct paged {
   ROCMFORGE_DEVICE T* output(int sequence, int head, int row) const {
     return slice(out, batch.q_begin(sequence) + row, head).data;
   }
+  ROCMFORGE_DEVICE bool is_aligned() const {
+    return rows_are_aligned(k_pages) && rows_are_aligned(v_pages);
+  }
   ROCMFORGE_DEVICE const TCache* key(int sequence, int kv_head, int position) const {
     return row_of(k_pages, sequence, kv_head, position);
   }
@@ -85,9 +101,9 @@ struct paged {
   ROCMFORGE_DEVICE const TCache* row_of(const tensor_view<const TCache, 4>& pages, int sequence,
                                         int kv_head, int position) const {
     const int page_size = pages.extent[2];
-    return slice(pages, batch.page_table(sequence, position / page_size), kv_head,
-                 position % page_size)
-        .data;
+    const int* const entry = &batch.page_table(sequence, position / page_size);
+    const auto page = static_cast<int>(load_raw<1>(global_memory(entry)).word[0]);
+    return slice(pages, page, kv_head, position % page_size).data;
   }
 };
 

@@ -84,6 +84,25 @@ ROCMFORGE_DEVICE raw_packet<T, N> load_raw(const T* p) {
   return raw;
 }
 
+template <int N, class T>
+ROCMFORGE_DEVICE raw_packet<T, N> load_raw(global_pointer<T> from) {
+  raw_packet<T, N> raw;
+  struct elements {
+    T t[N];
+  };
+  const auto words = gpu::load_global(reinterpret_cast<const gpu::words<elements>*>(from.p));
+  __builtin_memcpy(&raw, &words, sizeof(raw));
+  return raw;
+}
+
+/// The packet, of which the compiler no longer knows how it came about: it takes its halves apart
+/// where they are used, not where they are loaded, which takes registers and waits for the load.
+template <class T, int N>
+ROCMFORGE_DEVICE raw_packet<T, N> as_loaded(raw_packet<T, N> raw) {
+  for (unsigned& word : raw.word) word = gpu::as_it_is(word);
+  return raw;
+}
+
 /// N elements from an address that is aligned for all of them (up to 16 bytes), as shared memory
 /// can be; memory that is read so is also written so.
 template <int N, class T>

@@ -77,6 +77,11 @@ ROCMFORGE_DEVICE raw_packet<T, N> load_raw(const T* p) {
   return raw;
 }
 
+template <class T, int N>
+ROCMFORGE_DEVICE raw_packet<T, N> as_loaded(const raw_packet<T, N>& raw) {
+  return raw;
+}
+
 /// N elements from an address that is aligned for all of them (up to 16 bytes), as shared memory
 /// can be; memory that is read so is also written so.
 template <int N, class T>
