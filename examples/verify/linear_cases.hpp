@@ -106,7 +106,9 @@ void add_linears(const settings& s, case_list& list) {
     for (const int num_tokens : s.quick ? sizes{1, 9} : sizes{1, 4, 9})
       add(num_tokens, out_dim, 64);
   }
-  add(1, 25, elements == 256 ? 1152 : 9216);  // several steps of each wave of a block
+  // Several steps of each wave of a block; more of x than a block can hold.
+  add(1, 25, elements == 256 ? 1152 : 9216);
+  add(4, 9, elements == 256 ? 1152 : 9216);
   if (!s.quick) {
     add(1, 896, 4864);
     add(17, 576, 1536);

@@ -69,10 +69,14 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
         return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
           constexpr int block_lanes = block_threads<BlockSize, wave>;
           if (decodes) {
-            using kernel = kernels::attention_decode<Problem, padded, block_lanes, wave>;
             const int row_groups = device::divide_up(group * max_q_len, attention_decode_rows);
-            return launch(op, kernel{problem, scoring, chunks},
-                          {row_groups * chunks.num_chunks, num_kv_heads, batch}, stream);
+            const grid_size grid{row_groups * chunks.num_chunks, num_kv_heads, batch};
+            using kernel = kernels::attention_decode<Problem, padded, block_lanes, wave>;
+            if (chunks.num_chunks == 1)
+              return launch(op, kernel{problem, scoring, chunks}, grid, stream);
+            constexpr int lanes = block_lanes < max_split_lanes ? block_lanes : max_split_lanes;
+            using split_kernel = kernels::attention_decode<Problem, padded, lanes, wave>;
+            return launch(op, split_kernel{problem, scoring, chunks}, grid, stream);
           }
           constexpr attention_config config = attention_config_for(padded, block_lanes, wave);
           using kernel = kernels::attention<Problem, config, block_lanes, wave>;

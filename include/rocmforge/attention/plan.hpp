@@ -30,6 +30,14 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// Queries (heads of one group times rows) that one block of kernels::attention_decode processes.
 inline constexpr int attention_decode_rows = 4;
 
+/// Threads that a block of a split has at most: chunks are short, and a block whose lanes have as
+/// many registers as these should leave room for others beside it.
+#if defined(ROCMFORGE_PLATFORM_NVIDIA)
+inline constexpr int max_split_lanes = 128;
+#else
+inline constexpr int max_split_lanes = 1024;
+#endif
+
 /// The chunk of keys that a block of kernels::attention_decode takes, and where its result goes.
 struct attention_chunks {
   int num_chunks = 1;              // of a sequence, at most; 1: straight to the output
@@ -111,6 +119,10 @@ inline attention_plan plan_attention(const device_properties& device,
   // Fewer keys leave lanes of a block without any: this many of 16-bit elements it takes at a time.
   const int step = 8192 / std::max(1, std::min(limits.head_dim, 8192));
   while (plan.min_chunk < step) plan.min_chunk *= 2;
+  // The start of a block and its result cost about as much as a hundred keys. Where several
+  // sequences fill the device together, chunks are longer.
+  for (int sequences = 1; sequences < std::min(limits.max_batch, 8); sequences *= 2)
+    plan.min_chunk *= 2;
   const int group = limits.num_heads / limits.num_kv_heads;
   const std::int64_t blocks = std::int64_t{limits.num_kv_heads} *
                               device::divide_up(std::max(1, group), attention_decode_rows);

@@ -127,7 +127,10 @@ struct matvec_tile {
     chunks in_flight;
     if (block.wave() < num_steps) fetch(in_flight, block.lane(), block.index.x, block.wave());
     if constexpr (!std::is_same_v<TX, half>) find_scales(block, shared, first_token, num_tokens);
-    if (holds_all) stage(block, shared, held, first_token, num_tokens, 0);
+    if (holds_all) {
+      stage(block, shared, held, first_token, num_tokens, 0);
+      block.barrier();
+    }
 
     int turn = 0;
     for (int tile = block.index.x; tile < num_tiles; tile += num_blocks, turn ^= 1) {
@@ -137,8 +140,8 @@ struct matvec_tile {
         if (!holds_all) {
           block.barrier();  // the previous part of x has been read
           stage(block, shared, held, first_token, num_tokens, first_span);
+          block.barrier();
         }
-        block.barrier();
         const int end = divide_up(least(first_span + held_spans, num_spans), wave_spans);
         for (int step = first_span / wave_spans + block.wave(); step < end; step += num_waves) {
           const source from = source_of(tile, step);
