@@ -325,9 +325,9 @@ struct matvec_tile {
     const auto* const x_sums =
         reinterpret_cast<const float*>(held + sums_offset() + held_span * span_sums_bytes);
     const int used_columns = columns_of(num_tokens), column_size = column_bytes(held_spans);
-    Product::template for_each<span_groups / 2>([&](int pair) {
+    Product::template for_each<span_groups / 4>([&](int four) {
       ROCMFORGE_UNROLL
-      for (int group = 2 * pair; group < 2 * pair + 2; ++group) {
+      for (int group = 4 * four; group < 4 * four + 4; ++group) {
         typename Product::operand right;
         Product::load(right, block.lane(), used_columns, [&](int column) {
           return *reinterpret_cast<const four_pairs*>(x_span + column * column_size +
