@@ -227,7 +227,7 @@ struct matvec_tile {
         from.aligned >= begin &&
         from.aligned + slot_offset(slots - 1) + (span_chunks + 1) * chunk_bytes <= end;
     const auto for_each_chunk = [&](auto&& read) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < lane_chunks; ++i) {
         if (slots * span_chunks % WaveSize == 0 || lane + i * WaveSize < slots * span_chunks) {
           to.c[i] = read(from.aligned +
@@ -245,7 +245,7 @@ struct matvec_tile {
           return *reinterpret_cast<const std::uint16_t*>(at);
         };
         chunk parts;
-        ROCMFORGE_UNROLL
+        ROCMFORGE_UNROLL_ON_GPU
         for (int word = 0; word < chunk_bytes / 4; ++word)
           parts.word[word] = two_bytes(p + 4 * word) | two_bytes(p + 4 * word + 2) << 16;
         return parts;
@@ -255,7 +255,7 @@ struct matvec_tile {
 
   ROCMFORGE_DEVICE static void put(unsigned char (&raw)[slots][slot_bytes], int lane,
                                    const chunks& from) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int i = 0; i < lane_chunks; ++i) {
       const int index = lane + i * WaveSize;
       if (slots * span_chunks % WaveSize != 0 && index >= slots * span_chunks) break;
@@ -293,14 +293,14 @@ struct matvec_tile {
     if constexpr (has_half_factors<Type>) {
       format::half_factors(block_at(blocks, 0), block.lane() / slots, f);
     } else {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < lane_scales; ++i) {
         const int group = (first + i) / scales_per_group<Type>;
         f[i] = format::factors(block_at(blocks, group), group_in_block(group),
                                i % scales_per_group<Type>);
       }
     }
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int i = 0; i < lane_scales; ++i) {
       if (first + i >= scales_left) f[i] = {0, 0};
       factor& to = shared.factors[block.wave()][first + i][slot];
@@ -326,7 +326,7 @@ struct matvec_tile {
         reinterpret_cast<const float*>(held + sums_offset() + held_span * span_sums_bytes);
     const int used_columns = columns_of(num_tokens), column_size = column_bytes(held_spans);
     Product::template for_each<span_groups / 4>([&](int four) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int group = 4 * four; group < 4 * four + 4; ++group) {
         typename Product::operand right;
         Product::load(right, block.lane(), used_columns, [&](int column) {
@@ -337,7 +337,7 @@ struct matvec_tile {
         const auto half_group = [&]<int Half>(std::integral_constant<int, Half>) {
           if (Half == 0 || scales_per_group<Type> == 2) Product::start(part);
           half_pair left[2][2];
-          ROCMFORGE_UNROLL
+          ROCMFORGE_UNROLL_ON_GPU
           for (int r = 0; r < 2; ++r) {
             const unsigned bytes =
                 format::template numbers<4, Half>(block_at(blocks[r], group), group_in_block(group),
@@ -380,7 +380,7 @@ struct matvec_tile {
       float maximum = 0;
       for (int k = block.thread * 8; k < in_dim; k += BlockSize * 8) {
         const packet<float, 8> values = load_packet<8>(row + k);
-        ROCMFORGE_UNROLL
+        ROCMFORGE_UNROLL_ON_GPU
         for (int i = 0; i < 8; ++i) {
           const float magnitude = __builtin_fabsf(values[i]);
           maximum = magnitude > maximum ? magnitude : maximum;
@@ -424,14 +424,14 @@ struct matvec_tile {
         float sum = 0;  // of the octet
         if constexpr (std::is_same_v<TX, half>) {
           if (k < x.extent[1]) load_half_pairs(rounded, row + k);
-          ROCMFORGE_UNROLL
+          ROCMFORGE_UNROLL_ON_GPU
           for (int i = 0; i < 4; ++i) sum = dot_add(rounded[i], ones, sum);
         } else {
           packet<float, 8> values(0.0f);
           if (k < x.extent[1]) values = load_packet<8>(row + k);
           values = values * shared.scale[token];
           sum = horizontal_sum(values);
-          ROCMFORGE_UNROLL
+          ROCMFORGE_UNROLL_ON_GPU
           for (int i = 0; i < 4; ++i) {
             const float a = values[2 * i], b = values[2 * i + 1];
             rounded[i] = make_half_pair(a, b);
@@ -441,7 +441,7 @@ struct matvec_tile {
         }
         unsigned char* const to = column + octet / 4 * 2 * group_elements +
                                   octet % 2 * 2 * chunk_bytes + octet / 2 % 2 * 8;
-        ROCMFORGE_UNROLL
+        ROCMFORGE_UNROLL_ON_GPU
         for (int quad = 0; quad < 2; ++quad) {
           *reinterpret_cast<two_pairs*>(to + quad * chunk_bytes) =
               two_pairs{{rounded[2 * quad], rounded[2 * quad + 1]}};
@@ -483,7 +483,7 @@ struct matvec_tile {
       if (out >= y.extent[1]) continue;
       float sum = 0;
       for (int w = 0; w < num_waves; ++w) {
-        ROCMFORGE_UNROLL
+        ROCMFORGE_UNROLL_ON_GPU
         for (int c = 0; c < columns_per_token; ++c)
           sum += shared.sums[turn][w][row][token * columns_per_token + c];
       }

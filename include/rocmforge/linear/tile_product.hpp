@@ -63,19 +63,19 @@ struct matrix {
 
   template <int Count, class F>
   ROCMFORGE_DEVICE static void for_each(F&& f) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int i = 0; i < Count; ++i) f(i);
   }
   ROCMFORGE_DEVICE static void start(sums& to) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int n = 0; n < Instructions; ++n) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < 4; ++i) to.c[n][i] = 0;
     }
   }
   template <class X>
   ROCMFORGE_DEVICE static void load(operand& to, int lane, int used_columns, X&& x) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int n = 0; n < Instructions; ++n) {
       const int column = n * Instruction::n + lane / 4;
       to.b[n] = x(column < used_columns ? column : used_columns - 1);
@@ -86,35 +86,35 @@ struct matrix {
     // The order of k is free, as long as A and B agree.
     const four_pairs words{{left[0][0], left[1][0], left[0][1], left[1][1]}};
     const auto a = __builtin_bit_cast(typename Instruction::a_registers, words);
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int n = 0; n < Instructions; ++n) {
       const two_pairs b{{right.b[n].pair[2 * half], right.b[n].pair[2 * half + 1]}};
       Instruction::multiply(to.c[n], a, __builtin_bit_cast(typename Instruction::b_registers, b));
     }
   }
   ROCMFORGE_DEVICE static void add_scaled(sums& to, const sums& part, const float (&d)[2]) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int n = 0; n < Instructions; ++n) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < 4; ++i) to.c[n][i] = fma(part.c[n][i], d[i / 2], to.c[n][i]);
     }
   }
   ROCMFORGE_DEVICE static void add_scaled(sums& to, const sums& part, const affine (&f)[2],
                                           int lane, const float* x_sums) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int n = 0; n < Instructions; ++n) {
       const packet<float, 2> both =
           to_float(load_aligned<2>(x_sums + n * Instruction::n + 2 * (lane % 4)));
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < 4; ++i)
         to.c[n][i] = fma(part.c[n][i], f[i / 2].d, fma(both[i % 2], f[i / 2].m, to.c[n][i]));
     }
   }
   template <class Block, class F>
   ROCMFORGE_DEVICE static void store(Block block, const sums& from, F&& f) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int n = 0; n < Instructions; ++n) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < 4; ++i) {
         const mma::coord at = Instruction::c_coord(block.lane(), i);
         f(at.row, n * Instruction::n + at.col, from.c[n][i]);
@@ -145,22 +145,22 @@ struct dot {
     for (int i = 0; i < Count; ++i) f(i);
   }
   ROCMFORGE_DEVICE static void start(sums& to) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < 2; ++r) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < Columns; ++c) to.s[r][c] = 0;
     }
   }
   template <class X>
   ROCMFORGE_DEVICE static void load(operand& to, int /*lane*/, int used_columns, X&& x) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int c = 0; c < Columns; ++c) to.b[c] = x(c < used_columns ? c : used_columns - 1);
   }
   ROCMFORGE_DEVICE static void multiply(sums& to, const half_pair (&left)[2][2],
                                         const operand& right, int half) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < 2; ++r) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < Columns; ++c) {
         to.s[r][c] = dot_add(left[r][0], right.b[c].pair[2 * half],
                              dot_add(left[r][1], right.b[c].pair[2 * half + 1], to.s[r][c]));
@@ -168,18 +168,18 @@ struct dot {
     }
   }
   ROCMFORGE_DEVICE static void add_scaled(sums& to, const sums& part, const float (&d)[2]) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < 2; ++r) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < Columns; ++c) to.s[r][c] = fma(part.s[r][c], d[r], to.s[r][c]);
     }
   }
   ROCMFORGE_DEVICE static void add_scaled(sums& to, const sums& part, const affine (&f)[2],
                                           int lane, const float* x_sums) {
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < 2; ++r) {
       const float m = lane % 4 == 0 ? f[r].m : 0.0f;  // the sum is of all lanes of the quad
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < Columns; ++c)
         to.s[r][c] = fma(part.s[r][c], f[r].d, fma(x_sums[c], m, to.s[r][c]));
     }
@@ -187,9 +187,9 @@ struct dot {
   template <class Block, class F>
   ROCMFORGE_DEVICE static void store(Block block, const sums& from, F&& f) {
     constexpr int row_lanes = 4 * (tile_rows / 2);  // the quads of a span
-    ROCMFORGE_UNROLL
+    ROCMFORGE_UNROLL_ON_GPU
     for (int r = 0; r < 2; ++r) {
-      ROCMFORGE_UNROLL
+      ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < Columns; ++c) {
         float sum = from.s[r][c];
         sum += block.template shuffle_xor<1>(sum);
