@@ -3,7 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstddef>
+#include <functional>
+#include <queue>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -200,26 +203,38 @@ class special_token_splitter {
   template <class MayBeControl>
   [[nodiscard]] std::vector<fragment> split(std::string_view text,
                                             const MayBeControl& may_be_control) const {
-    std::vector<fragment> fragments;
-    if (!text.empty()) fragments.push_back({text});
-    // A vocabulary may have a thousand special tokens, but a text contains only a few.
-    std::vector<bool> present(specials_.size());
-    for (std::size_t at = 0; at < text.size(); ++at) {
-      texts_.for_each_prefix(text.substr(at), [&](const prefix_index::entry& entry) {
+    const auto longest_token_in = [&](std::size_t at, std::size_t size) {
+      int longest = unowned;
+      texts_.for_each_prefix(text.substr(at, size), [&](const prefix_index::entry& entry) {
         if (!specials_[entry.value].control || may_be_control(at, entry.text.size())) {
-          present[entry.value] = true;
+          longest = entry.value;
         }
       });
+      return longest;
+    };
+    // Of the tokens at a position only the longest has its turn; a shorter one has it once another
+    // token turns out to be in the way.
+    std::vector<candidate> candidates;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      const int token = longest_token_in(at, text.size());
+      if (token != unowned) candidates.push_back({token, at});
     }
-    for (std::size_t i = 0; i < specials_.size(); ++i) {
-      if (!present[i]) continue;
-      const special& token = specials_[i];
-      fragments = cut(fragments, token, [&](const char* at) {
-        return !token.control ||
-               may_be_control(static_cast<std::size_t>(at - text.data()), token.text.size());
-      });
+    std::vector<int> owners(text.size(), unowned);
+    for (std::priority_queue queue(std::greater<candidate>(), std::move(candidates));
+         !queue.empty();) {
+      const auto [token, at] = queue.top();
+      queue.pop();
+      const std::size_t size = specials_[token].text.size();
+      const std::size_t room = unowned_bytes(owners, at, at + size);
+      if (room == size) {
+        take(text, specials_[token], token, at, owners);
+      } else if (const int shorter = longest_token_in(at, room); shorter != unowned) {
+        // The token in the way is no shorter than the one that has its turn, so that each time
+        // half of the room is lost: a position has few turns.
+        queue.push({shorter, at});
+      }
     }
-    return fragments;
+    return fragments_of(text, owners);
   }
 
  private:
@@ -230,36 +245,58 @@ class special_token_splitter {
     bool strips_left;
     bool strips_right;
   };
+  /// A token that may begin at a position. They have their turns in ascending order.
+  struct candidate {
+    int token;  // index in `specials_`
+    std::size_t at;
+    auto operator<=>(const candidate&) const = default;
+  };
 
   static constexpr std::string_view white_space = " \t\n\v\f\r";
 
-  template <class IsToken>
-  static std::vector<fragment> cut(const std::vector<fragment>& fragments, const special& token,
-                                   const IsToken& is_token) {
-    std::vector<fragment> result;
-    for (fragment rest : fragments) {
-      std::size_t from = 0;
-      while (rest.token < 0) {
-        const std::size_t at = rest.text.find(token.text, from);
-        if (at == std::string_view::npos) break;
-        if (!is_token(rest.text.data() + at)) {
-          from = at + 1;
-          continue;
-        }
-        std::string_view left = rest.text.substr(0, at);
-        if (token.strips_left) left = left.substr(0, left.find_last_not_of(white_space) + 1);
-        if (!left.empty()) result.push_back({left});
-        result.push_back({rest.text.substr(at, token.text.size()), token.token});
-        rest.text.remove_prefix(at + token.text.size());
-        if (token.strips_right) {
-          rest.text.remove_prefix(
-              std::min(rest.text.find_first_not_of(white_space), rest.text.size()));
-        }
-        from = 0;
-      }
-      if (!rest.text.empty()) result.push_back(rest);
+  // The owner of a byte is the index of a token in `specials_`, or one of these.
+  static constexpr int unowned = -1;
+  static constexpr int white_space_removed = -2;
+
+  /// How many bytes from `begin` on, up to `end`, have no owner.
+  static std::size_t unowned_bytes(const std::vector<int>& owners, std::size_t begin,
+                                   std::size_t end) {
+    std::size_t at = begin;
+    while (at < end && owners[at] == unowned) ++at;
+    return at - begin;
+  }
+
+  static void take(std::string_view text, const special& token, int index, std::size_t at,
+                   std::vector<int>& owners) {
+    const auto is_removed = [&](std::size_t i) {
+      return owners[i] == unowned && white_space.find(text[i]) != white_space.npos;
+    };
+    const std::size_t end = at + token.text.size();
+    for (std::size_t i = at; i < end; ++i) owners[i] = index;
+    for (std::size_t i = at; token.strips_left && i > 0 && is_removed(i - 1); --i) {
+      owners[i - 1] = white_space_removed;
     }
-    return result;
+    for (std::size_t i = end; token.strips_right && i < text.size() && is_removed(i); ++i) {
+      owners[i] = white_space_removed;
+    }
+  }
+
+  std::vector<fragment> fragments_of(std::string_view text, const std::vector<int>& owners) const {
+    std::vector<fragment> fragments;
+    std::size_t at = 0;
+    while (at < text.size()) {
+      std::size_t size = 1;
+      if (owners[at] == unowned) {
+        size = unowned_bytes(owners, at, text.size());
+        fragments.push_back({text.substr(at, size)});
+      } else if (owners[at] != white_space_removed) {
+        const special& token = specials_[owners[at]];
+        size = token.text.size();
+        fragments.push_back({text.substr(at, size), token.token});
+      }
+      at += size;
+    }
+    return fragments;
   }
 
   std::vector<special> specials_;  // the longest first
