@@ -73,10 +73,15 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
             const grid_size grid{row_groups * chunks.num_chunks, num_kv_heads, batch};
             using kernel = kernels::attention_decode<Problem, padded, block_lanes, wave>;
             if (chunks.num_chunks == 1)
-              return launch(op, kernel{problem, scoring, chunks}, grid, stream);
+              return launch(op,
+                            kernel{problem, scoring, chunks, kernel::has_whole_packets(problem)},
+                            grid, stream);
             constexpr int lanes = block_lanes < max_split_lanes ? block_lanes : max_split_lanes;
             using split_kernel = kernels::attention_decode<Problem, padded, lanes, wave>;
-            return launch(op, split_kernel{problem, scoring, chunks}, grid, stream);
+            return launch(
+                op,
+                split_kernel{problem, scoring, chunks, split_kernel::has_whole_packets(problem)},
+                grid, stream);
           }
           constexpr attention_config config = attention_config_for(padded, block_lanes, wave);
           using kernel = kernels::attention<Problem, config, block_lanes, wave>;

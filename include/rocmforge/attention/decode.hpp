@@ -56,9 +56,17 @@ struct attention_decode {
     float sum[num_teams][num_rows];
   };
 
+  /// Whether every packet of keys and values is all there and can be loaded at once. (Asked for on
+  /// the host: the strides would take scalar registers, of which gfx9 has too few.)
+  static bool has_whole_packets(const Problem& problem) {
+    return problem.head_dim() % packet_elements == 0 &&
+           problem.v_head_dim() % packet_elements == 0 && problem.is_aligned();
+  }
+
   Problem problem;
   attention_scoring scoring;
   attention_chunks chunks{};
+  bool whole_packets = false;  // as has_whole_packets says; false is right for any problem
 
   // Grid: x over the rows of a group of heads (head by head within a query) and, innermost, over
   // chunks of keys, y over kv heads, z over sequences.
@@ -108,12 +116,12 @@ struct attention_decode {
       last_key = larger(end[r], last_key);
       common_begin = larger(begin[r], common_begin);
       common_end = smaller(end[r], common_end);
+      begin[r] = in_each_lane(begin[r]);
+      end[r] = in_each_lane(end[r]);
     }
     // Others of the sequence's rows see the chunk, none of these.
     if (first_key >= last_key) last_key = 0;
 
-    const bool whole_packets = head_dim % packet_elements == 0 &&
-                               v_head_dim % packet_elements == 0 && problem.is_aligned();
     constexpr int step = num_teams * keys_at_once;
     for (int base = larger(first_key / step * step, chunk_begin); base < last_key; base += step) {
       // Reloaded in every step: kept live through the loop, the views spill scalar registers on
@@ -164,7 +172,7 @@ struct attention_decode {
       for (int r = 0; r < num_rows; ++r) {
         score[r] = held.scoring.exponent(whole_scores(dot[r], block));
         score[r] = keep_first(score[r], keys_before(end[r] - base - team), minus_infinity);
-        if (begin[r] > base)
+        if (base < common_begin)
           score[r] = drop_first(score[r], keys_before(begin[r] - base - team), minus_infinity);
       }
       ROCMFORGE_UNROLL_ON_GPU
@@ -197,18 +205,17 @@ struct attention_decode {
         });
         continue;
       }
-      // The edge of a mask: each row takes only the keys that it sees. The others may be NaN or
-      // infinite: their weight is 0, but 0 * NaN is NaN.
+      // The edge of a mask: each row takes only the keys that it sees, whose weights alone are not
+      // 0. The others may be NaN or infinite, and 0 * NaN is NaN.
       for_each_key([&](int c) {
-        const int position = base + c * num_teams + team;
-        if (position < first_key || position >= last_key) return;
+        const int position = seen(base + c * num_teams + team, first_key, last_key);
         const cache_element* value = held.problem.value(sequence, kv_head, position);
         ROCMFORGE_UNROLL_ON_GPU
         for (int i = 0; i < lane_packets; ++i) {
           const auto part = packet_of(values, c, value, i, v_head_dim);
           ROCMFORGE_UNROLL_ON_GPU
           for (int r = 0; r < num_rows; ++r) {
-            if (position < begin[r] || position >= end[r]) continue;
+            if (score[r][c] == 0) continue;
             output[r][i] = fma(packet<float, packet_elements>(score[r][c]), part, output[r][i]);
           }
         }

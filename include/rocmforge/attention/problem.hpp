@@ -16,7 +16,7 @@ using namespace device;
 
 /// Whether each row starts where a wide load may.
 template <class T>
-ROCMFORGE_DEVICE bool rows_are_aligned(const tensor_view<const T, 4>& x) {
+bool rows_are_aligned(const tensor_view<const T, 4>& x) {
   auto bits = reinterpret_cast<std::uintptr_t>(x.data);
   for (int axis = 0; axis < 3; ++axis)
     bits |= static_cast<std::uintptr_t>(x.stride[axis] * std::int64_t{sizeof(T)});
@@ -37,15 +37,15 @@ struct contiguous {
   ROCMFORGE_DEVICE int kv_len(int) const { return k.extent[2]; }
   ROCMFORGE_DEVICE int num_heads() const { return q.extent[1]; }
   ROCMFORGE_DEVICE int num_kv_heads() const { return k.extent[1]; }
-  ROCMFORGE_DEVICE int head_dim() const { return q.extent[3]; }
-  ROCMFORGE_DEVICE int v_head_dim() const { return out.extent[3]; }
+  ROCMFORGE_HOST_DEVICE int head_dim() const { return q.extent[3]; }
+  ROCMFORGE_HOST_DEVICE int v_head_dim() const { return out.extent[3]; }
   ROCMFORGE_DEVICE const T* query(int batch, int head, int row) const {
     return slice(q, batch, head, row).data;
   }
   ROCMFORGE_DEVICE T* output(int batch, int head, int row) const {
     return slice(out, batch, head, row).data;
   }
-  ROCMFORGE_DEVICE bool is_aligned() const { return rows_are_aligned(k) && rows_are_aligned(v); }
+  bool is_aligned() const { return rows_are_aligned(k) && rows_are_aligned(v); }
   ROCMFORGE_DEVICE const TCache* key(int batch, int kv_head, int position) const {
     return slice(k, batch, kv_head, position).data;
   }
@@ -75,17 +75,15 @@ struct paged {
   ROCMFORGE_DEVICE int kv_len(int sequence) const { return batch.kv_len(sequence); }
   ROCMFORGE_DEVICE int num_heads() const { return q.extent[1]; }
   ROCMFORGE_DEVICE int num_kv_heads() const { return k_pages.extent[1]; }
-  ROCMFORGE_DEVICE int head_dim() const { return q.extent[2]; }
-  ROCMFORGE_DEVICE int v_head_dim() const { return out.extent[2]; }
+  ROCMFORGE_HOST_DEVICE int head_dim() const { return q.extent[2]; }
+  ROCMFORGE_HOST_DEVICE int v_head_dim() const { return out.extent[2]; }
   ROCMFORGE_DEVICE const T* query(int sequence, int head, int row) const {
     return slice(q, batch.q_begin(sequence) + row, head).data;
   }
   ROCMFORGE_DEVICE T* output(int sequence, int head, int row) const {
     return slice(out, batch.q_begin(sequence) + row, head).data;
   }
-  ROCMFORGE_DEVICE bool is_aligned() const {
-    return rows_are_aligned(k_pages) && rows_are_aligned(v_pages);
-  }
+  bool is_aligned() const { return rows_are_aligned(k_pages) && rows_are_aligned(v_pages); }
   ROCMFORGE_DEVICE const TCache* key(int sequence, int kv_head, int position) const {
     return row_of(k_pages, sequence, kv_head, position);
   }

@@ -325,9 +325,10 @@ struct matvec_tile {
     const auto* const x_sums =
         reinterpret_cast<const float*>(held + sums_offset() + held_span * span_sums_bytes);
     const int used_columns = columns_of(num_tokens), column_size = column_bytes(held_spans);
-    Product::template for_each<span_groups / 4>([&](int four) {
+    constexpr int at_once = Product::groups_at_once;
+    Product::template for_each<span_groups / at_once>([&](int turn) {
       ROCMFORGE_UNROLL_ON_GPU
-      for (int group = 4 * four; group < 4 * four + 4; ++group) {
+      for (int group = at_once * turn; group < at_once * (turn + 1); ++group) {
         typename Product::operand right;
         Product::load(right, block.lane(), used_columns, [&](int column) {
           return *reinterpret_cast<const four_pairs*>(x_span + column * column_size +

@@ -16,7 +16,8 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// of halves each (`left[row][pair]`), and the same elements of x. A policy has
 /// - `tile_rows` and `columns`: rows of W and columns of x that are multiplied together;
 /// - `blocks_beside`: blocks for which a compute unit has registers at least;
-/// - `for_each<Count>(f)`: f(0) to f(Count - 1), for the groups of a span;
+/// - `groups_at_once` of a span whose operands a lane has registers for, and `for_each<Count>(f)`:
+///   f(0) to f(Count - 1), over so many groups each;
 /// - `sums`, with `start`: what a lane keeps of the tile;
 /// - `operand`, with `load(to, lane, used_columns, x)`: the lane's elements of a group of 32, where
 ///   x(column) are those of a column, and columns from `used_columns` on may be anything;
@@ -52,6 +53,7 @@ struct matrix {
   static constexpr int tile_rows = Instruction::m;
   static constexpr int columns = Instructions * Instruction::n;
   static constexpr int blocks_beside = 2;
+  static constexpr int groups_at_once = 4;
 
   using c_registers = typename Instruction::c_registers;
   struct sums {
@@ -130,6 +132,7 @@ struct dot {
   static constexpr int tile_rows = WaveSize / 8;  // two for each quad; a wave has four spans
   static constexpr int columns = Columns;
   static constexpr int blocks_beside = 4;
+  static constexpr int groups_at_once = Columns <= 4 ? 4 : 2;
 
   struct sums {
     float s[2][Columns];

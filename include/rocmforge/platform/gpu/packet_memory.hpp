@@ -184,6 +184,11 @@ ROCMFORGE_DEVICE packet<int, N> load_bytes(const Byte* p) {
   return result;
 }
 
+/// The number, held by each lane though it is the same for all: scalar registers are few on gfx9.
+ROCMFORGE_DEVICE int in_each_lane(int number) {
+  return static_cast<int>(gpu::as_it_is(static_cast<unsigned>(number)));
+}
+
 /// Whether `lookup` is one instruction.
 inline constexpr bool has_lookup = false;
 

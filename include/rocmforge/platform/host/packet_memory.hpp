@@ -82,6 +82,11 @@ ROCMFORGE_DEVICE raw_packet<T, N> as_loaded(const raw_packet<T, N>& raw) {
   return raw;
 }
 
+/// The number: only GPUs have other registers for it.
+ROCMFORGE_DEVICE int in_each_lane(int number) {
+  return number;
+}
+
 /// N elements from an address that is aligned for all of them (up to 16 bytes), as shared memory
 /// can be; memory that is read so is also written so.
 template <int N, class T>
