@@ -132,7 +132,7 @@ struct dot {
   static constexpr int tile_rows = WaveSize / 8;  // two for each quad; a wave has four spans
   static constexpr int columns = Columns;
   static constexpr int blocks_beside = 4;
-  static constexpr int groups_at_once = Columns <= 4 ? 4 : 2;
+  static constexpr int groups_at_once = Columns <= 4 ? 4 : 1;
 
   struct sums {
     float s[2][Columns];
