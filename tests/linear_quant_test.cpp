@@ -87,6 +87,27 @@ TEST_P(linear_quant, the_order_of_tokens_changes_no_bit) {
   }
 }
 
+TEST_P(linear_quant, rows_may_run_backwards) {
+  const linear_problem p{.num_tokens = 2, .out_dim = 37, .in_dim = 1024};
+  const linear_inputs<float, q6_k> in(p);
+  const int row_blocks = p.in_dim / 256;
+  const padded_matrix<float> x(in.x, p.num_tokens, p.in_dim, 0), y(p.num_tokens, p.out_dim, 0);
+  const device_buffer<q6_k> weight(in.weight);
+  const tensor_view<const q6_k, 2> backwards = make_view(
+      weight.data() + (p.out_dim - 1) * row_blocks, {p.out_dim, row_blocks}, {-row_blocks, 1});
+  EXPECT_SUCCESS(linear(y.view(), x.read(), backwards));
+  const auto forwards = reference::linear(to_double(in.x), reference::decode(in.weight), {},
+                                          p.num_tokens, p.out_dim, p.in_dim);
+  const std::vector<float> actual = y.download();
+  for (int token = 0; token < p.num_tokens; ++token) {
+    for (int row = 0; row < p.out_dim; ++row) {
+      EXPECT_NEAR(actual[std::size_t(token * p.out_dim + row)],
+                  forwards[std::size_t((token + 1) * p.out_dim - 1 - row)], 1e-3)
+          << token << ", " << row;
+    }
+  }
+}
+
 // One wave a block, and a number of them that is no power of two.
 TEST_P(linear_quant, blocks_may_have_any_number_of_waves) {
   if (device().wave_size == 64) GTEST_SKIP() << "blocks of 32 and 96 are not whole waves of 64";

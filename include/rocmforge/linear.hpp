@@ -30,6 +30,13 @@ constexpr int tile_lanes(int block_lanes, int wave_size, int most) {
   return block_lanes < most ? block_lanes : most < wave_size ? wave_size : most;
 }
 
+/// Whether kernels::matvec_tile may count the bytes of a tile's rows upwards in 32 bits.
+template <class Type>
+bool rows_are_near(const tensor_view<Type, 2>& weight) {
+  constexpr std::int64_t most = std::int64_t{64} << 20;  // bytes from row to row
+  return weight.stride[0] >= 0 && weight.stride[0] <= most / std::int64_t{sizeof(Type)};
+}
+
 /// kernels::matvec_tile with a policy for so many tokens. Blocks stay for several tiles, since each
 /// brings x into shared memory first.
 template <class Product, int BlockSize, int WaveSize, class T, class Type, class TX>
@@ -112,7 +119,7 @@ template <class T, class Type, int BlockSize = default_block_size, class X = con
     constexpr int block_lanes = block_threads<BlockSize, wave>;
     const int num_tokens = y.extent[0], out_dim = y.extent[1];
     if constexpr (wave > 1 && has_numbers<weight_type>) {
-      if (num_tokens <= max_matvec_tokens(wave)) {
+      if (num_tokens <= max_matvec_tokens(wave) && linear_launch::rows_are_near(weight)) {
         return linear_launch::few_tokens<block_lanes, wave, T, weight_type, TX>(
             op, y, elements_as<const TX>(x), weight, bias, stream);
       }
