@@ -30,14 +30,6 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 /// Queries (heads of one group times rows) that one block of kernels::attention_decode processes.
 inline constexpr int attention_decode_rows = 4;
 
-/// Threads that a block of a split has at most: chunks are short, and a block whose lanes have as
-/// many registers as these should leave room for others beside it.
-#if defined(ROCMFORGE_PLATFORM_NVIDIA)
-inline constexpr int max_split_lanes = 128;
-#else
-inline constexpr int max_split_lanes = 1024;
-#endif
-
 /// The chunk of keys that a block of kernels::attention_decode takes, and where its result goes.
 struct attention_chunks {
   int num_chunks = 1;              // of a sequence, at most; 1: straight to the output

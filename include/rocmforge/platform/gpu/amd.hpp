@@ -43,6 +43,9 @@ inline constexpr int word_alignment = 4;
 /// Wave sizes that kernels are compiled for.
 using platform_wave_sizes = int_list<32, 64>;
 
+/// See nvidia.hpp. Here registers belong to a wave, whatever the size of its block.
+inline constexpr int roomy_block_size = 1024;
+
 /// Vector registers that a lane can have at most in a block of this size, on whatever device with
 /// this wave size has most. It is the same in every pass, as a static_assert needs it.
 constexpr int max_lane_registers(int block_size, int wave_size) {

@@ -35,6 +35,10 @@ inline constexpr int word_alignment = 16;
 /// Wave sizes that kernels are compiled for.
 using platform_wave_sizes = int_list<32>;
 
+/// Most threads of a block whose lanes have registers enough for large tiles, where several blocks
+/// shall be beside each other: all blocks of a processor share 65,536 registers.
+inline constexpr int roomy_block_size = 128;
+
 /// Registers that a lane can have at most in a block of this size.
 constexpr int max_lane_registers(int block_size, int /*wave_size*/) {
   return 65536 / block_size < 255 ? 65536 / block_size : 255;

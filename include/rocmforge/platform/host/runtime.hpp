@@ -54,6 +54,9 @@ using platform_wave_sizes = int_list<1, 32, 64>;
 using platform_wave_sizes = int_list<1>;
 #endif
 
+/// See gpu/nvidia.hpp.
+inline constexpr int roomy_block_size = 1024;
+
 /// A lane's arrays may be of any size: what is too much for registers lies in the first-level
 /// cache.
 constexpr int max_lane_registers(int /*block_size*/, int /*wave_size*/) {
