@@ -181,7 +181,7 @@ TEST(special_tokens, are_those_that_searching_for_one_after_the_other_finds) {
   // Few letters, so that tokens overlap, repeat and contain each other.
   const auto word = [&](std::size_t size) {
     std::string result;
-    for (std::size_t i = 0; i < size; ++i) result += "ab  \n"[below(i % 2 == 0 ? 2 : 5)];
+    for (std::size_t i = 0; i < size; ++i) result += "aab \n"[below(5)];
     return result;
   };
   std::size_t num_tokens = 0;
@@ -204,7 +204,7 @@ TEST(special_tokens, are_those_that_searching_for_one_after_the_other_finds) {
     ASSERT_TRUE(parts == split_one_by_one(vocab, text, may_be)) << round;
     for (const part& p : parts) num_tokens += p.token >= 0;
   }
-  EXPECT_GT(num_tokens, 10000u);
+  EXPECT_GT(num_tokens, 5000u);
 }
 
 TEST(special_tokens, many_in_a_text_take_little_longer_than_few) {
