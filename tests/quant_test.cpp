@@ -52,20 +52,22 @@ std::vector<float> decoded(const std::vector<Type>& stored) {
   return weights.to_host();
 }
 
+/// `actual` begins with `expected`, zeros of either sign included, and ends in zeros.
+void expect_same(const std::vector<float>& actual, const std::vector<double>& expected) {
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const float wanted = i < expected.size() ? float(expected[i]) : 0.0f;
+    ASSERT_EQ(actual[i], wanted) << i;
+    ASSERT_EQ(std::signbit(actual[i]), std::signbit(wanted)) << i;
+  }
+}
+
 /// Every packet width, each value exactly that of the reference.
 template <class Type>
 void expect_decoded(const std::vector<Type>& stored) {
   const std::vector<double> expected = reference::decode(stored);
-  const auto expect_same = [&](const std::vector<float>& actual) {
-    for (std::size_t i = 0; i < actual.size(); ++i) {
-      const float wanted = i < expected.size() ? float(expected[i]) : 0.0f;
-      ASSERT_EQ(actual[i], wanted) << i;
-      ASSERT_EQ(std::signbit(actual[i]), std::signbit(wanted)) << i;
-    }
-  };
-  expect_same(decoded<4>(stored));
-  expect_same(decoded<8>(stored));
-  expect_same(decoded<16>(stored));
+  expect_same(decoded<4>(stored), expected);
+  expect_same(decoded<8>(stored), expected);
+  expect_same(decoded<16>(stored), expected);
 }
 
 template <class Type>

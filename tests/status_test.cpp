@@ -1,11 +1,14 @@
 // What a status says, and the checks that launch functions make.
 #include <rocmforge/status.hpp>
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include <rocmforge/block/checks.hpp>
 #include <set>
 #include <type_traits>
+
+#include "support/kernel_test.hpp"
 
 namespace rocmforge::testing {
 namespace {
@@ -47,6 +50,17 @@ TEST(status, codes_have_names_of_their_own) {
   }
   EXPECT_EQ(names.size(), 7u);
   EXPECT_EQ(names.count("unknown"), 0u);
+}
+
+// The macros of kernel tests fail where they should, and say what was called and what it said.
+TEST(kernel_test, expectations_of_a_status_can_fail) {
+  static constexpr status bad{status_code::invalid_shape, "op", "x", "wrong", {}};
+  EXPECT_SUCCESS(status{});
+  EXPECT_REFUSED(bad, status_code::invalid_shape, "x");
+  EXPECT_NONFATAL_FAILURE(EXPECT_SUCCESS(bad), "bad\nop: x: wrong (invalid_shape)");
+  EXPECT_NONFATAL_FAILURE(EXPECT_REFUSED(status{}, status_code::invalid_shape, "x"), "success");
+  EXPECT_NONFATAL_FAILURE(EXPECT_REFUSED(bad, status_code::unsupported, "x"), "invalid_shape");
+  EXPECT_NONFATAL_FAILURE(EXPECT_REFUSED(bad, status_code::invalid_shape, "y"), "expected");
 }
 
 TEST(checks, name_the_axis_that_disagrees) {

@@ -13,26 +13,34 @@
 #include <rocmforge/memory.hpp>
 #include <rocmforge/status.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/data.hpp"
 
 namespace rocmforge::testing {
 
-#define EXPECT_SUCCESS(expression)                                \
-  do {                                                            \
-    const ::rocmforge::status status_of_call = (expression);      \
-    EXPECT_TRUE(status_of_call.ok()) << status_of_call.message(); \
-  } while (false)
+// Functions, because code for a message at each of a thousand calls, which `status` inlines, is
+// what the compiler would spend its time on.
+inline void expect_success(const status& actual, const char* call, const char* file, int line) {
+  if (!actual.ok()) ADD_FAILURE_AT(file, line) << call << "\n" << actual.message();
+}
+inline void expect_refused(const status& actual, status_code code, std::string_view argument,
+                           const char* call, const char* file, int line) {
+  if (actual.code != code || actual.argument != argument) {
+    ADD_FAILURE_AT(file, line) << call << "\nis " << name_of(actual.code) << ", argument '"
+                               << actual.argument << "': " << actual.message() << "\nexpected "
+                               << name_of(code) << ", argument '" << argument << "'";
+  }
+}
+
+#define EXPECT_SUCCESS(expression) \
+  ::rocmforge::testing::expect_success((expression), #expression, __FILE__, __LINE__)
 
 /// The call is refused with this code, and the message names the argument.
-#define EXPECT_REFUSED(expression, expected_code, expected_argument)                             \
-  do {                                                                                           \
-    const ::rocmforge::status status_of_call = (expression);                                     \
-    EXPECT_EQ(name_of(status_of_call.code), name_of(expected_code)) << status_of_call.message(); \
-    EXPECT_EQ(std::string(status_of_call.argument), expected_argument)                           \
-        << status_of_call.message();                                                             \
-  } while (false)
+#define EXPECT_REFUSED(expression, expected_code, expected_argument)                       \
+  ::rocmforge::testing::expect_refused((expression), (expected_code), (expected_argument), \
+                                       #expression, __FILE__, __LINE__)
 
 /// Runs on each device of the platform: host, emulated32 and emulated64 on the host; the cards
 /// elsewhere.
