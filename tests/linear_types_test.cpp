@@ -1,5 +1,6 @@
 // Products whose activations or weights have 16 bits, and blocks of another size than the default.
 #include <rocmforge/linear.hpp>
+#include <rocmforge/model/weight_kernels.hpp>
 
 #include "reference/linear_data.hpp"
 
