@@ -175,8 +175,8 @@ TEST_P(gemm_dense, tiles_are_a_parameter) {
 }
 
 TEST_P(gemm_dense, refuses_what_does_not_fit) {
-  device_buffer<float> buffer(4096);
-  const auto c = buffer.view(2, 8, 6), a = buffer.view(2, 8, 4), b = buffer.view(2, 4, 6);
+  device_buffer<float> buffer(4096), output(2 * 8 * 6);  // C is written while A and B are read
+  const auto c = output.view(2, 8, 6), a = buffer.view(2, 8, 4), b = buffer.view(2, 4, 6);
   EXPECT_SUCCESS(gemm(c, a, b));
   EXPECT_REFUSED(gemm(c, buffer.view(1, 8, 4), b), status_code::invalid_shape, "a");
   EXPECT_REFUSED(gemm(c, buffer.view(2, 7, 4), b), status_code::invalid_shape, "a");

@@ -126,7 +126,8 @@ std::vector<part> split_one_by_one(const vocabulary& vocab, const std::string& t
   };
   ids order;
   for (int id = 0; id < static_cast<int>(vocab.tokens.size()); ++id) order.push_back(id);
-  std::ranges::stable_sort(order, std::greater(), [&](int id) { return vocab.tokens[id].size(); });
+  std::ranges::sort(order, {},
+                    [&](int id) { return std::pair(-std::ssize(vocab.tokens[id]), id); });
   const std::string spaces = " \t\n\v\f\r";
   const auto contains = [](const ids& list, int id) { return std::ranges::count(list, id) != 0; };
   std::set<std::string> seen;
