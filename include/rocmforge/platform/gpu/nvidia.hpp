@@ -1,6 +1,7 @@
 // NVIDIA: CUDA's runtime under the names that gpu.hpp uses.
 #pragma once
 
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 #include <cstdint>
