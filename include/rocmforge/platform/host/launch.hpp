@@ -40,6 +40,13 @@ inline void* thread_storage(std::size_t bytes) {
   return storage.data;
 }
 
+/// Bytes of a block's shared memory, of which there is some where the kernel wants none, as it is
+/// given a reference.
+template <class Kernel>
+std::size_t storage_bytes(const Kernel& kernel) {
+  return std::max<std::size_t>(static_cast<std::size_t>(shared_bytes_of(kernel)), 1);
+}
+
 /// A call of a kernel for one block. The kernel's type is forgotten here, so that what hands out
 /// blocks is compiled once and not for every kernel.
 using serial_call = void (*)(const void* kernel, grid_size index, void* shared);
@@ -96,7 +103,7 @@ template <class Kernel>
 status start(const char* op, const Kernel& kernel, grid_size grid, stream_ref stream) {
   return stream.submit([=] {
     if (run(&call_lane<Kernel>, &kernel, {Kernel::block_size, Kernel::wave_size},
-            static_cast<std::size_t>(shared_bytes_of(kernel)), grid)) {
+            host_runtime::storage_bytes(kernel), grid)) {
       return status{};
     }
     return status{status_code::device_error,
@@ -130,7 +137,7 @@ status start([[maybe_unused]] const char* op, const Kernel& kernel, grid_size gr
   if constexpr (Kernel::block_size == 1 && Kernel::wave_size == 1) {
     return stream.submit([=] {
       host_runtime::run_serial(&host_runtime::call_serial<Kernel>, &kernel,
-                               static_cast<std::size_t>(shared_bytes_of(kernel)), grid);
+                               host_runtime::storage_bytes(kernel), grid);
       return status{};
     });
   } else {
