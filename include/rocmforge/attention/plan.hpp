@@ -65,7 +65,11 @@ inline std::int64_t workspace_elements(const attention_plan& plan, int batch, in
                             std::int64_t{v_head_dim} + 1)) {
     return -1;
   }
-  return std::int64_t{plan.num_chunks} * batch * num_heads * q_len * (v_head_dim + 1);
+  // Unsigned while it multiplies: an extent of 0 may follow large ones.
+  std::uint64_t product = 1;
+  for (const int extent : {plan.num_chunks, batch, num_heads, q_len})
+    product *= static_cast<std::uint64_t>(extent);
+  return static_cast<std::int64_t>(product * (static_cast<std::uint64_t>(v_head_dim) + 1));
 }
 
 /// What kernels are told of a split; its workspace is of that many elements.
