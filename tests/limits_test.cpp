@@ -240,6 +240,19 @@ std::vector<launcher> product_launchers() {
 
 constexpr rope_layout layout = rope_layout::half_split;
 
+/// paged_attention of the extents tokens, heads, kv heads, page size (and pages a sequence),
+/// sequences.
+status paged(view_maker& m, int max_q_len, const attention_options& options) {
+  auto out = m.out<float>("out", m[0], m[1], 32);
+  auto lse = m.out<float>("lse", m[0], m[1]);
+  const auto q = m.in<float>(m[0], m[1], 32);
+  const auto k = m.in<float>(m[4], m[2], m[3], 32);
+  const int batch = m[4] == largest_int ? largest_int : m[4] + 1;
+  return paged_attention(out, q, k, k,
+                         {m.in<int>(batch), m.in<int>(m[4]), m.in<int>(m[4], m[3]), max_q_len},
+                         options, lse);
+}
+
 std::vector<launcher> attention_launchers() {
   return {
       {"attention",
@@ -251,18 +264,7 @@ std::vector<launcher> attention_launchers() {
          const auto k = m.in<float>(m[0], m[1], m[3], m[4]);
          return attention(out, q, k, k, {}, lse);
        }},
-      {"paged_attention",
-       {6, 4, 2, 3, 2},
-       [](view_maker& m) {
-         auto out = m.out<float>("out", m[0], m[1], 32);
-         auto lse = m.out<float>("lse", m[0], m[1]);
-         const auto q = m.in<float>(m[0], m[1], 32);
-         const auto k = m.in<float>(m[4], m[2], m[3], 32);
-         const int batch = m[4] == largest_int ? largest_int : m[4] + 1;
-         return paged_attention(out, q, k, k,
-                                {m.in<int>(batch), m.in<int>(m[4]), m.in<int>(m[4], m[3]), m[0]},
-                                {}, lse);
-       }},
+      {"paged_attention", {6, 4, 2, 3, 2}, [](view_maker& m) { return paged(m, m[0], {}); }},
       {"attention, its keys split",
        {2, 2, 3, 32},
        [](view_maker& m) {
@@ -273,14 +275,7 @@ std::vector<launcher> attention_launchers() {
       {"paged_attention, its keys split",
        {6, 4, 2, 3, 2},
        [](view_maker& m) {
-         auto out = m.out<float>("out", m[0], m[1], 32);
-         auto lse = m.out<float>("lse", m[0], m[1]);
-         const auto q = m.in<float>(m[0], m[1], 32);
-         const auto k = m.in<float>(m[4], m[2], m[3], 32);
-         const int batch = m[4] == largest_int ? largest_int : m[4] + 1;
-         return paged_attention(out, q, k, k,
-                                {m.in<int>(batch), m.in<int>(m[4]), m.in<int>(m[4], m[3]), 3},
-                                {.split = {{max_attention_chunks, 64}, m.bytes()}}, lse);
+         return paged(m, 3, {.split = {{max_attention_chunks, 64}, m.bytes()}});
        }},
       {"merge_states",
        {4, 2, 2, 6, 8},

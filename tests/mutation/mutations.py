@@ -184,7 +184,7 @@ MUTATIONS = [
     Mutation("upper scales of q4_k without their last bits", "quant", "quant/k_quants.hpp",
              "(third & 15) | (first >> 2 & 48);", "(third & 15);", LAYOUTS),
     Mutation("scales of a block unpacked in another order", "linear_quant", "quant/k_quants.hpp",
-             "scales.words.set(1, (third & low_four)", "scales.words.set(1, (third >> 4 & low_four)", LAYOUTS),
+             "{{first & six, (third & low_four)", "{{first & six, (third >> 4 & low_four)", LAYOUTS),
     Mutation("q3_k's third bit the other way round", "quant", "quant/k_quants.hpp",
              "return scaled_bits<3>(low | high, 0, 4,", "return scaled_bits<3>(low | high, 0, 0,", LAYOUTS),
     Mutation("q6_k scales without a sign", "quant", "quant/k_quants.hpp", "std::int8_t scales[16];",

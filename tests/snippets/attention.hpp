@@ -24,15 +24,10 @@ struct prelude : shapes {
 };
 
 /// One new token a sequence.
-struct split_prelude : shapes {
+struct split_prelude : prelude {
   const int q_len = 1;
   rocmforge::tensor_view<float, 4> out = shapes::out<float>(batch_size, num_heads, q_len, head_dim);
   rocmforge::tensor_view<float, 4> q = in<float>(batch_size, num_heads, q_len, head_dim);
-  rocmforge::tensor_view<rocmforge::f16, 4> k =
-      in<rocmforge::f16>(batch_size, num_kv_heads, kv_len, head_dim);
-  rocmforge::tensor_view<rocmforge::f16, 4> v =
-      in<rocmforge::f16>(batch_size, num_kv_heads, kv_len, head_dim);
-  rocmforge::tensor_view<float, 3> lse;
 };
 
 struct merge_prelude : shapes {

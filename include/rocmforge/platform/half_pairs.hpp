@@ -1,6 +1,7 @@
-// Pairs of halves in a word, as matrix instructions and packed dot products take them.
+// What is done with pairs of halves, as matrix instructions and packed dot products take them.
 #pragma once
 
+#include "rocmforge/platform/half_pair.hpp"
 #include "rocmforge/platform/macros.hpp"
 
 #if defined(ROCMFORGE_PLATFORM_HOST)

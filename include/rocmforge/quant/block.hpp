@@ -41,10 +41,10 @@ inline constexpr int num_parts = 16 / N;
 /// A format whose weights are q * d + m, with whole numbers q of at most a byte and d and m that 16
 /// weights share, also has, so that a product can scale the sum instead of every weight,
 /// - `numbers<N, Half>(block, group, part)`: the q of the same elements, as bytes;
-/// - `factors(block, group, half)`: d and m;
-/// - `zero`, where all weights are (q - zero) * d, so that m = -zero * d;
-/// - `half_factors(block, half, f)`, where those of groups 4 * half to 4 * half + 3 of a block of
-///   256 are cheaper to find together.
+/// - `factors(block, group, half)`: d and m; or, where those of groups 4 * half to 4 * half + 3 of
+/// a
+///   block of 256 are cheaper to find together, `half_factors(block, half, f)`;
+/// - `zero`, where all weights are (q - zero) * d, so that m = -zero * d.
 ///
 /// A format of 32 weights that keys and values may have also has
 /// - `at<N>(block, half, offset)`: elements 16 * half + offset and on, where N divides `offset`.
@@ -73,7 +73,7 @@ concept has_block_scales = requires(const Type& block) {
 
 template <class Type>
 concept has_numbers = requires(const Type& block) {
-  block_format<Type>::factors(block, 0, 0);
+  block_format<Type>::template numbers<4, 0>(block, 0, 0);
 };
 template <class Type>
 concept has_half_factors = requires(const Type& block, affine (&f)[4]) {

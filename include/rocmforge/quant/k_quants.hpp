@@ -74,35 +74,43 @@ ROCMFORGE_DEVICE affine six_bit_scale(const Block& block, int group) {
           static_cast<float>(block.dmin) * -static_cast<float>(min)};
 }
 
-/// Those of groups 4 * half to 4 * half + 3.
+/// All scales and mins of a block before they are multiplied, a byte each: of groups 0 to 3 and of
+/// groups 4 to 7.
+struct six_bit_numbers {
+  unsigned scales[2], mins[2];
+};
 template <class Block>
-ROCMFORGE_DEVICE void six_bit_half(const Block& block, int half, affine (&f)[4]) {
+ROCMFORGE_DEVICE six_bit_numbers all_six_bit_numbers(const Block& block) {
   const unsigned first = load_field<4>(block, block.scales).words[0],
                  second = load_field<4>(block, block.scales + 4).words[0],
                  third = load_field<4>(block, block.scales + 8).words[0];
   constexpr unsigned six = 0x3f3f3f3f, low_four = 0x0f0f0f0f, upper_two = 0x30303030;
-  const byte_packet<4> scales{
-      packet<unsigned, 1>(half == 0 ? first & six : (third & low_four) | (first >> 2 & upper_two))};
-  const byte_packet<4> mins{packet<unsigned, 1>(
-      half == 0 ? second & six : (third >> 4 & low_four) | (second >> 2 & upper_two))};
+  return {{first & six, (third & low_four) | (first >> 2 & upper_two)},
+          {second & six, (third >> 4 & low_four) | (second >> 2 & upper_two)}};
+}
+
+/// The scales and mins of groups 4 * half to 4 * half + 3.
+template <class Block>
+ROCMFORGE_DEVICE void six_bit_half(const Block& block, int half, affine (&f)[4]) {
+  const six_bit_numbers all = all_six_bit_numbers(block);
+  const byte_packet<4> scales{packet<unsigned, 1>(half == 0 ? all.scales[0] : all.scales[1])},
+      mins{packet<unsigned, 1>(half == 0 ? all.mins[0] : all.mins[1])};
   const packet<float, 4> d = to_float(scales) * static_cast<float>(block.d),
                          m = to_float(mins) * -static_cast<float>(block.dmin);
   ROCMFORGE_UNROLL
   for (int i = 0; i < 4; ++i) f[i] = {d[i], m[i]};
 }
 
-/// All of them.
+/// Those of all groups.
 template <class Block>
 ROCMFORGE_DEVICE block_scales<1> six_bit_scales(const Block& block) {
-  const unsigned first = load_field<4>(block, block.scales).words[0],
-                 second = load_field<4>(block, block.scales + 4).words[0],
-                 third = load_field<4>(block, block.scales + 8).words[0];
-  constexpr unsigned six = 0x3f3f3f3f, low_four = 0x0f0f0f0f, upper_two = 0x30303030;
+  const six_bit_numbers all = all_six_bit_numbers(block);
   byte_packet<8> scales{0u}, mins{0u};
-  scales.words.set(0, first & six);
-  scales.words.set(1, (third & low_four) | (first >> 2 & upper_two));
-  mins.words.set(0, second & six);
-  mins.words.set(1, (third >> 4 & low_four) | (second >> 2 & upper_two));
+  ROCMFORGE_UNROLL
+  for (int half = 0; half < 2; ++half) {
+    scales.words.set(half, all.scales[half]);
+    mins.words.set(half, all.mins[half]);
+  }
   block_scales<1> result;
   store_packet(result.d, to_float(scales) * static_cast<float>(block.d));
   store_packet(result.m, to_float(mins) * -static_cast<float>(block.dmin));
@@ -219,10 +227,6 @@ struct block_format<q4_k> {
         device::load_field<N>(block, block.qs + 32 * (group / 2) + 16 * Half + N * part);
     return device::bits<4>(bytes, 4 * (group % 2));
   }
-  ROCMFORGE_DEVICE static affine factors(const q4_k& block, [[maybe_unused]] int group,
-                                         [[maybe_unused]] int half) {
-    return scale(block, group, half);
-  }
   ROCMFORGE_DEVICE static void half_factors(const q4_k& block, int half, affine (&f)[4]) {
     device::six_bit_half(block, half, f);
   }
@@ -255,10 +259,6 @@ struct block_format<q5_k> {
     const auto high =
         device::move_bits<1>(device::load_field<N>(block, block.qh + first), group, 4);
     return low | high;
-  }
-  ROCMFORGE_DEVICE static affine factors(const q5_k& block, [[maybe_unused]] int group,
-                                         [[maybe_unused]] int half) {
-    return scale(block, group, half);
   }
   ROCMFORGE_DEVICE static void half_factors(const q5_k& block, int half, affine (&f)[4]) {
     device::six_bit_half(block, half, f);

@@ -6,25 +6,12 @@
 #include "rocmforge/dtype.hpp"
 #include "rocmforge/platform/gpu/runtime.hpp"
 #include "rocmforge/platform/gpu/words.hpp"
+#include "rocmforge/platform/half_pair.hpp"
 #include "rocmforge/platform/macros.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace device {
-
-/// Two halves in a word, the first in its lower bits.
-using half_pair = std::uint32_t;
-
-/// a and b, rounded.
-ROCMFORGE_DEVICE half_pair make_half_pair(float a, float b) {
-  return half(a).bits | static_cast<half_pair>(half(b).bits) << 16;
-}
-ROCMFORGE_DEVICE float first_of(half_pair pair) {
-  return static_cast<float>(half::from_bits(static_cast<std::uint16_t>(pair)));
-}
-ROCMFORGE_DEVICE float second_of(half_pair pair) {
-  return first_of(pair >> 16);
-}
 
 /// Bytes First and First + 1 of a word less Zero, each a number from 0 to 255. A half from 1024 to
 /// 2047 ends in the bits of its distance from 1024: the byte is put below 0x64, the upper byte of
