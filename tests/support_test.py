@@ -63,6 +63,7 @@ class Types(unittest.TestCase):
         self.assert_types("kernels::attention_product<rocmforge::attention_operands::scores<float, rocmforge::half>, "
                           "256, 32>", T="f32", TCache="f16")
         self.assert_types("kernels::softmax<rocmforge::row_access::softmax_rows<float>, 256, 32>", T="f32")
+        self.assert_types("kernels::merge_states<attention_results::paged<rocmforge::half>, float, 256, 32>", T="f16")
 
     def test_of_products(self):
         tail = "epilogue::chain<epilogue::bias<float> >, rocmforge::gemm_tile{128, 128, 16, 8, 8}, 256, 32>"
@@ -144,7 +145,12 @@ struct embedding {};
 struct paged {};
 template <class Problem, int HeadDim, int BlockSize, int WaveSize>
 struct attention_decode {};
-[[nodiscard]] status paged_attention(stream_ref stream);""",
+template <class Results, class State, int BlockSize, int WaveSize>
+struct merge_states {};
+template <class T>
+struct contiguous {};
+[[nodiscard]] status paged_attention(stream_ref stream);
+[[nodiscard]] status merge_states(stream_ref stream);""",
     "platform/all.hpp": """#if defined(ROCMFORGE_PLATFORM_HOST)
 #include "rocmforge/platform/host.hpp"
 #else
@@ -222,6 +228,13 @@ class Commands(unittest.TestCase):
         self.write("host", *self.everything,
                    "host attention_decode kernels::attention_decode<attention_problem::paged<float, rocmforge::q4_0>, 64, 1, 1>")
         self.assert_violation("host: paged_attention with cache q4_0: f32 ran, but is not in the record")
+
+    def test_a_merge_within_attention_is_no_type_of_its_own(self):
+        merge = "kernels::merge_states<attention_results::contiguous<rocmforge::half>, float, 1, 1>"
+        self.write("host", *self.everything, f"host paged_attention {merge}")
+        self.assertEqual(self.run_script("check", "host")[0], 0)
+        self.write("host", *self.everything, f"host merge_states {merge}")
+        self.assert_violation("host: merge_states: f16 ran, but is not in the record")
 
     def test_a_device_without_record(self):
         self.write("amd", "gfx942 rope kernels::rope<float, 256, 64>")
