@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "support/kernel_test.hpp"
+#include "support/launch_recorder.hpp"
 #include "support/model_runner.hpp"
 #include "support/tiny_model.hpp"
 
@@ -380,8 +381,8 @@ TEST_P(whole_model, a_step_is_one_upload) {
   const auto tokens = random_tokens(20, 10);
   const std::vector<sequence_step> steps = {{&a, tokens},
                                             {&b, std::span<const int>(tokens).first(3)}};
-  run.model.step(run.cache, steps);  // the first step makes room for what is uploaded
-  for (const int count : {1, 7}) {
+  run.model.step(run.cache, steps);          // the first step makes room for what is uploaded
+  for (const int count : {1, 7, 1, 1, 1}) {  // of the steps of one token the last are replayed
     const sequence_step one{&a, std::span<const int>(tokens).first(std::size_t(count))};
     const memory_statistics before = current_memory_statistics();
     run.model.step(run.cache, {&one, 1});
@@ -391,6 +392,54 @@ TEST_P(whole_model, a_step_is_one_upload) {
     EXPECT_EQ(after.num_allocations, before.num_allocations);
   }
   stream_ref{}.synchronize();
+}
+
+// ---- steps of one token are recorded and replayed
+// ----------------------------------------------------------------------------------------------
+
+// What a replay writes is compared with what a new model launches, which has recorded nothing.
+TEST_P(whole_model, replayed_steps_give_the_same_bits) {
+  const tiny_model tiny({.type_of = mixed()});
+  const gguf::file file = open(tiny.writer());
+  runner replayed(tiny, dtype::f16), launched(tiny, dtype::f16);
+  cached_sequence text = replayed.sequence(), other = replayed.sequence(),
+                  expected_text = launched.sequence(), expected_other = launched.sequence();
+  const auto tokens = random_tokens(23, 4);
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    SCOPED_TRACE(i);
+    const std::span<const int> one(&tokens[i], 1), next(&tokens[i + 1], 1);
+    std::vector<sequence_step> steps{{&text, one}}, expected_steps{{&expected_text, one}};
+    if (i % 3 == 2) {  // two shapes in turn
+      steps.push_back({&other, next});
+      expected_steps.push_back({&expected_other, next});
+    }
+    transformer fresh(file, step_sizes);
+    const auto rows = fresh.step(launched.cache, expected_steps);
+    std::vector<float> expected(static_cast<std::size_t>(rows.size()));
+    platform_memory::download(expected.data(), rows.data, expected.size() * sizeof(float), {});
+    stream_ref{}.synchronize();
+    ASSERT_EQ(replayed.step(steps), expected);
+  }
+  // Tables of 1, 2 and 4 pages, for one sequence and for both.
+  EXPECT_EQ(replayed.model.num_graphs(), device().wave_size == 1 ? 0 : 6);
+}
+
+TEST_P(whole_model, a_shape_is_recorded_once) {
+  runner run(tiny_model({}));
+  cached_sequence text = run.sequence();
+  const std::vector<int> token{7};
+  const auto launches_of_a_step = [&] {
+    const std::size_t before = num_launches();
+    run.step(text, token);
+    return num_launches() - before;
+  };
+  const std::size_t launched = launches_of_a_step();
+  // Nine a layer; one more where the keys of a sequence are in chunks. Embedding, norm, the rows
+  // that are wanted, and their logits.
+  const std::size_t a_layer = run.model.split_plan().num_chunks > 1 ? 10 : 9;
+  EXPECT_EQ(launched, std::size_t(run.model.config().num_layers) * a_layer + 4);
+  EXPECT_EQ(launches_of_a_step(), launched);  // recorded
+  EXPECT_EQ(launches_of_a_step(), device().wave_size == 1 ? launched : 0);
 }
 
 /// Calls `make` with as little memory as lets one more allocation succeed each time. Returns how

@@ -18,12 +18,22 @@ int expected_token(const std::vector<T>& logits) {
   return reference::argmax(to_double(logits));
 }
 
+/// Also checks that the values are the tokens' logits, or -infinity where there is no number.
 template <class T>
 std::vector<int> argmax_of(const std::vector<T>& logits, int rows) {
+  const int size = int(logits.size()) / rows;
   device_buffer<T> device_logits(logits);
   device_buffer<int> tokens{std::size_t(rows)};
-  EXPECT_SUCCESS(argmax(tokens.view(rows), device_logits.view(rows, int(logits.size()) / rows)));
-  return tokens.to_host();
+  device_buffer<float> values{std::size_t(rows)};
+  EXPECT_SUCCESS(argmax(tokens.view(rows), device_logits.view(rows, size), values.view(rows)));
+  const auto found = tokens.to_host();
+  const auto largest = values.to_host();
+  for (int row = 0; row < rows; ++row) {
+    const auto logit = float(logits[std::size_t(row * size + found[std::size_t(row)])]);
+    EXPECT_EQ(largest[std::size_t(row)],
+              std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit);
+  }
+  return found;
 }
 
 // Packets, waves, a block of 1024 lanes and their neighbors.
@@ -130,6 +140,10 @@ TEST_P(sampling, refuses_what_does_not_fit) {
                  status_code::invalid_argument, "tokens");
   EXPECT_REFUSED(argmax(tokens.view(2), tensor_view<float, 2>{nullptr, {2, 8}, {8, 1}}),
                  status_code::invalid_argument, "logits");
+  EXPECT_REFUSED(argmax(tokens.view(2), logits, buffer.view(3)), status_code::invalid_shape,
+                 "values");
+  EXPECT_REFUSED(argmax(tokens.view(2), logits, tensor_view<float, 1>{buffer.data(), {2}, {0}}),
+                 status_code::invalid_layout, "values");
   EXPECT_SUCCESS(argmax(tokens.view(0), buffer.view(0, 8)));
 }
 

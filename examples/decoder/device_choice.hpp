@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <limits>
 #include <rocmforge/memory.hpp>
@@ -22,7 +23,7 @@ class device_choice {
       : ids_(static_cast<std::size_t>(vocab_size)),
         never_(std::vector<float>(suppressed_chunk, -std::numeric_limits<float>::infinity())),
         counter_(1),
-        token_(1) {}
+        chosen_(2) {}
 
   /// @param logits  [1, vocab_size] in device memory; what is suppressed becomes -infinity, and the
   ///                repeat penalty is applied, in place
@@ -37,8 +38,9 @@ class device_choice {
     }
     if (choice.sampling.temperature == 0) return likeliest(choices);
     counter_.copy_from_host({&choice.counter, 1});
-    rocmforge::check(rocmforge::sample(token_.view(1), choices, counter_.view(1), choice.sampling));
-    return token_.to_host().front();
+    rocmforge::check(
+        rocmforge::sample(chosen_.view(1), choices, counter_.view(1), choice.sampling));
+    return chosen_.to_host().front();
   }
 
  private:
@@ -59,18 +61,19 @@ class device_choice {
 
   /// The token that `sample` gives at temperature 0, but reads the logits only once.
   int likeliest(rocmforge::tensor_view<float, 2> choices) {
-    rocmforge::check(rocmforge::argmax(token_.view(1), choices));
-    const int token = token_.to_host().front();
-    float logit = 0;
-    rocmforge::platform_memory::download(&logit, choices.data + token, sizeof logit, {});
-    rocmforge::stream_ref{}.synchronize();
-    return logit > -std::numeric_limits<float>::infinity() ? token : -1;
+    static_assert(sizeof(float) == sizeof(int));
+    const auto logit =
+        rocmforge::make_view(reinterpret_cast<float*>(chosen_.data() + 1), 1);  // beside the token
+    rocmforge::check(rocmforge::argmax(chosen_.view(1), choices, logit));
+    const std::vector<int> chosen = chosen_.to_host();
+    return std::bit_cast<float>(chosen[1]) > -std::numeric_limits<float>::infinity() ? chosen[0]
+                                                                                     : -1;
   }
 
   rocmforge::device_buffer<int> ids_;
   rocmforge::device_buffer<float> never_;  // the biases of a chunk of suppressed ids
   rocmforge::device_buffer<rocmforge::draw_counter> counter_;
-  rocmforge::device_buffer<int> token_;
+  rocmforge::device_buffer<int> chosen_;  // the token, and of argmax the bits of its logit
 };
 
 }  // namespace

@@ -98,22 +98,28 @@ inline candidate_rules rules_of(const sampling_options& options) {
 ///
 /// @param tokens  [num_rows]  output
 /// @param logits  [num_rows, vocab_size]
+/// @param values  [num_rows]  output: the largest logits, -infinity where there is none; or an
+///                empty view
 /// @return invalid_shape if the extents disagree or the vocabulary is empty,
 ///         invalid_layout if a last axis is not contiguous
 template <class T, int BlockSize = 1024>
 [[nodiscard]] status argmax(tensor_view<int, 1> tokens, tensor_view<T, 2> logits,
-                            stream_ref stream = {}) {
+                            tensor_view<float, 1> values = {}, stream_ref stream = {}) {
   constexpr const char* op = "argmax";
   if (status s =
           checks::all(checks::output(op, "tokens", tokens), checks::view(op, "logits", logits),
+                      checks::output(op, "values", values),
                       checks::extent(op, "tokens", 0, tokens.extent[0], logits.extent[0]),
+                      values.data == nullptr
+                          ? status{}
+                          : checks::extent(op, "values", 0, values.extent[0], logits.extent[0]),
                       checks::sampling::not_empty(op, logits));
       !s) {
     return s;
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
     using kernel = kernels::argmax<std::remove_const_t<T>, block_threads<BlockSize, wave>, wave>;
-    return launch(op, kernel{tokens, logits}, {logits.extent[0]}, stream);
+    return launch(op, kernel{tokens, logits, values}, {logits.extent[0]}, stream);
   });
 }
 

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "launch_recorder.hpp"
+
 namespace rocmforge {
 namespace {
 
@@ -73,6 +75,11 @@ class launch_recorder : public ::testing::EmptyTestEventListener {
   void add(const launch_key& launch) {
     const std::lock_guard lock(mutex_);
     of_case_.insert(launch);
+    ++count_;
+  }
+  std::size_t count() {
+    const std::lock_guard lock(mutex_);
+    return count_;
   }
 
  private:
@@ -107,6 +114,7 @@ class launch_recorder : public ::testing::EmptyTestEventListener {
 
   std::mutex mutex_;
   launches of_case_, passed_;
+  std::size_t count_ = 0;
   std::string runtime_;
 };
 
@@ -126,6 +134,10 @@ launch_recorder& recorder() {
 
 void observe_launch(const char* op, const char* kernel, const device_properties& device) {
   recorder().add({op, kernel, &device});
+}
+
+std::size_t testing::num_launches() {
+  return recorder().count();
 }
 
 }  // namespace rocmforge

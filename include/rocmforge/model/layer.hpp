@@ -64,16 +64,16 @@ void transformer_layer(const layer_activations& a, const layer_weights& w,
   const auto q = heads_of(a.qkv, 0, num_heads, head_dim);
   const auto k = heads_of(a.qkv, config.q_dim(), num_kv_heads, head_dim);
   const auto v = heads_of(a.qkv, config.q_dim() + config.kv_dim(), num_kv_heads, head_dim);
-  const auto q_and_k = heads_of(a.qkv, 0, num_heads + num_kv_heads, head_dim);
 
   check(w.qkv.multiply(a.qkv, a.normed, stream));
   if (config.architecture.qk_norm) {
     check(qk_norm_rope(q, k, q, k, w.q_norm.view(head_dim), w.k_norm.view(head_dim), step.positions,
                        attention.rotation, {.epsilon = config.epsilon}, stream));
+    check(kv_append(k_pages, v_pages, k, v, step.slots, stream));
   } else {
-    check(rope(q_and_k, q_and_k, step.positions, attention.rotation, stream));
+    check(rope_kv_append(q, k_pages, v_pages, q, k, v, step.positions, step.slots,
+                         attention.rotation, stream));
   }
-  check(kv_append(k_pages, v_pages, k, v, step.slots, stream));
   check(paged_attention(heads_of(a.attended, 0, num_heads, head_dim), q, k_pages, v_pages,
                         step.batch,
                         {.softmax_scale = config.softmax_scale,

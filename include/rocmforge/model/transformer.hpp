@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <functional>
 #include <limits>
@@ -14,6 +15,7 @@
 #include "rocmforge/model/config.hpp"
 #include "rocmforge/model/layer.hpp"
 #include "rocmforge/model/paged_cache.hpp"
+#include "rocmforge/model/step_graphs.hpp"
 #include "rocmforge/model/weights.hpp"
 
 namespace rocmforge {
@@ -72,6 +74,8 @@ class transformer {
   [[nodiscard]] const model_weights& weights() const { return weights_; }
   /// How the keys of a sequence are split over blocks where it has few new tokens.
   [[nodiscard]] const attention_plan& split_plan() const { return plan_; }
+  /// Steps of one token for each sequence that are recorded; on a GPU.
+  [[nodiscard]] std::size_t num_graphs() const { return graphs_.size(); }
   /// Attention settings of a layer.
   [[nodiscard]] const layer_attention& attention_of(int layer) const {
     return config_.is_local(layer) ? last_tokens_ : all_tokens_;
@@ -115,7 +119,16 @@ class transformer {
         steps[grown].sequence->grow(static_cast<int>(steps[grown].tokens.size()));
       const inputs in = upload_inputs(steps, num_tokens, num_rows, stream);
       dispatch_dtype(cache.options().type, [&]<class TCache>(TCache) {
-        run<TCache>(cache, in, num_tokens, num_rows, stream);
+        const auto launch = [&](stream_ref to) {
+          run<TCache>(cache, in, num_tokens, num_rows, to);
+        };
+        // A step of one token each is the one that is repeated.
+        const bool repeated = in.step.batch.max_q_len == 1;
+        if (repeated && devices()[static_cast<std::size_t>(stream.device())].wave_size > 1) {
+          graphs_.run(shape_of(cache, cache.keys<TCache>(0).data, in), stream, launch);
+        } else {
+          launch(stream);
+        }
       });
     } catch (...) {
       for (std::size_t i = 0; i < grown; ++i) {
@@ -132,6 +145,16 @@ class transformer {
     tensor_view<const int, 1> tokens, rows;
     step_inputs step;
   };
+
+  static step_shape shape_of(const paged_cache& cache, const void* cache_pages, const inputs& in) {
+    return {.inputs = in.tokens.data,
+            .cache_pages = cache_pages,
+            .cache_type = cache.options().type,
+            .num_pages = cache.options().num_pages,
+            .page_size = cache.options().page_size,
+            .num_sequences = in.step.batch.kv_len.extent[0],
+            .table_columns = in.step.batch.page_table.extent[1]};
+  }
 
   static transformer_options checked(transformer_options options, const model_config& config) {
     if (options.max_length == 0) options.max_length = config.context_length;
@@ -193,6 +216,7 @@ class transformer {
     std::size_t max_pages = 1;
     for (const sequence_step& s : steps)
       max_pages = std::max(max_pages, s.sequence->pages().size());
+    max_pages = std::bit_ceil(max_pages);  // so that growing sequences have few shapes
     std::vector<int> tokens, positions, slots, rows, q_begin{0}, kv_len, pages;
     int max_q_len = 0;
     for (const sequence_step& s : steps) {
@@ -212,13 +236,14 @@ class transformer {
     std::vector<int> all;
     for (const auto* list : {&tokens, &positions, &slots, &rows, &q_begin, &kv_len, &pages})
       all.insert(all.end(), list->begin(), list->end());
-    stream.synchronize();  // the previous step may still read the staging buffer
+    uploaded_.synchronize();  // the copy before this one may still read the staging buffer
     if (integers_.size() < all.size()) {
       staging_ = pinned_buffer<int>(2 * all.size());
       integers_ = device_buffer<int>(2 * all.size());
     }
     std::copy(all.begin(), all.end(), staging_.data());
     integers_.copy_from_host(std::span<const int>(staging_.data(), all.size()), stream);
+    uploaded_.record(stream);
 
     const int* at = integers_.data();
     const auto next = [&](int count) {
@@ -305,6 +330,8 @@ class transformer {
   device_buffer<std::byte> attention_workspace_;
   pinned_buffer<int> staging_;
   device_buffer<int> integers_;
+  event uploaded_;  // after the copy from staging_ to integers_
+  step_graphs graphs_;
 };
 
 ROCMFORGE_PLATFORM_NAMESPACE_END

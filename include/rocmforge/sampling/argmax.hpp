@@ -35,6 +35,7 @@ struct argmax {
 
   tensor_view<int, 1> tokens;      // [num_rows]
   tensor_view<const T, 2> logits;  // [num_rows, vocab_size]
+  tensor_view<float, 1> values;    // [num_rows] or empty
 
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
@@ -66,7 +67,10 @@ struct argmax {
       }
     }
     token = row_minimum::reduce(token, min_op{}, block, shared.minimum);
-    if (block.thread == 0) tokens(row) = token < vocab_size ? token : 0;
+    if (block.thread == 0) {
+      tokens(row) = token < vocab_size ? token : 0;
+      if (values.data != nullptr) values(row) = row_largest;
+    }
   }
 };
 

@@ -112,12 +112,16 @@ inline void set_device(int device) {
 /// A stream that somebody else owns: the runtime's own handle, or nothing for the default stream.
 struct stream_ref {
   ROCMFORGE_RUNTIME(Stream_t) native = nullptr;
+  int known_device = -1;  // an index into `devices()`; -1: the runtime has to be asked
   stream_ref() = default;
   stream_ref(ROCMFORGE_RUNTIME(Stream_t) stream) : native(stream) {}
+  stream_ref(ROCMFORGE_RUNTIME(Stream_t) stream, int device)
+      : native(stream), known_device(device) {}
 
   /// The stream's device, an index into `devices()`; the calling thread's for the default stream.
   [[nodiscard]] int device() const {
-    return native == nullptr ? current_device() : gpu::device_of(native);
+    if (native == nullptr) return current_device();
+    return known_device >= 0 ? known_device : gpu::device_of(native);
   }
 #if defined(__cpp_exceptions)
   void synchronize() const {
@@ -130,20 +134,25 @@ struct stream_ref {
 /// An ordered queue of work, owned.
 class stream {
  public:
-  stream() { gpu::check(ROCMFORGE_RUNTIME(StreamCreate)(&native_), "stream"); }
-  stream(stream&& other) noexcept : native_(std::exchange(other.native_, nullptr)) {}
+  stream() : device_(current_device()) {
+    gpu::check(ROCMFORGE_RUNTIME(StreamCreate)(&native_), "stream");
+  }
+  stream(stream&& other) noexcept
+      : native_(std::exchange(other.native_, nullptr)), device_(other.device_) {}
   stream& operator=(stream&& other) noexcept {
     std::swap(native_, other.native_);
+    std::swap(device_, other.device_);
     return *this;
   }
   ~stream() {
     if (native_ != nullptr) static_cast<void>(ROCMFORGE_RUNTIME(StreamDestroy)(native_));
   }
-  operator stream_ref() const { return stream_ref(native_); }
+  operator stream_ref() const { return {native_, device_}; }
   void synchronize() const { stream_ref(native_).synchronize(); }
 
  private:
   ROCMFORGE_RUNTIME(Stream_t) native_ = nullptr;
+  int device_;
 };
 
 /// A point in a stream, owned.
