@@ -1,4 +1,4 @@
-// Block sizes of one's own, two ways: as a template argument of the launch function, and with the
+// Your own block size, in two ways: as a template argument of the launch function, and with the
 // kernel itself. Prints how long each takes; the results must be those of the default. (The host
 // runs any block as one lane.)
 #include <cmath>

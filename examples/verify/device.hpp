@@ -16,7 +16,7 @@ struct device_facts {
 };
 
 const char* platform_name();
-/// Versions of the runtime and of the driver, for people.
+/// Versions of the runtime and of the driver, for logs.
 std::string runtime_version();
 std::string compiler_version();
 std::vector<device_facts> list_devices();

@@ -76,7 +76,7 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
               return launch(op,
                             kernel{problem, scoring, chunks, kernel::has_whole_packets(problem)},
                             grid, stream);
-            // Chunks are short: blocks beside each other hide a block's begin and end.
+            // Chunks are short: blocks beside each other hide a block's start and end.
             constexpr int lanes = block_lanes < roomy_block_size ? block_lanes : roomy_block_size;
             using split_kernel = kernels::attention_decode<Problem, padded, lanes, wave>;
             return launch(

@@ -41,8 +41,7 @@ decltype(auto) dispatch_dtype(dtype type, F&& f) {
 
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Lanes that a block of `BlockSize` has on devices of this wave size: all of them, but one on the
-/// serial host.
+/// Threads of a block: BlockSize on a GPU, 1 on the serial host.
 template <int BlockSize, int WaveSize>
 inline constexpr int block_threads = WaveSize == 1 ? 1 : BlockSize;
 

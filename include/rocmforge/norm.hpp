@@ -282,7 +282,7 @@ template <class T, int BlockSize = default_block_size, class X = const T, class 
   });
 }
 
-/// The same with an epsilon alone.
+/// The same with an epsilon only.
 template <class T, int BlockSize = default_block_size, class X = const T, class Weight = const T>
 [[nodiscard]] status rms_norm(tensor_view<T, 2> y, tensor_view<X, 2> x,
                               tensor_view<Weight, 1> weight, float epsilon = 1e-5f,
@@ -342,7 +342,7 @@ template <class T, int BlockSize = default_block_size, class Sum = T, class X = 
   });
 }
 
-/// The same with an epsilon alone.
+/// The same with an epsilon only.
 template <class T, int BlockSize = default_block_size, class Sum = T, class X = const T,
           class Residual = const T, class Weight = const T>
 [[nodiscard]] status add_rms_norm(tensor_view<T, 2> y, tensor_view<Sum, 2> sum, tensor_view<X, 2> x,

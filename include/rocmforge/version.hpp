@@ -1,4 +1,4 @@
-// The library's version, for the preprocessor and for people.
+// The library's version, for the preprocessor and for logs.
 #pragma once
 
 #define ROCMFORGE_VERSION_MAJOR 0

@@ -37,8 +37,8 @@ ROCMFORGE_HOST_DEVICE constexpr Int divide_up(Int whole, std::type_identity_t<In
 }
 
 /// Calls `f(row)` for the rows of the block, of which there are `rows_per_block`: on a GPU one,
-/// whatever the caller says. A loop around it, even of one turn, would cost the scalar registers
-/// that keep addresses from turn to turn, and kernels with many views have none left.
+/// whatever the caller says. Even a loop of a single iteration keeps addresses live in scalar
+/// registers (SGPRs), and kernels with many views would spill.
 template <int BlockSize, int WaveSize, class F>
 ROCMFORGE_DEVICE void for_each_row(block_context<BlockSize, WaveSize> block, int rows_per_block,
                                    int num_rows, F&& f) {

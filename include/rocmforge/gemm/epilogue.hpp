@@ -89,7 +89,7 @@ struct residual {
 template <class T>
 residual(tensor_view<T, 3>) -> residual<std::remove_const_t<T>>;
 
-/// f(x), for any functor over packets: those of activation/functions.hpp, or one's own.
+/// f(x), for any functor over packets: those of activation/functions.hpp, or your own.
 template <class Function>
 struct activation {
   Function function;

@@ -1,5 +1,5 @@
 // From the tensors of a GGUF file to the views that kernels take. (gguf.hpp itself knows no
-// kernels; this header needs gguf.hpp and quant.hpp alone.)
+// kernels; this header needs only gguf.hpp and quant.hpp.)
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // Matrix instructions as data. Each is a struct: a description (shape, registers, who holds which
-// element) and multiply(d, a, b); see mma/description.hpp. Generic tile code uses the
-// description alone.
+// element) and multiply(d, a, b); see mma/description.hpp. Generic tile code uses only
+// the description.
 #pragma once
 
 #include "rocmforge/platform/mma/access.hpp"

@@ -18,7 +18,7 @@ struct grid_size {
 
 /// What the library needs to know of a device.
 struct device_properties {
-  std::string name;              // for people
+  std::string name;              // for logs
   std::string architecture;      // "gfx1100", "sm_90", "host", "emulated"
   int wave_size = 1;             // lanes that execute together
   int num_compute_units = 1;     // compute units, multiprocessors or host threads
@@ -33,7 +33,7 @@ struct allocation {
   const char* reason = "";  // the runtime's text for it
 };
 
-/// Counters of this process, for tests and for people who look after memory. Kept by each platform.
+/// Counters of this process, for tests and for watching memory use. Kept by each platform.
 struct memory_statistics {
   std::size_t bytes_in_use = 0;     // device memory held by device buffers
   std::size_t num_allocations = 0;  // ever made

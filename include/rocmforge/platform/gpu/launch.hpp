@@ -48,9 +48,9 @@ __global__ void __launch_bounds__(Kernel::block_size) ROCMFORGE_WAVES_PER_SIMD(m
 
 namespace device {
 
-/// The same kernel, whose members are read from memory again. All members of a kernel are loaded
-/// into scalar registers at its begin, and GPUs of the gfx9 family have too few of them to hold
-/// several views through a loop: what is needed only after the loop is better read after it.
+/// Re-reads the kernel's arguments. The compiler loads them all into scalar registers (SGPRs) at
+/// entry, and on gfx9 several views that are live across a loop exceed their number. Use it for
+/// arguments that are needed only after the loop.
 ///
 /// @param kernel  the functor that was launched, not a member of another
 template <class Kernel>

@@ -26,7 +26,7 @@ inline constexpr int wave_size = 32;
 #else
 inline constexpr int wave_size = 0;
 #endif
-/// Variables in shared memory end at 48 KiB; what a launch asks for does not, where it opts in.
+/// Static shared memory is limited to 48 KiB; dynamic shared memory can opt in to more.
 inline constexpr bool shared_memory_is_dynamic = true;
 inline constexpr int max_shared_bytes =
     101376;  // the smallest opt-in limit from sm_80 on (sm_86, sm_89)

@@ -86,7 +86,7 @@ inline const char* no_device_reason() {
   return code == ROCMFORGE_RUNTIME(Success) ? "" : ROCMFORGE_RUNTIME(GetErrorString)(code);
 }
 
-/// Versions of the vendor's runtime and driver, for people.
+/// Versions of the vendor's runtime and driver, for logs.
 inline std::string runtime_version() {
   int runtime = 0, driver = 0;
   if (ROCMFORGE_RUNTIME(RuntimeGetVersion)(&runtime) != ROCMFORGE_RUNTIME(Success)) runtime = 0;

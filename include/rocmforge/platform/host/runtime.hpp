@@ -57,8 +57,7 @@ using platform_wave_sizes = int_list<1>;
 /// See gpu/nvidia.hpp.
 inline constexpr int roomy_block_size = 1024;
 
-/// A lane's arrays may be of any size: what is too much for registers lies in the first-level
-/// cache.
+/// No limit on the host: arrays larger than the register file live in the first-level cache.
 constexpr int max_lane_registers(int /*block_size*/, int /*wave_size*/) {
   return std::numeric_limits<int>::max();
 }
@@ -95,7 +94,7 @@ inline const char* no_device_reason() {
   return "";
 }
 
-/// What runs the kernels, for people.
+/// What runs the kernels, for logs.
 inline std::string runtime_version() {
 #if defined(_OPENMP)
   return "OpenMP " + std::to_string(_OPENMP) + ", " + std::to_string(num_threads()) + " threads";

@@ -36,7 +36,7 @@ struct alignas(register_alignment(Size* int{sizeof(T)})) registers {
   ROCMFORGE_HOST_DEVICE constexpr const T& operator[](int i) const { return element[i]; }
 };
 
-/// The part of a description that follows from the shape alone. Lanes hold A (B) `ARepeat`
+/// The part of a description that follows from only the shape. Lanes hold A (B) `ARepeat`
 /// (`BRepeat`) times over, because some instructions want the same element in several lanes; C is
 /// held once.
 template <class T, class Accumulator, int M, int N, int K, int Lanes, int ARepeat = 1,

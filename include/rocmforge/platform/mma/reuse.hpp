@@ -1,5 +1,5 @@
 // Which way round attention may hold its scores: how the C of one product becomes an operand of the
-// next, found from the coordinate maps alone.
+// next, found only from the coordinate maps.
 #pragma once
 
 #include <numeric>
