@@ -213,7 +213,7 @@ class BadInput(DecoderTest):
 
     def test_options(self):
         for arguments, *words in [
-            (["hello", "--colour"], "--colour", "unknown option", "expected"),
+            (["hello", "--color"], "--color", "unknown option", "expected"),
             (["hello", "-x"], "-x", "expected"),
             (["The", "capital", "of"], "capital", "in quotes"),
             (["hello", "--prompt", "again"], "second prompt", "expected one"),

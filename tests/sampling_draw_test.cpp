@@ -350,7 +350,7 @@ std::vector<int> counts_of(const std::vector<int>& tokens, std::size_t size) {
   return counts;
 }
 
-/// A million draws; fewer on emulated devices, where every lane is a fibre. (That they draw the
+/// A million draws; fewer on emulated devices, where every lane is a fiber. (That they draw the
 /// same tokens as the others is tested above.)
 int num_draws(const device_properties& device) {
   return device.architecture == "emulated" ? 4000 : 1000000;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the rules of the headers that a compiler does not: platform/ alone knows compilers and vendors."""
+"""Checks the rules that a compiler does not: only platform/ knows compilers and vendors, and words are spelled as the field greps for them."""
 
 import pathlib
 import re
@@ -68,6 +68,38 @@ class Headers(unittest.TestCase):
 
     def test_are_all_named_hpp(self):
         self.assertEqual([p for p in INCLUDE.rglob("*") if p.is_file() and p.suffix != ".hpp"], [])
+
+
+# American spelling, which is that of the field's own names: dequantize, normalize, initialize.
+BRITISH = re.compile(
+    r"(?:quanti|normali|initiali|synchroni|recogni|optimi|seriali|tokeni|vectori|parallell?i|memori|organi|minimi|maximi|summari|"
+    r"speciali|generali|materiali)s(?:e[ds]?|er|ing|ation)(?![a-z])|(?:behavi|col|neighb|fav|hon)our|\bfibre|\bcentre|\bgrey\b|"
+    r"(?:label|cancel|model|signal)l(?:ed|ing)\b", re.IGNORECASE)
+SPELLED = (".hpp", ".cpp", ".hip", ".py", ".md", ".txt", ".cmake", "")
+# Prompts, words and templates of others, which are compared letter by letter.
+QUOTED = ("tests/data/", "tests/chat_test.cpp")
+
+
+class Spelling(unittest.TestCase):
+
+    def test_is_american(self):
+        folders = ("include", "docs", "examples", "bench", "tests", "scripts", "cmake")
+        files = [p for folder in folders for p in sorted((ROOT / folder).rglob("*")) if p.is_file() and p.suffix in SPELLED]
+        files += sorted(ROOT.glob("*.md")) + [ROOT / "CMakeLists.txt"]
+        found = []
+        for path in files:
+            name = str(path.relative_to(ROOT))
+            if not name.startswith(QUOTED) and "__pycache__" not in name:
+                found += [f"{name}:{i}: {match[0]}" for i, line in enumerate(path.read_text().splitlines(), 1)
+                          for match in BRITISH.finditer(line)]
+        self.assertGreater(len(files), 300)
+        self.assertEqual(found, [], "\n" + "\n".join(found))
+
+    def test_finds_what_it_is_for(self):
+        for word in ("dequanti" + "se", "Normali" + "sation", "synchroni" + "sed_at", "neighb" + "ours", "col" + "our", "fib" + "res"):
+            self.assertTrue(BRITISH.search(word), word)
+        for word in ("dequantize", "precise", "otherwise", "four", "your", "fiber", "modeled", "tokenizer", "summaries"):
+            self.assertFalse(BRITISH.search(word), word)
 
 
 class Faults(unittest.TestCase):

@@ -33,7 +33,7 @@ class command_line {
     app_.allow_extras();
     app_.footer(
         "Examples:\n"
-        "  decoder --model model.gguf \"Name three primary colours.\"\n"
+        "  decoder --model model.gguf \"Name three primary colors.\"\n"
         "  decoder --model model.gguf --raw -n 20 --temperature 0 \"The capital of France is\"\n"
         "  echo \"What is a prime number?\" | decoder --model model.gguf --json -\n"
         "  decoder --model model.gguf --chat --system \"You answer in one sentence.\"\n"

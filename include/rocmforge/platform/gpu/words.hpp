@@ -1,4 +1,4 @@
-// Neighbouring elements in memory, moved with the widest instructions that their address allows.
+// Neighboring elements in memory, moved with the widest instructions that their address allows.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // A block of the host. On the serial device it is one lane, and all that lanes do together is
-// nothing; on the emulated ones it is fibres (emulation.hpp).
+// nothing; on the emulated ones it is fibers (emulation.hpp).
 #pragma once
 
 #include <cmath>
@@ -27,7 +27,7 @@ struct block_context {
   grid_size index;  // of the block in the grid
   int thread = 0;   // 0 to BlockSize - 1
 #if defined(ROCMFORGE_EMULATION)
-  emulation::block* fibres = nullptr;
+  emulation::block* fibers = nullptr;
 #endif
 
   ROCMFORGE_DEVICE int lane() const {
@@ -40,13 +40,13 @@ struct block_context {
   /// Waits for all lanes of the block; what they wrote to shared memory before is visible after.
   ROCMFORGE_DEVICE void barrier() const {
 #if defined(ROCMFORGE_EMULATION)
-    if constexpr (BlockSize > 1) fibres->barrier(thread);
+    if constexpr (BlockSize > 1) fibers->barrier(thread);
 #endif
   }
   /// The same for the lanes of a wave among themselves.
   ROCMFORGE_DEVICE void wave_barrier() const {
 #if defined(ROCMFORGE_EMULATION)
-    if constexpr (BlockSize > 1) fibres->exchange(thread, 0, thread);
+    if constexpr (BlockSize > 1) fibers->exchange(thread, 0, thread);
 #endif
   }
   /// The value of the lane whose number within the wave is this lane's XOR Mask.
@@ -63,7 +63,7 @@ struct block_context {
     if constexpr (BlockSize > 1) {
       const int other = wave() * WaveSize + source % WaveSize;
       return __builtin_bit_cast(
-          T, fibres->exchange(thread, __builtin_bit_cast(std::uint32_t, value), other));
+          T, fibers->exchange(thread, __builtin_bit_cast(std::uint32_t, value), other));
     }
 #endif
     return value;
@@ -74,7 +74,7 @@ struct block_context {
   template <class T>
   ROCMFORGE_DEVICE T atomic_add(T& shared, T value) const {
     static_assert(std::is_unsigned_v<T> && (sizeof(T) == 4 || sizeof(T) == 8));
-    const T before = shared;  // lanes are fibres of one thread
+    const T before = shared;  // lanes are fibers of one thread
     shared += value;
     return before;
   }

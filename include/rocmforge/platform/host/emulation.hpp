@@ -1,4 +1,4 @@
-// A block as fibres on the host, for tests: each lane is a fibre, barriers and shuffles are real,
+// A block as fibers on the host, for tests: each lane is a fiber, barriers and shuffles are real,
 // and which lane runs next is drawn from a seed, so that a missing barrier shows. A lane runs alone
 // from one barrier or shuffle to the next. In some blocks all lanes advance together, in others one
 // wave or one lane runs as far ahead as it can while another starves.
@@ -78,9 +78,9 @@ class stack_pool {
 };
 
 class block;
-/// A call of a kernel for one lane. The kernel's type is forgotten here, so that fibres and the
+/// A call of a kernel for one lane. The kernel's type is forgotten here, so that fibers and the
 /// order in which they run are compiled once and not for every kernel.
-using lane_call = void (*)(const void* kernel, block& fibres, grid_size index, int thread,
+using lane_call = void (*)(const void* kernel, block& fibers, grid_size index, int thread,
                            void* shared);
 
 /// The lanes of one block: where each one waits, and the values that a wave exchanges.
@@ -99,7 +99,7 @@ class block {
   /// happen.
   bool run(stack_pool& stacks, lane_call call, const void* kernel, grid_size index, void* shared) {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      lanes_[i].fibre =
+      lanes_[i].fiber =
           boost::context::fiber(std::allocator_arg, stack_pool::allocator(stacks),
                                 [=, this](boost::context::fiber&& scheduler) {
                                   scheduler_ = std::move(scheduler);
@@ -144,7 +144,7 @@ class block {
  private:
   enum class lane_state { ready, at_barrier, at_exchange, done };
   struct lane {
-    boost::context::fiber fibre;
+    boost::context::fiber fiber;
     lane_state state = lane_state::ready;
     int num_exchanges = 0;
     std::uint32_t value[2] = {};
@@ -163,10 +163,10 @@ class block {
 #if defined(ROCMFORGE_ADDRESS_SANITIZER)
     void* fake_stack = nullptr;
     __sanitizer_start_switch_fiber(&fake_stack, lanes_[i].stack, stack_pool::stack_bytes);
-    lanes_[i].fibre = std::move(lanes_[i].fibre).resume();
+    lanes_[i].fiber = std::move(lanes_[i].fiber).resume();
     __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
 #else
-    lanes_[i].fibre = std::move(lanes_[i].fibre).resume();
+    lanes_[i].fiber = std::move(lanes_[i].fiber).resume();
 #endif
   }
 
@@ -209,7 +209,7 @@ class block {
   int wave_size_;
   std::vector<lane> lanes_;
   std::vector<std::pair<std::uint64_t, std::size_t>> ready_;  // a heap: what runs first, lane
-  std::size_t rank_lanes_;                                    // neighbours that share a rank
+  std::size_t rank_lanes_;                                    // neighbors that share a rank
   std::vector<std::uint64_t> ranks_;
   boost::context::fiber scheduler_;
   std::mt19937_64& random_;
@@ -240,8 +240,8 @@ inline bool run(lane_call call, const void* kernel, block_shape shape, std::size
     std::memset(shared.get(), 0xff, shared_bytes);
     const grid_size index{static_cast<int>(i % grid.x), static_cast<int>(i / grid.x % grid.y),
                           static_cast<int>(i / grid.x / grid.y)};
-    block fibres(shape.block_size, shape.wave_size, random);
-    if (!fibres.run(stacks, call, kernel, index, shared.get())) return false;
+    block fibers(shape.block_size, shape.wave_size, random);
+    if (!fibers.run(stacks, call, kernel, index, shared.get())) return false;
   }
   return true;
 }

@@ -1,4 +1,4 @@
-// How the host starts a kernel: on a team of threads, or on the fibres of an emulated device.
+// How the host starts a kernel: on a team of threads, or on the fibers of an emulated device.
 #pragma once
 
 #include <algorithm>
@@ -92,9 +92,9 @@ namespace emulation {
 
 #if defined(ROCMFORGE_EMULATION)
 template <class Kernel>
-void call_lane(const void* kernel, block& fibres, grid_size index, int thread, void* shared) {
+void call_lane(const void* kernel, block& fibers, grid_size index, int thread, void* shared) {
   (*static_cast<const Kernel*>(kernel))(
-      block_context<Kernel::block_size, Kernel::wave_size>{index, thread, &fibres},
+      block_context<Kernel::block_size, Kernel::wave_size>{index, thread, &fibers},
       *static_cast<typename Kernel::shared_storage*>(shared));
 }
 

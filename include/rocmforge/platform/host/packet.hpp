@@ -148,7 +148,7 @@ ROCMFORGE_DEVICE float fold(const packet<float, N>& a, Op op) {
 template <int N>
 ROCMFORGE_DEVICE packet<float, N> fold_all(const packet<float, N> (&values)[N]) {
   if constexpr (N > 1) {
-    // Sums of neighbours, of two packets side by side, until one packet is left.
+    // Sums of neighbors, of two packets side by side, until one packet is left.
     const auto pairs = []<std::size_t... I>(const packet<float, N>& a, const packet<float, N>& b,
                                             std::index_sequence<I...>) {
       packet<float, N> result;
