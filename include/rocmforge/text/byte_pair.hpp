@@ -58,8 +58,8 @@ class byte_pair_encoder {
       const std::string& merge = vocab.merges[rank];
       const std::size_t space = merge.find(' ', 1);
       if (space == std::string::npos || space + 1 == merge.size()) {
-        refuse(vocab, "merge " + std::to_string(rank) + " is \"" + printable(merge) +
-                          "\", expected two texts with a space between them");
+        refuse_vocabulary(vocab, "merge " + std::to_string(rank) + " is \"" + printable(merge) +
+                                     "\", expected two texts with a space between them");
       }
       const int left = symbol_of(merge.substr(0, space));
       const int right = symbol_of(merge.substr(space + 1));

@@ -46,8 +46,8 @@ inline std::optional<std::string_view> find_chat_template(const tokenizer& sourc
   if (format == std::ranges::end(chat_formats)) return std::nullopt;
   for (const std::string_view marker : format->tokens) {
     if (!marker.empty() && !source.find_token(marker))
-      refuse(vocab, "no token \"" + printable(marker) + "\", expected one for the chat template " +
-                        std::string(name));
+      refuse_vocabulary(vocab, "no token \"" + printable(marker) +
+                                   "\", expected one for the chat template " + std::string(name));
   }
   return format->source;
 }

@@ -69,7 +69,8 @@ inline const model_defaults& find_model(const vocabulary& vocab, std::string_vie
     if (candidate.name == name) return candidate;
     known += (known.empty() ? "\"" : ", \"") + std::string(candidate.name) + "\"";
   }
-  refuse(vocab, "tokenizer \"" + printable(name) + "\" is not supported, expected one of " + known);
+  refuse_vocabulary(
+      vocab, "tokenizer \"" + printable(name) + "\" is not supported, expected one of " + known);
 }
 
 /// Reads an array of numbers of type `T`, or of integers.
@@ -153,7 +154,8 @@ inline void read_suppressed(const gguf::index& file, vocabulary& vocab) {
   std::ranges::sort(ids);
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   if (!ids.empty() && ids.size() == vocab.tokens.size()) {
-    refuse(vocab, std::string(key) + " has every token, expected one that may be generated");
+    refuse_vocabulary(vocab,
+                      std::string(key) + " has every token, expected one that may be generated");
   }
 }
 
@@ -213,8 +215,8 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
   if (vocab.model == tokenizer_model::unigram && file.contains(key("precompiled_charsmap"))) {
     for (const int byte : file.get_array<std::int16_t>(key("precompiled_charsmap"))) {
       if (byte < -128 || byte > 255) {
-        refuse(vocab, key("precompiled_charsmap") + " has the element " + std::to_string(byte) +
-                          ", expected bytes");
+        refuse_vocabulary(vocab, key("precompiled_charsmap") + " has the element " +
+                                     std::to_string(byte) + ", expected bytes");
       }
       vocab.precompiled_charsmap += static_cast<char>(byte);
     }
@@ -257,7 +259,7 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
   bool add_bos = defaults.add_bos;
   vocab.clean_spaces = defaults.clean_spaces;
   if (vocab.model == tokenizer_model::byte_pair) {
-    check(vocab);  // first, because the family needs a known name
+    check_vocabulary(vocab);  // first, because the family needs a known name
     add_bos = find_pre_tokenizer_family(vocab.pre).adds_bos;
     vocab.clean_spaces = find_pre_tokenizer_family(vocab.pre).clean_spaces;
   }
@@ -281,7 +283,7 @@ inline vocabulary load_vocabulary(const gguf::index& file) {
                                               file.get<std::string_view>(entry.key));
   }
   load_detail::mark_stripping_tokens(file, vocab);
-  check(vocab);
+  check_vocabulary(vocab);
   return vocab;
 }
 

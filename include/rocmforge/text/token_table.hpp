@@ -16,7 +16,7 @@ class token_table {
  public:
   /// Throws `error` if `vocab` is inconsistent (see `check`).
   explicit token_table(vocabulary vocab) : vocab_(std::move(vocab)) {
-    check(vocab_);
+    check_vocabulary(vocab_);
     mark_control_tokens(vocab_);
     mark_byte_tokens(vocab_);
     ids_.reserve(vocab_.tokens.size());

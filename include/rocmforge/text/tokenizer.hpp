@@ -191,7 +191,7 @@ class tokenizer {
       case tokenizer_model::unigram:
         return unigram_encoder(tokens);
     }
-    refuse(tokens.vocab(), "model is no `tokenizer_model`");
+    refuse_vocabulary(tokens.vocab(), "model is no `tokenizer_model`");
   }
 
   int checked(int id) const {

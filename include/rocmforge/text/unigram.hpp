@@ -44,7 +44,8 @@ class unigram_encoder {
     byte_tokens_ = find_byte_tokens(tokens);
     has_bytes_ = std::ranges::find(byte_tokens_, -1) == byte_tokens_.end();
     if (vocab.unknown < 0 && !has_bytes_) {
-      refuse(vocab, "neither an unknown token id nor a token for each byte, expected one of them");
+      refuse_vocabulary(
+          vocab, "neither an unknown token id nor a token for each byte, expected one of them");
     }
   }
 

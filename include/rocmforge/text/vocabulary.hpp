@@ -85,7 +85,7 @@ struct vocabulary {
 inline constexpr std::size_t max_token_bytes = 65536;
 
 /// Throws the error `message` about `vocab`, with the path of its file if it has one.
-[[noreturn]] inline void refuse(const vocabulary& vocab, const std::string& message) {
+[[noreturn]] inline void refuse_vocabulary(const vocabulary& vocab, const std::string& message) {
   if (vocab.source.empty()) throw error("vocabulary: " + message);
   throw error(vocab.source, error::no_offset, message);
 }
@@ -119,12 +119,13 @@ namespace vocabulary_detail {
 
 inline void check_tokens(const vocabulary& vocab) {
   const std::size_t num_tokens = vocab.tokens.size();
-  if (num_tokens == 0) refuse(vocab, "no tokens, expected at least one");
-  if (num_tokens > INT32_MAX) refuse(vocab, "too many tokens, expected at most 2147483647");
+  if (num_tokens == 0) refuse_vocabulary(vocab, "no tokens, expected at least one");
+  if (num_tokens > INT32_MAX)
+    refuse_vocabulary(vocab, "too many tokens, expected at most 2147483647");
   const auto expect_one_each = [&](std::size_t count, const char* what) {
     if (count == num_tokens) return;
-    refuse(vocab, std::to_string(count) + what + ", expected " + std::to_string(num_tokens) +
-                      ", one for each token");
+    refuse_vocabulary(vocab, std::to_string(count) + what + ", expected " +
+                                 std::to_string(num_tokens) + ", one for each token");
   };
   expect_one_each(vocab.kinds.size(), " token types");
   const bool has_scores =
@@ -137,19 +138,20 @@ inline void check_tokens(const vocabulary& vocab) {
     const std::string& text = vocab.tokens[id];
     const auto where = [&] { return "token " + std::to_string(id) + " "; };
     if (text.size() > max_token_bytes) {
-      refuse(vocab, where() + "has " + std::to_string(text.size()) + " bytes, expected at most " +
-                        std::to_string(max_token_bytes));
+      refuse_vocabulary(vocab, where() + "has " + std::to_string(text.size()) +
+                                   " bytes, expected at most " + std::to_string(max_token_bytes));
     }
     if (vocab.kinds[id] < token_kind::normal || vocab.kinds[id] > token_kind::byte) {
-      refuse(vocab, where() + "has type " + std::to_string(static_cast<int>(vocab.kinds[id])) +
-                        ", expected 1 to 6");
+      refuse_vocabulary(vocab, where() + "has type " +
+                                   std::to_string(static_cast<int>(vocab.kinds[id])) +
+                                   ", expected 1 to 6");
     }
     if (has_byte_tokens && vocab.kinds[id] == token_kind::byte && !byte_of_token(text)) {
-      refuse(vocab, where() + "is of type byte and has the text \"" + printable(text) +
-                        "\", expected <0x00> to <0xFF>");
+      refuse_vocabulary(vocab, where() + "is of type byte and has the text \"" + printable(text) +
+                                   "\", expected <0x00> to <0xFF>");
     }
     if (has_scores && !std::isfinite(vocab.scores[id])) {
-      refuse(vocab, where() + "has no finite score");
+      refuse_vocabulary(vocab, where() + "has no finite score");
     }
   }
 }
@@ -158,8 +160,9 @@ inline void check_ids(const vocabulary& vocab) {
   const int num_tokens = static_cast<int>(vocab.tokens.size());
   const auto check_id = [&](std::string_view name, int id, int lowest) {
     if (id >= lowest && id < num_tokens) return;
-    refuse(vocab, std::string(name) + " token id is " + std::to_string(id) +
-                      ", expected less than the number of tokens, " + std::to_string(num_tokens));
+    refuse_vocabulary(vocab, std::string(name) + " token id is " + std::to_string(id) +
+                                 ", expected less than the number of tokens, " +
+                                 std::to_string(num_tokens));
   };
   const struct {
     std::string_view name;
@@ -181,13 +184,14 @@ inline void check_ids(const vocabulary& vocab) {
   for (const int id : vocab.strips_left) check_id("left-stripping", id, 0);
   for (const int id : vocab.strips_right) check_id("right-stripping", id, 0);
   if (vocab.add_bos && vocab.bos < 0)
-    refuse(vocab, "add_bos_token is set, expected a bos token id");
+    refuse_vocabulary(vocab, "add_bos_token is set, expected a bos token id");
   if (vocab.add_eos && vocab.eos < 0)
-    refuse(vocab, "add_eos_token is set, expected an eos token id");
+    refuse_vocabulary(vocab, "add_eos_token is set, expected an eos token id");
   if (vocab.add_separator && vocab.separator < 0)
-    refuse(vocab, "add_sep_token is set, expected a separator token id");
+    refuse_vocabulary(vocab, "add_sep_token is set, expected a separator token id");
   if (vocab.model == tokenizer_model::wordpiece && vocab.unknown < 0)
-    refuse(vocab, "no unknown token id, expected one: not every word is made of these tokens");
+    refuse_vocabulary(vocab,
+                      "no unknown token id, expected one: not every word is made of these tokens");
 }
 
 }  // namespace vocabulary_detail
@@ -196,14 +200,14 @@ inline void check_ids(const vocabulary& vocab) {
 /// finite score for each if the model has scores; no token longer than `max_token_bytes`; byte
 /// tokens written as "<0x41>"; all ids in range; the tokens that `add_bos`, `add_eos` and
 /// `add_separator` add; an unknown token for WordPiece; a known pre-tokenizer for byte pairs.
-inline void check(const vocabulary& vocab) {
+inline void check_vocabulary(const vocabulary& vocab) {
   vocabulary_detail::check_tokens(vocab);
   vocabulary_detail::check_ids(vocab);
   if (vocab.model != tokenizer_model::byte_pair) return;
   try {
     (void)find_pre_tokenizer_family(vocab.pre);
   } catch (const error& unknown) {
-    refuse(vocab, unknown.what());
+    refuse_vocabulary(vocab, unknown.what());
   }
 }
 
