@@ -201,7 +201,7 @@ TEST_P(attention_paged, refuses_what_does_not_fit) {
   refuse([](auto&, auto&, auto&, auto& v, auto&) { v.stride[3] = 2; }, status_code::invalid_layout,
          "v_pages");
   refuse([](auto&, auto&, auto& k, auto& v, auto&) { k.extent[1] = v.extent[1] = 3; },
-         status_code::invalid_shape, "k");
+         status_code::invalid_shape, "k_pages");
   refuse([](auto&, auto&, auto& k, auto& v, auto&) { k.extent[2] = v.extent[2] = 0; },
          status_code::invalid_shape, "k_pages");
   refuse([](auto&, auto&, auto&, auto&, auto& batch) { batch.q_begin.extent[0] = 2; },

@@ -523,6 +523,9 @@ TEST_P(attention_contiguous, refuses_what_does_not_fit) {
   EXPECT_REFUSED(attention(q, q, k, buffer.view(2, 2, 6, 16)), status_code::invalid_shape, "v");
   EXPECT_REFUSED(attention(q, q, buffer.view(2, 3, 5, 16), buffer.view(2, 3, 5, 16)),
                  status_code::invalid_shape, "k");
+  EXPECT_EQ(attention(q, q, buffer.view(2, 3, 5, 16), buffer.view(2, 3, 5, 16)).message(),
+            "attention: k: extent 1 (num_kv_heads) is 3, which does not divide the 4 query heads "
+            "(invalid_shape)");
   EXPECT_REFUSED(attention(q, q, buffer.view(2, 0, 5, 16), buffer.view(2, 0, 5, 16)),
                  status_code::invalid_shape, "k");
   EXPECT_REFUSED(attention(q, permuted<0, 1, 3, 2>(buffer.view(2, 4, 16, 3)), k, k),

@@ -166,7 +166,7 @@ template <class T, class TCache, int BlockSize = default_block_size, class Q = c
                          std::int64_t{batch.kv_len.extent[0]} + 1),
           checks::extent(op, "page_table", 0, batch.page_table.extent[0], batch.kv_len.extent[0]),
           checks::attention::lse(op, lse, q),
-          checks::attention::heads(op, q.extent[1], k_pages.extent[1]));
+          checks::attention::heads(op, q.extent[1], k_pages.extent[1], "k_pages"));
       !s) {
     return s;
   }

@@ -18,12 +18,13 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace checks::attention {
 
-inline status heads(const char* op, int num_heads, int num_kv_heads) {
+/// @param k_name  the argument whose axis 1 is num_kv_heads
+inline status heads(const char* op, int num_heads, int num_kv_heads, const char* k_name = "k") {
   if (num_kv_heads > 0 && num_heads % num_kv_heads == 0) return {};
   return {status_code::invalid_shape,
           op,
-          "k",
-          "{0} heads do not share {1} kv heads evenly",
+          k_name,
+          "extent 1 (num_kv_heads) is {1}, which does not divide the {0} query heads",
           {num_heads, num_kv_heads}};
 }
 

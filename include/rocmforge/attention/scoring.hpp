@@ -13,7 +13,8 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-struct attention_scoring {
+/// Final: kernels take it by value, so that the functions of a derived struct would be cut off.
+struct attention_scoring final {
   float query_scale;  // factor of the queries: softmax_scale * log2(e) (/ soft_cap)
   float soft_cap;     // logits_soft_cap * log2(e); 0: none
   attention_mask mask;
