@@ -55,30 +55,45 @@ ROCMFORGE_HOST_DEVICE constexpr std::uint16_t portable_half_from_float(float val
   return static_cast<std::uint16_t>(sign | result);
 }
 
-ROCMFORGE_HOST_DEVICE constexpr float float_from_half(std::uint16_t bits) {
-  if (!__builtin_is_constant_evaluated()) {
+// The processor's own conversions, outside of constant expressions.
 #if defined(__HIP_DEVICE_COMPILE__)
-    return static_cast<float>(__builtin_bit_cast(_Float16, bits));
+ROCMFORGE_HOST_DEVICE float native_float_from_half(std::uint16_t bits) {
+  return static_cast<float>(__builtin_bit_cast(_Float16, bits));
+}
+ROCMFORGE_HOST_DEVICE std::uint16_t native_half_from_float(float value) {
+  return __builtin_bit_cast(std::uint16_t, static_cast<_Float16>(value));
+}
 #elif defined(__CUDA_ARCH__)
-    return __half2float(__half(__half_raw{bits}));
+ROCMFORGE_HOST_DEVICE float native_float_from_half(std::uint16_t bits) {
+  return __half2float(__half(__half_raw{bits}));
+}
+ROCMFORGE_HOST_DEVICE std::uint16_t native_half_from_float(float value) {
+  return __half_raw(__float2half_rn(value)).x;
+}
 #elif defined(ROCMFORGE_PLATFORM_HOST) && defined(__F16C__)
-    return _cvtsh_ss(bits);
-#endif
-  }
+ROCMFORGE_HOST_DEVICE float native_float_from_half(std::uint16_t bits) {
+  return _cvtsh_ss(bits);
+}
+ROCMFORGE_HOST_DEVICE std::uint16_t native_half_from_float(float value) {
+  return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
+}
+#else
+ROCMFORGE_HOST_DEVICE constexpr float native_float_from_half(std::uint16_t bits) {
   return portable_float_from_half(bits);
+}
+ROCMFORGE_HOST_DEVICE constexpr std::uint16_t native_half_from_float(float value) {
+  return portable_half_from_float(value);
+}
+#endif
+
+ROCMFORGE_HOST_DEVICE constexpr float float_from_half(std::uint16_t bits) {
+  if (__builtin_is_constant_evaluated()) return portable_float_from_half(bits);
+  return native_float_from_half(bits);
 }
 
 ROCMFORGE_HOST_DEVICE constexpr std::uint16_t half_from_float(float value) {
-  if (!__builtin_is_constant_evaluated()) {
-#if defined(__HIP_DEVICE_COMPILE__)
-    return __builtin_bit_cast(std::uint16_t, static_cast<_Float16>(value));
-#elif defined(__CUDA_ARCH__)
-    return __half_raw(__float2half_rn(value)).x;
-#elif defined(ROCMFORGE_PLATFORM_HOST) && defined(__F16C__)
-    return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
-#endif
-  }
-  return portable_half_from_float(value);
+  if (__builtin_is_constant_evaluated()) return portable_half_from_float(value);
+  return native_half_from_float(value);
 }
 
 ROCMFORGE_HOST_DEVICE constexpr float float_from_bfloat16(std::uint16_t bits) {
