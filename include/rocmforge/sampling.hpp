@@ -31,7 +31,7 @@ status not_empty(const char* op, const tensor_view<T, 2>& logits) {
   return {status_code::invalid_shape, op, "logits", sentence, {}};
 }
 
-/// A vocabulary whose probabilities can be added up in whole numbers.
+/// A vocabulary of at most 2^23 tokens, whose probabilities can be added up in 64 bits.
 template <class T>
 status vocabulary(const char* op, const tensor_view<T, 2>& logits) {
   if (status s = not_empty(op, logits); !s) return s;
@@ -93,8 +93,8 @@ inline candidate_rules rules_of(const sampling_options& options) {
 /// The most likely token of each row: the index of the largest logit, the lowest of equal ones. NaN
 /// never wins; a row of nothing but NaN gives 0.
 ///
-/// Asynchronous on `stream`; allocates nothing. A row is all there is in a decoding step: by
-/// default as many lanes share it as a block can have.
+/// Asynchronous on `stream`; allocates nothing. A decoding step has few rows, so a block has as
+/// many lanes as it can by default.
 ///
 /// @param tokens  [num_rows]  output
 /// @param logits  [num_rows, vocab_size]
@@ -178,9 +178,9 @@ template <class T, int BlockSize = 1024, class Logits = const T>
   });
 }
 
-/// Draws one token a row. The candidates are top_k's, of which top_p leaves the fewest that have
-/// its share of their probability together, of which min_p leaves those at least so many times as
-/// likely as the likeliest; a candidate's probability is then the softmax of logit / temperature.
+/// Draws one token per row. top_k keeps the k largest logits; of these top_p keeps the smallest set
+/// whose probabilities add up to top_p; of these min_p keeps the tokens that are at least min_p
+/// times as likely as the likeliest. A candidate's probability is softmax(logit / temperature).
 /// Wherever logits are equal, the lower id comes first. (This is llama.cpp's chain; a logit bias
 /// and penalties come before it, see add_logit_bias and apply_penalties.)
 ///
@@ -222,14 +222,14 @@ template <class T, int BlockSize = 1024>
   });
 }
 
-/// Makes tokens less likely that were said: a logit above 0 is divided by `repeat` and any other
-/// multiplied with it, then `frequency` times the token's count and `presence` are taken off.
+/// Makes tokens of the history less likely: a logit above 0 is divided by `repeat`, any other is
+/// multiplied by it; then `frequency` times the token's count, and `presence`, are subtracted.
 ///
 /// Asynchronous on `stream`; allocates nothing.
 ///
 /// @param logits   [num_rows, vocab_size]  changed in place
 /// @param history  [num_rows, num_tokens]  the last tokens of each row, in any order. A shorter
-///                 history is filled up with -1: what is no token of the vocabulary is left out
+///                 history is filled up with -1: ids outside the vocabulary are ignored
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous,
 ///         invalid_argument if `repeat` is not above 0 or an option is not finite
 template <class T, int BlockSize = default_block_size>
@@ -249,13 +249,13 @@ template <class T, int BlockSize = default_block_size>
   });
 }
 
-/// Adds biases to the logits of listed tokens; of -infinity, a token is never drawn.
+/// Adds biases to the logits of listed tokens. A token with a bias of -infinity is never drawn.
 ///
 /// Asynchronous on `stream`; allocates nothing.
 ///
 /// @param logits  [num_rows, vocab_size]  changed in place
-/// @param tokens  [num_rows, num_biases]  -1, or what else is no token of the vocabulary, is left
-///                out; what stands there twice gets both biases. One list for all rows has stride 0
+/// @param tokens  [num_rows, num_biases]  ids outside the vocabulary, such as -1, are ignored; a
+///                token listed twice gets both biases. One list for all rows has stride 0
 /// @param biases  [num_rows, num_biases]
 /// @return invalid_shape if the extents disagree, invalid_layout if a last axis is not contiguous
 template <class T, int BlockSize = default_block_size>
@@ -276,7 +276,7 @@ template <class T, int BlockSize = default_block_size>
 }
 
 /// Natural logarithms of the probabilities that softmax gives to listed tokens, such as the tokens
-/// of `top_k`: log_p = logit - log(sum of e^logit). -infinity for NaN, for what is no token of the
+/// of `top_k`: log_p = logit - log(sum of e^logit). -infinity for NaN, for ids outside the
 /// vocabulary, and in a row of nothing but NaN and -infinity.
 ///
 /// Asynchronous on `stream`; allocates nothing.

@@ -31,7 +31,7 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 namespace sort_launch {
 
-/// How many rows are sorted at a time, and what that needs. One row is, however large it is.
+/// How many rows are sorted at a time, and what that needs. A row is never divided.
 struct plan {
   int rows_per_sort;
   int index_bits;
@@ -41,7 +41,7 @@ struct plan {
   plan(int num_rows, int row_size) {
     rows_per_sort = std::clamp(platform_sort::elements_per_sort / row_size, 1, num_rows);
     index_bits = std::bit_width(static_cast<unsigned>(row_size - 1));
-    // The last sort may have fewer rows, for which a platform may go another way.
+    // The last sort may have fewer rows, for which a platform may choose another algorithm.
     const int rows_of_last = (num_rows - 1) % rows_per_sort + 1;
     const auto sort_bytes_of = [&](int rows) {
       return platform_sort::keys_bytes<std::uint64_t>(rows * row_size, index_bits, end_bit(rows));
@@ -182,8 +182,8 @@ inline std::size_t top_k_workspace_bytes(int num_rows, int vocab_size, int k) {
   return k < platform_sort::min_top_k ? 0 : sort_launch::workspace_bytes(num_rows, vocab_size);
 }
 
-/// `top_k` of sampling.hpp, with the same result bit for bit: from a k on that depends on the
-/// platform it sorts all rows, where the other one would have a block for each 2048 ranks.
+/// The same result as `top_k` of sampling.hpp, bit for bit. For a large k, from which on depends on
+/// the platform, it sorts all rows instead of starting a block for each 2048 ranks.
 ///
 /// Asynchronous on `stream`; allocates nothing.
 ///

@@ -67,7 +67,7 @@ constexpr int product(Factors... factors) {
   return (factors * ...);
 }
 
-/// The op counts in an int what there are `factors` times of: at most max_extent.
+/// The product of `factors`, which the op counts in an int, is at most max_extent.
 template <class... Factors>
 status countable(const char* op, const char* argument, const char* sentence, Factors... factors) {
   if (product_fits(max_extent, factors...)) return {};

@@ -1,6 +1,5 @@
 // Dot products packet by packet. On the serial host the running sum is a packet of partial sums
-// that is folded once at the end; a GPU lane has its neighbors to fill the machine and keeps one
-// float.
+// that is folded once at the end; on a GPU, where other lanes fill the machine, it is one float.
 #pragma once
 
 #include <type_traits>

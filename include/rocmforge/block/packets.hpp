@@ -10,7 +10,8 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace device {
 
 /// Where a packet lies in its row, and how many of its elements are in the row. `slot` counts the
-/// packets that are in flight at once: with an accumulator a slot, sums do not wait for each other.
+/// packets that are in flight at once: with one accumulator per slot, sums do not wait for each
+/// other.
 template <int N, int Slot, bool Whole>
 struct packet_position {
   static constexpr int slot = Slot;
@@ -50,7 +51,7 @@ ROCMFORGE_DEVICE packet<float, N> masked(packet<float, N> value, packet_position
   return value;
 }
 
-/// Packets in flight a lane.
+/// Packets that a lane has in flight.
 inline constexpr int num_packet_slots = 4;
 
 /// Calls `f(packet_position)` for the packets of a row of `size` elements that are lane `thread`'s

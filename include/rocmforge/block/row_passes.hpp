@@ -1,5 +1,5 @@
-// A row that a block goes over several times: lanes of a GPU keep it in registers where it fits
-// there, and everybody else reads it again from the caches.
+// Several passes of a block over a row. On a GPU the row stays in registers if it fits; otherwise,
+// and on the host, each pass reads it again, from the caches.
 #pragma once
 
 #include "rocmforge/block/packets.hpp"

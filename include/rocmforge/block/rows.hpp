@@ -1,4 +1,4 @@
-// How blocks share the rows of an op that needs no whole block a row.
+// How rows are distributed over blocks where a row needs no whole block.
 #pragma once
 
 #include <algorithm>

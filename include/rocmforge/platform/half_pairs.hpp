@@ -1,4 +1,4 @@
-// What is done with pairs of halves, as matrix instructions and packed dot products take them.
+// Operations on pairs of halves, the operands of matrix instructions and packed dot products.
 #pragma once
 
 #include "rocmforge/platform/half_pair.hpp"

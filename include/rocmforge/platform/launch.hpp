@@ -30,8 +30,8 @@ concept has_shared_storage = requires {
 };
 template <class T>
 concept has_kernel_members = has_block_size<T> && has_wave_size<T> && has_shared_storage<T>;
-/// A function of both sides, as on a GPU's platform no other may so much as ask for a call of a
-/// device function.
+/// For host and device, because on a GPU's platform only such a function may name the call of a
+/// device function, even in a requires-expression.
 template <class T>
 ROCMFORGE_HOST_DEVICE constexpr bool has_kernel_body() {
   return requires(const T& functor, block_context<T::block_size, T::wave_size> block,

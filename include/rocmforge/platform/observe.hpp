@@ -1,5 +1,5 @@
-// Launches told to the program that makes them, for tests and traces. Without
-// ROCMFORGE_OBSERVE_LAUNCHES there is nothing of it.
+// A callback before each launch, for tests and traces. It is called only where
+// ROCMFORGE_OBSERVE_LAUNCHES is defined.
 #pragma once
 
 #include "rocmforge/platform/macros.hpp"

@@ -88,8 +88,8 @@ struct packet_pair {
 
 }  // namespace device
 
-// The types are a kernel author's vocabulary; what is done with them is found through them, or in
-// namespace device.
+// Kernels name the types without `device::`; the functions are found by argument-dependent lookup,
+// or in namespace device.
 using device::byte_packet;
 using device::packet;
 using device::packet_pair;

@@ -48,7 +48,7 @@ ROCMFORGE_DEVICE packet<float, N> to_float(const raw_packet<T, N>& raw) {
   return result;
 }
 
-/// The same for every line of a block.
+/// Prefetches every cache line of a block.
 template <class Block>
 ROCMFORGE_DEVICE void prefetch_block(const Block* p) {
   ROCMFORGE_UNROLL

@@ -1,4 +1,4 @@
-// Logits of listed tokens: penalties for what was said (Keskar et al., "CTRL", 2019), a bias, and
+// Logits of listed tokens: penalties for repetition (Keskar et al., "CTRL", 2019), a bias, and
 // log-probabilities.
 #pragma once
 

@@ -74,7 +74,7 @@ struct row_search {
     return reach<true>(one_each, [&](std::uint64_t) { return static_cast<std::uint64_t>(count); });
   }
 
-  /// The row stands for itself again.
+  /// Searches the whole row again, not the list.
   ROCMFORGE_DEVICE void forget_list() { num_listed = -1; }
 
   /// The fewest of the likeliest elements whose weights add up to a target; all, if all together do
@@ -161,7 +161,7 @@ struct row_search {
     return sum;
   }
 
-  /// Of the list, if there is one.
+  /// Elements that are searched: those of the list, if there is one.
   [[nodiscard]] ROCMFORGE_DEVICE int num_elements() const {
     return num_listed < 0 ? size : num_listed;
   }
@@ -256,8 +256,8 @@ struct row_search {
     return sum;
   }
 
-  /// Everything above `key`, and at it as many as make up for what is missing. All at it together
-  /// weigh `of_key`.
+  /// All elements above `key`, and as many of those at it as the `missing` weight takes. `of_key`
+  /// is the weight of all elements at it.
   template <class Weight>
   ROCMFORGE_DEVICE likeliest first_of_equal(Weight&& weight, std::uint32_t key,
                                             std::uint64_t missing, std::uint64_t of_key) const {

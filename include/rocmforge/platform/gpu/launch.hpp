@@ -16,8 +16,8 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 namespace gpu {
 
-/// Waves of a kernel that a SIMD must have registers for at least: those of one block, or what the
-/// kernel says, `Kernel::min_waves`.
+/// Waves per SIMD for which the compiler must leave registers: those of one block, or
+/// `Kernel::min_waves`.
 template <class Kernel>
 inline constexpr int min_waves = (Kernel::block_size / Kernel::wave_size + 3) / 4;
 template <class Kernel>

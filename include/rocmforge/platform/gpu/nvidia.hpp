@@ -1,4 +1,4 @@
-// NVIDIA: CUDA's runtime under the names that gpu.hpp uses.
+// NVIDIA: CUDA's runtime under the names that gpu/runtime.hpp uses.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -36,8 +36,8 @@ inline constexpr int word_alignment = 16;
 /// Wave sizes that kernels are compiled for.
 using platform_wave_sizes = int_list<32>;
 
-/// Most threads of a block whose lanes have registers enough for large tiles, where several blocks
-/// shall be beside each other: all blocks of a processor share 65,536 registers.
+/// Most threads of a block with large register tiles of which several should fit on a
+/// multiprocessor: all its blocks share 65,536 registers.
 inline constexpr int roomy_block_size = 128;
 
 /// Registers that a lane can have at most in a block of this size.

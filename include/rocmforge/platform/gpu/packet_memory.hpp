@@ -192,7 +192,7 @@ ROCMFORGE_DEVICE int in_each_lane(int number) {
 /// Whether `lookup` is one instruction.
 inline constexpr bool has_lookup = false;
 
-/// Registers are the compiler's business on a GPU.
+/// Does nothing: on a GPU the compiler chooses what is held in registers.
 template <int N>
 ROCMFORGE_DEVICE void hold(packet<float, N>&) {}
 

@@ -78,8 +78,8 @@ class stack_pool {
 };
 
 class block;
-/// A call of a kernel for one lane. The kernel's type is forgotten here, so that fibers and the
-/// order in which they run are compiled once and not for every kernel.
+/// A type-erased call of a kernel for one lane, so that fibers and the order in which they run are
+/// compiled once and not for every kernel.
 using lane_call = void (*)(const void* kernel, block& fibers, grid_size index, int thread,
                            void* shared);
 

@@ -40,15 +40,14 @@ inline void* thread_storage(std::size_t bytes) {
   return storage.data;
 }
 
-/// Bytes of a block's shared memory, of which there is some where the kernel wants none, as it is
-/// given a reference.
+/// Bytes of a block's shared memory: at least one, because the kernel takes a reference to it.
 template <class Kernel>
 std::size_t storage_bytes(const Kernel& kernel) {
   return std::max<std::size_t>(static_cast<std::size_t>(shared_bytes_of(kernel)), 1);
 }
 
-/// A call of a kernel for one block. The kernel's type is forgotten here, so that what hands out
-/// blocks is compiled once and not for every kernel.
+/// A type-erased call of a kernel for one block, so that the code that hands out blocks is compiled
+/// once and not for every kernel.
 using serial_call = void (*)(const void* kernel, grid_size index, void* shared);
 
 template <class Kernel>
