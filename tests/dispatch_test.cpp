@@ -100,6 +100,22 @@ TEST_P(launch_on_device, runs_each_lane_of_each_block_once) {
   }
 }
 
+#if defined(ROCMFORGE_RUNTIME)  // the runtime of a GPU keeps errors, the host has none
+TEST_P(launch_on_device, leaves_an_earlier_error_of_the_program_alone) {
+  device_buffer<int> places(64);
+  ASSERT_NE(ROCMFORGE_RUNTIME(SetDevice)(-1), ROCMFORGE_RUNTIME(Success));
+  EXPECT_SUCCESS(run_on_device<64>(store_place{places.view(1, 1, 1, 64)}, {1, 1, 1}));
+  // Before ROCm 7 HIP's last error is that of the last call, whether it failed or not.
+  const auto kept = ROCMFORGE_RUNTIME(GetLastError)();
+#if defined(ROCMFORGE_PLATFORM_NVIDIA)
+  EXPECT_EQ(kept, cudaErrorInvalidDevice);
+#else
+  static_cast<void>(kept);
+#endif
+  EXPECT_EQ(places.to_host()[63], 63);
+}
+#endif
+
 TEST_P(launch_on_device, of_no_blocks_does_nothing) {
   for (const grid_size grid : {grid_size{0, 1, 1}, {1, 0, 1}, {1, 1, 0}}) {
     EXPECT_SUCCESS(run_on_device<64>(store_place{{nullptr, {}, {}}}, grid));
