@@ -15,7 +15,8 @@
 // must not overlap outputs. `workspace` has at least as many bytes as the first of each two says
 // for the current device, and 16-byte alignment. Everything runs on `stream` without
 // synchronization or allocation, and can be captured into a graph. The vendors' libraries ask the
-// runtime for its last error, so that an earlier one of the caller's is taken for theirs.
+// runtime for its last error; where an earlier call of the program has left one, the sort is
+// refused with it.
 //
 // A sort of segments puts the number of the segment into the upper bits of the key. (The vendors
 // have sorts of segments as well, but give a segment to one block, and rocPRIM's waits for the

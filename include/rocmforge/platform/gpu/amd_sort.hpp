@@ -52,6 +52,7 @@ std::size_t keys_bytes(int count, int begin_bit, int end_bit) {
 template <class Key>
 status sort_keys(const char* op, std::span<std::byte> workspace, const Key* keys_in, Key* keys_out,
                  int count, int begin_bit, int end_bit, stream_ref stream) {
+  if (status s = gpu::no_earlier_error(op); !s) return s;
   std::size_t bytes = workspace.size();
   return status_of(
       op, rocprim::radix_sort_keys(workspace.data(), bytes, keys_in, keys_out,
@@ -74,6 +75,7 @@ template <class Key, class Value>
 status sort_pairs(const char* op, std::span<std::byte> workspace, const Key* keys_in, Key* keys_out,
                   const Value* values_in, Value* values_out, int count, int begin_bit, int end_bit,
                   stream_ref stream) {
+  if (status s = gpu::no_earlier_error(op); !s) return s;
   std::size_t bytes = workspace.size();
   return status_of(op, rocprim::radix_sort_pairs(
                            workspace.data(), bytes, keys_in, keys_out, values_in, values_out,

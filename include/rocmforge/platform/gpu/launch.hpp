@@ -44,6 +44,20 @@ __global__ void __launch_bounds__(Kernel::block_size) ROCMFORGE_WAVES_PER_SIMD(m
 #endif
 }
 
+/// rocPRIM and CUB ask the runtime for its last error and would take an earlier one of the
+/// program's for their own (rocPRIM would also clear it). So where there is one, they are not
+/// called.
+inline status no_earlier_error(const char* op) {
+  const result code = ROCMFORGE_RUNTIME(PeekAtLastError)();
+  if (code == ROCMFORGE_RUNTIME(Success)) return {};
+  return {status_code::device_error,
+          op,
+          "",
+          "an earlier call of the program left error {0} with the runtime; read it first",
+          {static_cast<int>(code)},
+          ROCMFORGE_RUNTIME(GetErrorString)(code)};
+}
+
 }  // namespace gpu
 
 namespace device {
