@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "rocmforge/platform/mma/description.hpp"
+#include "rocmforge/platform/platform.hpp"
 
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
@@ -64,14 +65,8 @@ struct host_tile
   // Compilers do not find the vectors in these loops by themselves: a row of the block is cut into
   // registers here.
 #if defined(ROCMFORGE_PLATFORM_HOST)
-#if defined(__AVX512F__)
-  static constexpr int vector_bytes = 64;
-#elif defined(__AVX__)
-  static constexpr int vector_bytes = 32;
-#else
-  static constexpr int vector_bytes = 16;
-#endif
-  static constexpr int piece_size = std::gcd(block_cols, vector_bytes / int{sizeof(Accumulator)});
+  static constexpr int piece_size =
+      std::gcd(block_cols, arch::vector_bytes / int{sizeof(Accumulator)});
   typedef Accumulator piece __attribute__((vector_size(piece_size * sizeof(Accumulator))));
 #else
   static constexpr int piece_size = 1;
