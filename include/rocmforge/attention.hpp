@@ -109,10 +109,10 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
 /// @param v        [batch, num_kv_heads, kv_len, v_head_dim], of the type of k
 /// @param options  scale, soft cap, mask, sinks, and how keys are split over blocks
 /// @param lse      [batch, num_heads, q_len]  output: log of the sum of e^score; or an empty view
-/// @return invalid_shape if extents disagree, num_heads is no multiple of num_kv_heads or rows of
-///         blocks are no whole number of them, invalid_layout if a last axis is not contiguous,
-///         invalid_argument for an option out of range or a workspace that is too small,
-///         unsupported for a head_dim over 256
+/// @return invalid_shape if extents disagree, num_heads is not a multiple of num_kv_heads or rows
+///         of blocks are not a whole number of them, invalid_layout if a last axis is not
+///         contiguous, invalid_argument for an option out of range or a workspace that is too
+///         small, unsupported for a head_dim over 256
 template <class T, class TCache, int BlockSize = default_block_size, class Q = const T,
           class V = TCache>
 [[nodiscard]] status attention(tensor_view<T, 4> out, tensor_view<Q, 4> q, tensor_view<TCache, 4> k,

@@ -94,7 +94,7 @@ class device_buffer {
   [[nodiscard]] std::size_t size_bytes() const { return size_ * sizeof(T); }
 
   /// A contiguous view of the first elements. @throws error if the extents ask for more than there
-  /// are, or one of them is no int of 0 or more
+  /// are, or one of them is negative or larger than an int
   template <class... Extent>
   [[nodiscard]] tensor_view<T, sizeof...(Extent)> view(Extent... extent) {
     require_view({static_cast<std::int64_t>(extent)...});

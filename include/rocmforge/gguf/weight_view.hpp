@@ -111,7 +111,8 @@ tensor_view<const Type, 2> weight_view(const std::byte* data, int num_rows, int 
 ///
 /// @param data    device memory with the `tensor.num_bytes` bytes at `tensor.data`
 /// @param tensor  with one or two axes
-/// @throws error if the tensor is not of `Type`, has more axes, or an extent that is no int
+/// @throws error if the tensor is not of `Type`, has more axes, or an extent that does not fit in
+/// an int
 template <class Type>
 tensor_view<const Type, 2> weight_view(const std::byte* data, const gguf::tensor_info& tensor) {
   const auto refuse = [&](const std::string& what) {

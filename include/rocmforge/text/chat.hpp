@@ -35,7 +35,7 @@ inline bool has_chat_template(const tokenizer& source) {
 
 /// The chat template of this name: "default" is the file's own; then those of the file that have a
 /// name, then the formats of chat_formats.hpp. Nothing if there is none.
-/// Throws `error` for a format whose markers are no tokens of the vocabulary.
+/// Throws `error` for a format whose markers are not tokens of the vocabulary.
 inline std::optional<std::string_view> find_chat_template(const tokenizer& source,
                                                           std::string_view name) {
   const vocabulary& vocab = source.vocab();

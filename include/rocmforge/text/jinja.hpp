@@ -31,8 +31,8 @@ struct render_options {
 /// A template, parsed. Rendering does not change it; several threads may render at once.
 class chat_template {
  public:
-  /// @throws error "chat template: line N: ..." if the source is no template, or has what is not
-  ///         supported
+  /// @throws error "chat template: line N: ..." if the source is not a template, or uses what is
+  ///         not supported
   explicit chat_template(std::string_view source) : tree_(parser::parse(source)) {}
 
   /// Renders the template.

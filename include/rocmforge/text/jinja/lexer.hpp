@@ -130,7 +130,7 @@ class lexer {
   }
 
   static void strip_right(std::string& text) {
-    std::size_t end = 0;  // of what is no white space
+    std::size_t end = 0;  // of what is not white space
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t count = character_bytes(text, at);
       if (!is_space(code_point_of(std::string_view(text).substr(at, count)))) end = at + count;

@@ -20,7 +20,7 @@ namespace rocmforge::jinja {
 class value;
 class runtime;
 
-/// What a name stands for that nobody has set. Prints as nothing; most else is an error.
+/// The value of a name that was never set. It prints as nothing; most other uses are errors.
 struct undefined {
   std::string why;  // "'x' is undefined"
 };
