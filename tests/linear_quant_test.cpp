@@ -108,6 +108,45 @@ TEST_P(linear_quant, rows_may_run_backwards) {
   }
 }
 
+#if defined(ROCMFORGE_EMULATION)
+// The kernel for matrix instructions on an emulated wave, whose instruction is plain arithmetic:
+// each way to store scales, each type of activations, and blocks of one, two and four waves.
+template <class Type, class TX, int NumWaves>
+void check_tiles(int num_tokens, int out_dim, int in_dim, bool biased) {
+  const linear_problem p{num_tokens, out_dim, in_dim, biased, biased ? 1 : 0};
+  linear_inputs<TX, Type> in(p);
+  for (int k = 0; k < in_dim; ++k) in.x[std::size_t(k)] = TX(float(in.x[std::size_t(k)]) * 1e-3f);
+  const padded_matrix<TX> x(in.x, num_tokens, in_dim, p.gap);
+  const padded_matrix<float> y(num_tokens, out_dim, p.gap);
+  const padded_matrix<Type> weight(in.weight, out_dim, in_dim / block_traits<Type>::elements,
+                                   p.gap);
+  const device_buffer<float> bias(in.bias);
+  const status launched = dispatch(
+      int_list<32, 64>{}, devices()[std::size_t(current_device())].wave_size, "linear", "", "",
+      [&](auto wave) {
+        constexpr int lanes = NumWaves * wave;
+        constexpr gemm_tile tile = linear_mma_tile_for(lanes, wave);
+        using kernel =
+            kernels::linear_mma<float, Type, mma::host_tile<half, float, 16, 16, 16, wave>, tile,
+                                lanes, wave, TX>;
+        return launch("linear",
+                      kernel{y.view(), x.read(), weight.read(), bias.view(int(in.bias.size()))},
+                      {linear_launch::tiles_of(tile, y.view())}, {});
+      });
+  EXPECT_SUCCESS(launched);
+  const auto expected = reference::linear(to_double(in.x), reference::decode(in.weight),
+                                          to_double(in.bias), num_tokens, out_dim, in_dim);
+  expect_close(y.download(), expected, 3e-6, 1.0);
+}
+TEST_P(linear_quant, waves_multiply_tiles) {
+  if (device().wave_size == 1) GTEST_SKIP() << "a wave of one lane has no matrix instructions";
+  check_tiles<q4_0, float, 4>(70, 90, 160, true);
+  check_tiles<q4_k, float, 4>(9, 65, 256, false);
+  check_tiles<q2_k, half, 2>(33, 33, 512, true);
+  check_tiles<q6_k, bfloat16, 1>(33, 40, 256, false);
+}
+#endif
+
 // One wave a block, and a number of them that is no power of two; waves of 64 do not fit in either.
 TEST_P(linear_quant, blocks_may_have_any_number_of_waves) {
   const linear_problem p{.num_tokens = 3, .out_dim = 37, .in_dim = 1536};

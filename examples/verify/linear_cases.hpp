@@ -20,9 +20,10 @@ std::string linear_types() {
          (std::is_same_v<T, TX> ? "" : " to " + type_name<T>);
 }
 
-template <class T, class Type, class TX = T>
-void add_linear(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim,
-                bool biased, int gap) {
+/// `product(y, x, weight, bias)` launches what is tried.
+template <class T, class Type, class TX, class Product>
+void add_linear_by(case_list& list, const char* name, bool has_slots, int num_tokens, int out_dim,
+                   int in_dim, bool biased, int gap, const Product& product) {
   constexpr int elements = rocmforge::block_traits<Type>::elements;
   const auto prepare = [=](const placement& at) {
     const auto count = std::size_t(num_tokens * in_dim);
@@ -45,20 +46,50 @@ void add_linear(const settings& s, case_list& list, int num_tokens, int out_dim,
     return trial{[=] {
                    const auto offsets = biased ? tensor_view<const float, 1>(bias->view())
                                                : tensor_view<const float, 1>{};
-                   return refusal(rocmforge::linear(
-                       y->view(), x->view(), tensor_view<const Type, 2>(weight->view()), offsets));
+                   return refusal(product(y->view(), tensor_view<const TX, 2>(x->view()),
+                                          tensor_view<const Type, 2>(weight->view()), offsets));
                  },
                  {y}};
   };
-  // Between the two kernels bits may differ: only where one of them serves both batches.
-  const bool has_slots = num_tokens > rocmforge::max_matvec_tokens(s.wave_size);
   list.tests.push_back(
-      {linear_name(num_tokens, s.wave_size), linear_types<T, Type, TX>(),
+      {name, linear_types<T, Type, TX>(),
        shape_text(
            {{"tokens", num_tokens}, {"out_dim", out_dim}, {"in_dim", in_dim}, {"gap", gap}}) +
            (biased ? ", bias" : ""),
        has_slots, prepare});
 }
+
+template <class T, class Type, class TX = T>
+void add_linear(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim,
+                bool biased, int gap) {
+  // Between the two kernels bits may differ: only where one of them serves both batches.
+  const bool has_slots = num_tokens > rocmforge::max_matvec_tokens(s.wave_size);
+  add_linear_by<T, Type, TX>(
+      list, linear_name(num_tokens, s.wave_size), has_slots, num_tokens, out_dim, in_dim, biased,
+      gap, [](const auto& y, const auto& x, const auto& weight, const auto& bias) {
+        return rocmforge::linear(y, x, weight, bias);
+      });
+}
+
+#if defined(ROCMFORGE_EMULATION)
+/// The kernel for matrix instructions on an emulated wave, whose instruction is plain arithmetic.
+template <class T, class Type, int WaveSize>
+void add_linears_by_tiles(case_list& list) {
+  const auto by_tiles = [](const tensor_view<T, 2>& y, const tensor_view<const T, 2>& x,
+                           const tensor_view<const Type, 2>& weight,
+                           const tensor_view<const float, 1>& bias) {
+    constexpr int lanes = 4 * WaveSize;
+    constexpr auto tile = rocmforge::linear_mma_tile_for(lanes, WaveSize);
+    using instruction = rocmforge::mma::host_tile<rocmforge::half, float, 16, 16, 16, WaveSize>;
+    using kernel = rocmforge::kernels::linear_mma<T, Type, instruction, tile, lanes, WaveSize>;
+    return rocmforge::launch("linear", kernel{y, x, weight, bias},
+                             {rocmforge::linear_launch::tiles_of(tile, y)}, {});
+  };
+  constexpr int in_dim = 3 * std::max(32, rocmforge::block_traits<Type>::elements);
+  add_linear_by<T, Type, T>(list, "linear by tiles", true, 37, 90, in_dim, true, 1, by_tiles);
+  add_linear_by<T, Type, T>(list, "linear by tiles", true, 70, 65, in_dim, false, 0, by_tiles);
+}
+#endif
 
 template <class T, class Type>
 void add_linear_speed(const settings& s, case_list& list, int num_tokens, int out_dim, int in_dim) {

@@ -8,6 +8,7 @@
 #include "rocmforge/linear/matvec.hpp"
 #include "rocmforge/linear/matvec_host.hpp"
 #include "rocmforge/linear/matvec_tile.hpp"
+#include "rocmforge/linear/mma.hpp"
 #include "rocmforge/linear/tiled.hpp"
 #include "rocmforge/quant.hpp"
 #include "rocmforge/status.hpp"
@@ -17,7 +18,8 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 /// Up to this many tokens kernels::matvec multiplies weights as it reads them; above that
-/// kernels::linear decodes them into a panel first.
+/// kernels::linear_mma, or kernels::linear where there are no matrix instructions for the weights,
+/// decodes them into a panel first.
 constexpr int max_matvec_tokens(int wave_size) {
   return wave_size == 1 ? 4 : 8;
 }
@@ -85,6 +87,41 @@ status few_tokens(const char* op, tensor_view<T, 2> y, tensor_view<const TX, 2> 
   }
 }
 
+/// Tiles of y, of which a block of kernels::linear_mma takes one.
+template <class T>
+int tiles_of(const gemm_tile& tile, const tensor_view<T, 2>& y) {
+  return device::divide_up(y.extent[0], tile.block_m) *
+         device::divide_up(y.extent[1], tile.block_n);
+}
+
+/// Starts kernels::linear_mma with the instruction of the list that waves of this size have on the
+/// stream's device; false if there is none.
+template <int BlockSize, int WaveSize, class T, class Type, class TX, class... I>
+bool many_tokens(mma::instruction_list<I...>, status& launched, const char* op,
+                 const tensor_view<T, 2>& y, const tensor_view<const TX, 2>& x,
+                 const tensor_view<const Type, 2>& weight, const tensor_view<const float, 1>& bias,
+                 stream_ref stream) {
+  [[maybe_unused]] const auto one = [&]<class Instruction>(Instruction) {
+    if constexpr (Instruction::lanes == WaveSize) {
+      if (Instruction::runs_on(devices()[static_cast<std::size_t>(stream.device())].architecture)) {
+        // Four waves at most: more would share x among more rows, and leave a card with few blocks.
+        constexpr int waves = BlockSize / WaveSize;
+        constexpr int lanes = WaveSize * (waves >= 4 ? 4 : waves >= 2 ? 2 : 1);
+        constexpr gemm_tile tile = linear_mma_tile_for(lanes, WaveSize);
+        using kernel = kernels::linear_mma<T, Type, Instruction, tile, lanes, WaveSize, TX>;
+        launched = checks::countable(op, "y", "{0} x {1} tiles are more than 2^30",
+                                     device::divide_up(y.extent[0], tile.block_m),
+                                     device::divide_up(y.extent[1], tile.block_n));
+        if (launched)
+          launched = launch(op, kernel{y, x, weight, bias}, {tiles_of(tile, y)}, stream);
+        return true;
+      }
+    }
+    return false;
+  };
+  return (one(I{}) || ...);
+}
+
 }  // namespace linear_launch
 
 /// y = x W^T + bias. Accumulates in float.
@@ -122,6 +159,12 @@ template <class T, class Type, int BlockSize = default_block_size, class X = con
       if (num_tokens <= max_matvec_tokens(wave) && linear_launch::rows_are_near(weight)) {
         return linear_launch::few_tokens<block_lanes, wave, T, weight_type, TX>(
             op, y, elements_as<const TX>(x), weight, bias, stream);
+      }
+      status launched;
+      if (linear_launch::many_tokens<block_lanes, wave, T, weight_type, TX>(
+              mma::product_instructions<half>{}, launched, op, y, elements_as<const TX>(x), weight,
+              bias, stream)) {
+        return launched;
       }
     } else {
       if (num_tokens == 1) {

@@ -6,6 +6,7 @@
 #include "rocmforge/gemm/epilogue.hpp"
 #include "rocmforge/gemm/operand.hpp"
 #include "rocmforge/gemm/pipeline.hpp"
+#include "rocmforge/gemm/staged.hpp"
 #include "rocmforge/platform/mma.hpp"
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/tensor_view.hpp"
@@ -20,42 +21,6 @@ constexpr gemm_tile gemm_mma_tile_for(int block_size, int wave_size) {
   const int n = wave_size == 64 ? 64 : 32;
   return {64 * waves_m, num_waves / waves_m * n, 32, 64, n};
 }
-
-namespace gemm_detail {
-using namespace device;
-
-/// Positions of a lane's elements of an operand along k: `num_runs` runs of `run` neighbors, each
-/// of which starts at a multiple of `run`. `place(lane, i)` is (outer, k).
-template <mma::instruction I, mma::operand Which>
-struct fragment_layout {
-  static constexpr bool is_a = Which == mma::operand::a;
-  static constexpr int elements = is_a ? I::a_elements : I::b_elements;
-  using registers = std::conditional_t<is_a, typename I::a_registers, typename I::b_registers>;
-
-  ROCMFORGE_HOST_DEVICE static constexpr staged_place at(int lane, int i) {
-    const mma::coord found = is_a ? I::a_coord(lane, i) : I::b_coord(lane, i);
-    return is_a ? staged_place{found.row, found.col} : staged_place{found.col, found.row};
-  }
-  static constexpr bool has_runs_of(int size) {
-    if (elements % size != 0) return false;
-    for (int lane = 0; lane < I::lanes; ++lane) {
-      for (int i = 0; i < elements; ++i) {
-        const staged_place first = at(lane, i / size * size), here = at(lane, i);
-        if (first.k % size != 0 || here.outer != first.outer || here.k != first.k + i % size)
-          return false;
-      }
-    }
-    return true;
-  }
-  static constexpr int run = [] {
-    int size = 1;
-    while (2 * size <= I::k && has_runs_of(2 * size)) size *= 2;
-    return size;
-  }();
-  static constexpr int num_runs = elements / run;
-};
-
-}  // namespace gemm_detail
 
 namespace kernels {
 using namespace device;
@@ -84,24 +49,10 @@ struct gemm_mma {
   static_assert(tiles_m * Instruction::m == Tile.m && tiles_n * Instruction::n == Tile.n,
                 "gemm_mma: a wave's tile must be a whole number of the instruction's");
 
-  using a_layout = gemm_detail::fragment_layout<Instruction, mma::operand::a>;
-  using b_layout = gemm_detail::fragment_layout<Instruction, mma::operand::b>;
-  // k may be permuted as long as A and B use the same order. The k values that one lane needs for
-  // `turns` consecutive instructions are stored contiguously, so one 16-byte LDS read feeds all of
-  // them.
-  static constexpr int run = a_layout::run;
-  static_assert(run == b_layout::run && run % 2 == 0,
-                "gemm_mma: A and B must be held in equal runs of k, of whole words");
-  static constexpr int turns = [] {
-    int count = 1;
-    while (2 * count * run * int{sizeof(T)} <= 16 &&
-           Tile.block_k % (2 * count * Instruction::k) == 0)
-      count *= 2;
-    return count;
-  }();
-  static constexpr int steps = Tile.block_k / (turns * Instruction::k);
-  static_assert(steps * turns * Instruction::k == Tile.block_k,
-                "gemm_mma: block_k must be a multiple of the instruction's k");
+  using order = gemm_detail::staged_order<Instruction, Tile.block_k>;
+  using a_layout = typename order::a_layout;
+  using b_layout = typename order::b_layout;
+  static constexpr int turns = order::turns;
   static_assert(tiles_m * tiles_n * Instruction::c_elements +
                         (tiles_m * Instruction::a_elements + tiles_n * Instruction::b_elements) *
                             turns / 2 <=
@@ -109,20 +60,9 @@ struct gemm_mma {
                 "gemm_mma: this tile keeps more in a lane than a lane has registers; take a "
                 "smaller tile or more waves");
 
-  /// Offset of element (row, k) of a staged tile. The row stride is a multiple of the bank cycle
-  /// plus 16 bytes, so that 16-byte reads of the rows of an instruction hit different banks. Eight
-  /// rows are followed by 32 bytes of padding, so that writes of columns from four places of a row
-  /// do so too.
-  static constexpr int pad = run * turns * int{sizeof(T)} >= 16 ? 8 : 16;
-  ROCMFORGE_DEVICE static constexpr int offset(int row, int k) {
-    return row * (Tile.block_k + pad) + row / 8 * 16 + k;
-  }
-  template <int Extent>
-  static constexpr int staged_size = Extent*(Tile.block_k + pad) + Extent / 8 * 16;
-
   struct staged {
-    alignas(16) T a[staged_size<Tile.block_m>];
-    alignas(16) T b[staged_size<Tile.block_n>];
+    alignas(16) T a[order::template size<Tile.block_m>];
+    alignas(16) T b[order::template size<Tile.block_n>];
   };
   static constexpr int slab_width = Tile.n + 16;
   union shared_storage {
@@ -183,7 +123,7 @@ struct gemm_mma {
         ROCMFORGE_UNROLL
         for (int i = 0; i < count; ++i) {
           const auto at = of(i, thread, true);
-          store_aligned(to + offset(at.outer, at.k), held[i]);
+          store_aligned(to + order::offset(at.outer, at.k), held[i]);
         }
       } else {
         ROCMFORGE_UNROLL
@@ -194,8 +134,8 @@ struct gemm_mma {
             const unsigned upper = held[i].word[word], lower = held[i + 1].word[word];
             const raw_packet<T, 2> even{{(upper & 0xffffu) | lower << 16}},
                 odd{{upper >> 16 | (lower & 0xffff0000u)}};
-            store_aligned(to + offset(at.outer + 2 * word, at.k), even);
-            store_aligned(to + offset(at.outer + 2 * word + 1, at.k), odd);
+            store_aligned(to + order::offset(at.outer + 2 * word, at.k), even);
+            store_aligned(to + order::offset(at.outer + 2 * word + 1, at.k), odd);
           }
         }
       }
@@ -216,7 +156,7 @@ struct gemm_mma {
     gemm_detail::staged_pipeline<in_flight<Tile.block_m>, in_flight<Tile.block_n>, Tile.block_k>(
         block, shared, left, right, place, k, [&] {
           ROCMFORGE_UNROLL
-          for (int step = 0; step < steps; ++step)
+          for (int step = 0; step < order::steps; ++step)
             multiply_step(block.lane(), shared, sums, first_row, first_column, step);
         });
   }
@@ -228,11 +168,12 @@ struct gemm_mma {
     typename Instruction::b_registers right[tiles_n][turns];
     ROCMFORGE_UNROLL
     for (int j = 0; j < tiles_n; ++j)
-      read<b_layout>(right[j], shared.b, first_column + j * Instruction::n, lane, step);
+      order::template read<b_layout>(right[j], shared.b, first_column + j * Instruction::n, lane,
+                                     step);
     ROCMFORGE_UNROLL
     for (int i = 0; i < tiles_m; ++i) {
       typename Instruction::a_registers left[turns];
-      read<a_layout>(left, shared.a, first_row + i * Instruction::m, lane, step);
+      order::template read<a_layout>(left, shared.a, first_row + i * Instruction::m, lane, step);
       ROCMFORGE_UNROLL
       for (int turn = 0; turn < turns; ++turn) {
         ROCMFORGE_UNROLL
@@ -240,28 +181,6 @@ struct gemm_mma {
           Instruction::multiply(sums[i][j], left[turn], right[j][turn]);
       }
     }
-  }
-
-  /// A lane's elements for `turns` instructions. Element k of instruction t is at offset
-  /// (k / run * turns + t) * run + k % run.
-  template <class Layout>
-  ROCMFORGE_DEVICE static void read(typename Layout::registers (&held)[turns], const T* from,
-                                    int first, int lane, int step) {
-    struct words {
-      unsigned word[Layout::elements / 2];
-    } of_turn[turns];
-    ROCMFORGE_UNROLL
-    for (int r = 0; r < Layout::num_runs; ++r) {
-      const auto at = Layout::at(lane, r * run);
-      const auto together = load_aligned<run * turns>(
-          from + offset(first + at.outer, step * turns * Instruction::k + at.k * turns));
-      ROCMFORGE_UNROLL
-      for (int i = 0; i < turns * run / 2; ++i)
-        of_turn[i / (run / 2)].word[r * run / 2 + i % (run / 2)] = together.word[i];
-    }
-    ROCMFORGE_UNROLL
-    for (int turn = 0; turn < turns; ++turn)
-      held[turn] = __builtin_bit_cast(typename Layout::registers, of_turn[turn]);
   }
 
   /// Stores the sums, one row of tiles at a time, through shared memory, so that rows of C are

@@ -13,10 +13,6 @@ namespace device {
 /// Two halves in a word, the first in its lower bits.
 using half_pair = std::uint32_t;
 
-/// a and b, rounded.
-ROCMFORGE_DEVICE half_pair make_half_pair(float a, float b) {
-  return half(a).bits | static_cast<half_pair>(half(b).bits) << 16;
-}
 ROCMFORGE_DEVICE float first_of(half_pair pair) {
   return static_cast<float>(half::from_bits(static_cast<std::uint16_t>(pair)));
 }

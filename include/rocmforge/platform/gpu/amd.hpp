@@ -150,6 +150,10 @@ ROCMFORGE_DEVICE unsigned bytes_below(unsigned word, [[maybe_unused]] unsigned a
   return word;
 #endif
 }
+/// a and b, rounded to halves.
+ROCMFORGE_DEVICE unsigned pack_halves(float a, float b) {
+  return __builtin_bit_cast(unsigned, half2{static_cast<_Float16>(a), static_cast<_Float16>(b)});
+}
 /// The sums of two pairs of halves.
 ROCMFORGE_DEVICE unsigned add_halves(unsigned a, unsigned b) {
   return __builtin_bit_cast(unsigned, __builtin_bit_cast(half2, a) + __builtin_bit_cast(half2, b));

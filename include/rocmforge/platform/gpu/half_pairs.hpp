@@ -13,6 +13,11 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace device {
 
+/// a and b, rounded.
+ROCMFORGE_DEVICE half_pair make_half_pair(float a, float b) {
+  return gpu::pack_halves(a, b);
+}
+
 /// Bytes First and First + 1 of a word less Zero, each a number from 0 to 255. A half from 1024 to
 /// 2047 ends in the bits of its distance from 1024: the byte is put below 0x64, the upper byte of
 /// 1024, and 1024 + Zero are taken off, which is exact.

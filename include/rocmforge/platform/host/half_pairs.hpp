@@ -11,6 +11,11 @@ namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace device {
 
+/// a and b, rounded.
+ROCMFORGE_DEVICE half_pair make_half_pair(float a, float b) {
+  return half(a).bits | static_cast<half_pair>(half(b).bits) << 16;
+}
+
 /// Bytes First and First + 1 of a word less Zero, each a number from 0 to 255.
 template <int First, int Zero>
 ROCMFORGE_DEVICE half_pair bytes_to_halves(std::uint32_t bytes) {
