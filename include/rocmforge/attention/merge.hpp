@@ -7,6 +7,7 @@
 #include "rocmforge/attention/checks.hpp"
 #include "rocmforge/attention/rows.hpp"
 #include "rocmforge/block/checks.hpp"
+#include "rocmforge/block/divisor.hpp"
 #include "rocmforge/block/reduce.hpp"
 #include "rocmforge/block/rows.hpp"
 #include "rocmforge/dispatch.hpp"
@@ -57,8 +58,9 @@ struct paged {
 namespace kernels {
 using namespace device;
 
-/// A block merges the states of one row (on the host, of several rows). Teams of lanes, each as
-/// wide as a part of a row, take a few states at a time; their sums are added through LDS.
+/// A block merges the states of one row (on the host, of several rows). Each lane computes the
+/// weight of a state, once. Then teams of lanes, each as wide as a part of a row, take a few states
+/// at a time; their sums are added through LDS.
 template <class Results, class State, int BlockSize, int WaveSize>
 struct merge_states {
   static_assert(BlockSize % WaveSize == 0,
@@ -72,8 +74,12 @@ struct merge_states {
   static constexpr int states_at_once = 4;  // whose loads are in flight together
   using row_maximum = block_reduce<BlockSize, WaveSize>;
 
+  /// States whose weights are known at a time.
+  static constexpr int chunk_states = BlockSize > 64 ? BlockSize : 64;
+
   struct shared_storage {
     alignas(64) float output[num_teams][columns];
+    alignas(16) float weight[chunk_states];
     float sum[num_teams];
     typename row_maximum::storage maximum;
   };
@@ -81,6 +87,7 @@ struct merge_states {
   Results results;
   tensor_view<const State, 5> states;     // [num_states, batch, num_heads, q_len, v_head_dim]
   tensor_view<const float, 4> state_lse;  // [num_states, batch, num_heads, q_len]
+  divisor q_len;                          // of the states
   int num_block_rows;                     // rows that a block takes; on a GPU one
 
   // Grid: x over rows of all heads of a sequence, y over sequences.
@@ -89,7 +96,7 @@ struct merge_states {
     const int num_rows = states.extent[2] * states.extent[3];
     for_each_row(block, num_block_rows, num_rows, [&](int index) {
       const int sequence = block.index.y;
-      const int head = index / states.extent[3], row = index % states.extent[3];
+      const int head = q_len.quotient(index), row = q_len.remainder(index);
       if (row < results.q_len(sequence)) merge_row(block, shared, sequence, head, row);
     });
   }
@@ -99,7 +106,10 @@ struct merge_states {
                                   int sequence, int head, int row) const {
     using attention_rows::minus_infinity;
     const int num_states = states.extent[0], v_head_dim = states.extent[4];
-    const int team = block.thread / team_lanes, lane = block.thread % team_lanes;
+    // A wave that is a team knows that its lanes have the same states.
+    const int team = team_lanes == WaveSize ? block.wave() : block.thread / team_lanes;
+    const int lane = block.thread % team_lanes;
+    const bool whole_packets = v_head_dim % packet_elements == 0;
     float maximum = minus_infinity;
     for (int i = block.thread; i < num_states; i += BlockSize)
       maximum = max_op{}(maximum, state_lse(i, sequence, head, row));
@@ -109,30 +119,36 @@ struct merge_states {
       const int column = first + lane * packet_elements;
       packet<float, packet_elements> output(0.0f);
       float sum = 0;
-      for (int base = team * states_at_once; base < num_states;
-           base += num_teams * states_at_once) {
-        float lse[states_at_once];
-        packet<float, packet_elements> values[states_at_once];
-        ROCMFORGE_UNROLL
-        for (int i = 0; i < states_at_once; ++i) {
-          lse[i] =
-              base + i < num_states ? state_lse(base + i, sequence, head, row) : minus_infinity;
+      for (int start = 0; start < num_states; start += chunk_states) {
+        const int left = num_states - start;
+        for (int i = block.thread; i < chunk_states; i += BlockSize) {
+          const float lse = i < left ? state_lse(start + i, sequence, head, row) : minus_infinity;
+          shared.weight[i] = exp2_of((lse - reference) * log2_e);
         }
-        // The output of a state without keys may never have been written.
-        ROCMFORGE_UNROLL
-        for (int i = 0; i < states_at_once; ++i) {
-          values[i] = packet<float, packet_elements>(0.0f);
-          if (lse[i] != minus_infinity && column < v_head_dim) {
-            values[i] = attention_rows::load<packet_elements>(
-                slice(states, base + i, sequence, head, row).data, column, v_head_dim);
+        block.barrier();
+        for (int base = team * states_at_once; base < left && base < chunk_states;
+             base += num_teams * states_at_once) {
+          const packet<float, states_at_once> weights =
+              to_float(load_aligned<states_at_once>(&shared.weight[base]));
+          packet<float, packet_elements> values[states_at_once];
+          // The output of a state without keys may never have been written.
+          ROCMFORGE_UNROLL
+          for (int i = 0; i < states_at_once; ++i) {
+            values[i] = packet<float, packet_elements>(0.0f);
+            if (weights[i] != 0 && column < v_head_dim) {
+              const State* state = slice(states, start + base + i, sequence, head, row).data;
+              values[i] = whole_packets
+                              ? load_packet<packet_elements>(state + column)
+                              : attention_rows::load<packet_elements>(state, column, v_head_dim);
+            }
+          }
+          ROCMFORGE_UNROLL
+          for (int i = 0; i < states_at_once; ++i) {
+            sum += weights[i];
+            output = fma(packet<float, packet_elements>(weights[i]), values[i], output);
           }
         }
-        ROCMFORGE_UNROLL
-        for (int i = 0; i < states_at_once; ++i) {
-          const float weight = exp2_of((lse[i] - reference) * log2_e);
-          sum += weight;
-          output = fma(packet<float, packet_elements>(weight), values[i], output);
-        }
+        block.barrier();
       }
       store_packet(&shared.output[team][lane * packet_elements], output);
       if (lane == 0) shared.sum[team] = sum;
@@ -167,10 +183,15 @@ status merge(const char* op, const Results& results, const tensor_view<const Sta
     return s;
   }
   return dispatch_wave_size<BlockSize>(op, stream, [&](auto wave) {
-    using kernel = kernels::merge_states<Results, State, block_threads<BlockSize, wave>, wave>;
+    // More waves would have fewer states each than their begin and end cost.
+    constexpr int most_lanes = 64;
+    constexpr int block_lanes = block_threads<BlockSize, wave>;
+    constexpr int lanes = block_lanes < most_lanes ? block_lanes : most_lanes;
+    using kernel = kernels::merge_states<Results, State, lanes, wave>;
     const int rows =
         device::rows_per_block<wave>(std::int64_t{states.extent[0]} * states.extent[4]);
-    return launch(op, kernel{results, states, state_lse, rows},
+    return launch(op,
+                  kernel{results, states, state_lse, device::divisor::of(states.extent[3]), rows},
                   {device::divide_up(checks::product(states.extent[2], states.extent[3]), rows),
                    states.extent[1]},
                   stream);
