@@ -73,16 +73,11 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
             const grid_size grid{row_groups * chunks.num_chunks, num_kv_heads, batch};
             using kernel = kernels::attention_decode<Problem, padded, block_lanes, wave>;
             if (chunks.num_chunks == 1)
-              return launch(op,
-                            kernel{problem, scoring, chunks, kernel::has_whole_packets(problem)},
-                            grid, stream);
-            // Chunks are short: blocks beside each other hide a block's start and end.
-            constexpr int lanes = block_lanes < roomy_block_size ? block_lanes : roomy_block_size;
+              return launch(op, kernel::make(problem, scoring, chunks), grid, stream);
+            constexpr int split_lanes = split_block_waves * wave;
+            constexpr int lanes = block_lanes < split_lanes ? block_lanes : split_lanes;
             using split_kernel = kernels::attention_decode<Problem, padded, lanes, wave>;
-            return launch(
-                op,
-                split_kernel{problem, scoring, chunks, split_kernel::has_whole_packets(problem)},
-                grid, stream);
+            return launch(op, split_kernel::make(problem, scoring, chunks), grid, stream);
           }
           constexpr attention_config config = attention_config_for(padded, block_lanes, wave);
           using kernel = kernels::attention<Problem, config, block_lanes, wave>;

@@ -311,8 +311,10 @@ status run_vector(const Problem& problem, int num_heads, int num_kv_heads, int h
         kernels::attention_decode<Problem, HeadDim, block_threads<BlockSize, wave>, wave>;
     const int rows = num_heads / num_kv_heads * q_len;
     const int row_groups = (rows + attention_decode_rows - 1) / attention_decode_rows;
-    return launch("attention_decode", kernel{problem, scoring_of(options, head_dim), chunks},
-                  {row_groups * chunks.num_chunks, num_kv_heads, batch}, {});
+    auto decode = kernel::make(problem, scoring_of(options, head_dim), chunks);
+    decode.whole_packets = false;
+    return launch("attention_decode", decode, {row_groups * chunks.num_chunks, num_kv_heads, batch},
+                  {});
   });
   if (!s.ok() || plan.num_chunks == 1) return s;
   const status merged = attention_launch::merge<BlockSize>(

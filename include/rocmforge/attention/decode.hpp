@@ -1,16 +1,17 @@
 // Attention for a few queries, as in generation: each key and value is read once for all queries of
-// its group of heads, and the keys are split across the lanes of a block. Online softmax: Milakov
+// its group of heads, and the keys are split across the waves of a block. Online softmax: Milakov
 // and Gimelshein, 2018; the merge at the end as in Dao et al., "Flash-Decoding", 2023.
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 
-#include "rocmforge/attention/plan.hpp"
-#include "rocmforge/attention/problem.hpp"
+#include "rocmforge/attention/decode_job.hpp"
+#include "rocmforge/attention/decode_serial.hpp"
 #include "rocmforge/attention/rows.hpp"
-#include "rocmforge/attention/scoring.hpp"
 #include "rocmforge/block/dot.hpp"
 #include "rocmforge/block/reduce.hpp"
+#include "rocmforge/platform/half_pairs.hpp"
 #include "rocmforge/platform/platform.hpp"
 
 namespace rocmforge {
@@ -19,352 +20,511 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 namespace kernels {
 using namespace device;
 
-/// A key is split across `lanes_per_key` lanes (a team). Each team processes `keys_at_once` keys
-/// per step with its own running max, sum and output; the partial results are merged through LDS at
-/// the end. A block takes one chunk of a sequence's keys; where there are several, its result goes
-/// to `chunks`, for kernels::merge_states.
+/// A wave takes `round_keys` keys a round, so many that each of its lanes ends with the score of
+/// one key for one row (lane num_rows * key + row), and computes the weight of that one alone. For
+/// the scores a key is split across `score_lanes` lanes, as few as have registers for the queries:
+/// the fewer, the less is added across lanes. For the output a value is split across all lanes that
+/// its row has packets for; the weights get there through LDS. Waves have their own running
+/// maximum, sum and output, merged through LDS at the end. A block takes one chunk of a sequence's
+/// keys; where there are several, its result goes to `chunks`, for kernels::merge_states.
 template <class Problem, int HeadDim, int BlockSize, int WaveSize>
-struct attention_decode {
+struct attention_decode : attention_decode_job<Problem> {
+  using job = attention_decode_job<Problem>;
+  using job::num_rows, job::problem, job::scoring, job::chunks, job::whole_packets, job::larger,
+      job::smaller;
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
-  static constexpr int num_rows = attention_decode_rows;
+  static constexpr int num_waves = BlockSize / WaveSize;
+  using element = typename Problem::element;
   using cache_element = typename Problem::cache_element;
   static constexpr int packet_elements =
       attention_rows::row_packet<cache_element, WaveSize> < HeadDim
           ? attention_rows::row_packet<cache_element, WaveSize>
           : HeadDim;
   static constexpr int packets = HeadDim / packet_elements;
-  static constexpr int lanes_per_key = packets < WaveSize ? packets : WaveSize;
-  static constexpr int lane_packets = packets / lanes_per_key;
-  static constexpr int num_teams = BlockSize / lanes_per_key;
-  static constexpr int keys_at_once = WaveSize == 1
-                                          ? packet_size<float, WaveSize>
-                                          : 4;  // on the host one full register of exponentials
-  /// On a GPU the keys and values of a step are loaded before any of them is used: as many loads
-  /// are in flight. Blocks are decoded as they are read.
-  static constexpr bool loads_ahead = WaveSize > 1 && floating_dtype<cache_element>;
-  // Per row: query, output, keys_at_once scores, maximum and sum.
-  static constexpr int lane_accumulators =
-      num_rows * (2 * lane_packets * packet_elements + keys_at_once + 2);
-  static_assert(lane_accumulators <= max_lane_registers(BlockSize, WaveSize),
+  /// Halves are multiplied as they lie in memory, in pairs.
+  static constexpr bool has_pairs =
+      has_half_dot && std::is_same_v<element, half> && std::is_same_v<cache_element, half>;
+
+  /// So are values that are halves, those of two keys at a time: their weights as the sum of two
+  /// halves each, which together are as exact as a float. Weights are from 0 to 2^weight_shift, so
+  /// that also the second half of a small one is no denormal.
+  static constexpr bool has_value_pairs = has_half_dot && std::is_same_v<cache_element, half>;
+  static constexpr float weight_shift = has_value_pairs ? 15 : 0;
+
+  static constexpr int query_words = num_rows * HeadDim / (has_pairs ? 2 : 1);
+  static constexpr int lanes_for_queries() {
+    constexpr int lane_words = 64;
+    int lanes = num_rows;
+    while (query_words / lanes > lane_words) lanes *= 2;
+    return lanes;
+  }
+  static constexpr int score_lanes = lanes_for_queries();
+  static constexpr int score_packets = packets / score_lanes;  // of a key, a lane
+  static constexpr int score_keys = score_lanes / num_rows;    // of a round, for a team of lanes
+  static constexpr int round_keys = WaveSize / num_rows;
+  static constexpr int value_lanes = packets < WaveSize ? packets : WaveSize;
+  static constexpr int value_packets = packets / value_lanes;  // of a value, a lane
+  static constexpr int value_teams = WaveSize / value_lanes;
+  static constexpr int value_keys = round_keys / value_teams;  // of a round, for a team
+
+  /// Registers of a lane that hold the keys of a round. Several rounds share the online softmax,
+  /// and their loads are in flight together.
+  static constexpr int round_words =
+      HeadDim * (floating_dtype<cache_element> ? static_cast<int>(sizeof(cache_element)) : 4) /
+      (4 * num_rows);
+  static constexpr int rounds = round_words <= 8 ? 4 : round_words <= 16 ? 2 : 1;
+  static constexpr int step_keys = rounds * round_keys;  // of a wave
+  // Queries, output and partial scores: what cannot be loaded later.
+  static constexpr int lane_registers =
+      query_words / score_lanes + num_rows * value_packets * packet_elements + score_lanes;
+  static_assert(lane_registers <= max_lane_registers(BlockSize, WaveSize),
                 "attention_decode: this HeadDim keeps more of the queries and their output in a "
                 "lane than a lane has registers; take a smaller HeadDim or BlockSize");
 
   struct shared_storage {
-    alignas(64) float output[num_teams][num_rows][HeadDim];
-    float maximum[num_teams][num_rows];
-    float sum[num_teams][num_rows];
+    alignas(64) float output[num_waves][value_teams][num_rows][HeadDim];
+    alignas(16) float weight[num_waves][rounds * WaveSize];  // as lanes have them, or in pairs
+    alignas(16) float keep[num_waves][WaveSize];
+    float maximum[num_waves][num_rows];
+    float sum[num_waves][num_rows];
+    float factor[num_waves][num_rows];  // of a wave's output in the whole
   };
 
-  /// Whether every packet of keys and values is all there and can be loaded at once. (Asked for on
-  /// the host: the strides would take scalar registers, of which gfx9 has too few.)
+  using query_packet = std::conditional_t<has_pairs, raw_packet<half, packet_elements>,
+                                          packet<float, packet_elements>>;
+  /// Parts of rows of the cache: as they lie in memory, or decoded.
+  using row_part =
+      raw_packet<std::conditional_t<floating_dtype<cache_element>, cache_element, float>,
+                 packet_elements>;
+  /// A lane's parts of the rows of a step.
+  template <int Keys, int Packets>
+  struct row_parts {
+    row_part part[rounds][Keys][Packets];
+  };
+  /// Whether the values of a step are loaded before its scores are computed.
+  static constexpr bool values_ahead = rounds * round_words <= 32;
+
+  static attention_decode make(const Problem& problem, const attention_scoring& scoring,
+                               const attention_chunks& chunks) {
+    return {{problem, scoring, chunks, divisor::of(problem.num_heads() / problem.num_kv_heads()),
+             divisor::of(chunks.num_chunks), has_whole_packets(problem)}};
+  }
+  /// Whether every packet of queries, keys and values is all there and can be loaded at once.
+  /// (Asked for on the host: the strides would take scalar registers, of which gfx9 has too few.)
   static bool has_whole_packets(const Problem& problem) {
     return problem.head_dim() % packet_elements == 0 &&
            problem.v_head_dim() % packet_elements == 0 && problem.is_aligned();
   }
 
-  Problem problem;
-  attention_scoring scoring;
-  attention_chunks chunks{};
-  bool whole_packets = false;  // as has_whole_packets says; false is right for any problem
-
-  // Grid: x over the rows of a group of heads (head by head within a query) and, innermost, over
-  // chunks of keys, y over kv heads, z over sequences.
   ROCMFORGE_DEVICE void operator()(block_context<BlockSize, WaveSize> block,
                                    shared_storage& shared) const {
     using attention_rows::minus_infinity;
-    const int sequence = block.index.z, kv_head = block.index.y;
-    const int group = problem.num_heads() / problem.num_kv_heads();
-    const int q_len = problem.q_len(sequence), kv_len = problem.kv_len(sequence),
-              head_dim = problem.head_dim(), v_head_dim = problem.v_head_dim();
-    const int chunk = block.index.x % chunks.num_chunks;
-    const int first_row = block.index.x / chunks.num_chunks * num_rows,
-              rows_left = group * q_len - first_row;
-    if (rows_left <= 0) return;  // uniform across the block
-    const auto [chunk_begin, chunk_end] = chunks.of(chunk, scoring.mask.begin(0, q_len, kv_len),
-                                                    scoring.mask.end(q_len - 1, q_len, kv_len));
+    const auto rows = this->rows_of(block.index);
+    if (rows.count <= 0) return;  // uniform across the block
+    const int q_len = problem.q_len(rows.sequence), kv_len = problem.kv_len(rows.sequence);
+    const auto keys = this->keys_of(rows, q_len, kv_len);
     // The first chunk has the sink, and is written even if there is no key at all.
-    if (chunk > 0 && chunk_begin == chunk_end) {
-      mark_unseen(block, sequence, kv_head, chunk);
+    if (rows.chunk > 0 && keys.is_empty) {
+      this->mark_unseen(block, rows);
       return;
     }
-    const int team = block.thread / lanes_per_key, lane = block.thread % lanes_per_key;
-    const bool has_sink = team == 0 && chunk == 0;  // in one sum of all
+    const int wave = block.wave(), lane = block.lane();
 
-    packet<float, packet_elements> query[num_rows][lane_packets], output[num_rows][lane_packets];
-    float maximum[num_rows], sum[num_rows];
-    int begin[num_rows], end[num_rows];
-    int first_key = kv_len, last_key = 0;       // keys that some row sees; one after the last
-    int common_begin = 0, common_end = kv_len;  // keys that every row sees; one after the last
-    ROCMFORGE_UNROLL_ON_GPU
+    query_packet query[num_rows][score_packets];
+    load_queries(query, rows, lane);
+    packet<float, packet_elements> output[num_rows][value_packets];
+    ROCMFORGE_UNROLL
     for (int r = 0; r < num_rows; ++r) {
-      const int row =
-          first_row + (r < rows_left ? r : rows_left - 1);  // rows beyond the end repeat the last
-      ROCMFORGE_UNROLL_ON_GPU
-      for (int i = 0; i < lane_packets; ++i) {
-        query[r][i] = attention_rows::load<packet_elements>(
-                          problem.query(sequence, kv_head * group + row % group, row / group),
-                          element(lane, i), head_dim) *
-                      scoring.query_scale;
-        output[r][i] = packet<float, packet_elements>(0.0f);
-      }
-      maximum[r] = has_sink ? scoring.first_maximum(kv_head * group + row % group) : minus_infinity;
-      sum[r] = has_sink ? scoring.first_sum() : 0.0f;
-      begin[r] = larger(scoring.mask.begin(row / group, q_len, kv_len), chunk_begin);
-      end[r] = smaller(scoring.mask.end(row / group, q_len, kv_len), chunk_end);
-      first_key = smaller(begin[r], first_key);
-      last_key = larger(end[r], last_key);
-      common_begin = larger(begin[r], common_begin);
-      common_end = smaller(end[r], common_end);
-      begin[r] = in_each_lane(begin[r]);
-      end[r] = in_each_lane(end[r]);
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < value_packets; ++i) output[r][i] = packet<float, packet_elements>(0.0f);
     }
-    // Others of the sequence's rows see the chunk, none of these.
-    if (first_key >= last_key) last_key = 0;
+    // The row and the key of a round whose score is the lane's.
+    const int own_row = rows.existing(lane % num_rows), own_key = lane / num_rows;
+    const int own_query = rows.query(own_row);
+    const int begin = scoring.mask.begin(own_query, q_len, kv_len),
+              end = smaller(scoring.mask.end(own_query, q_len, kv_len), keys.end);
+    const bool has_sink = wave == 0 && rows.chunk == 0;  // in one sum of all
+    float maximum = has_sink ? scoring.first_maximum(rows.head(own_row)) : minus_infinity;
+    float sum = has_sink && own_key == 0 ? scoring.first_sum() * exp2_of(weight_shift) : 0.0f;
+    // Where the lane's parts of keys and values lie, from the first row of a round on.
+    unsigned key_bytes[score_packets], value_bytes[value_packets];
+    if constexpr (Problem::rows_in_line) {
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < score_packets; ++i) {
+        key_bytes[i] = static_cast<unsigned>(score_row(lane)) * problem.key_row_bytes() +
+                       bytes_in_row<cache_element>(score_element(lane, i), problem.head_dim());
+      }
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < value_packets; ++i) {
+        value_bytes[i] = static_cast<unsigned>(value_row(lane)) * problem.value_row_bytes() +
+                         bytes_in_row<cache_element>(value_element(lane, i), problem.v_head_dim());
+      }
+    }
 
-    constexpr int step = num_teams * keys_at_once;
-    for (int base = larger(first_key / step * step, chunk_begin); base < last_key; base += step) {
+    for (int first = keys.first + wave * step_keys; first < keys.last;
+         first += num_waves * step_keys) {
       // Reloaded in every step: kept live through the loop, the views spill scalar registers on
       // gfx9.
       const attention_decode& held = reloaded(*this);
-      rows_ahead keys, values;
-      if constexpr (loads_ahead) {
-        if (whole_packets) {
-          const auto nearest = [&](int c) {
-            return seen(base + c * num_teams + team, first_key, last_key);
-          };
-          ROCMFORGE_UNROLL
-          for (int c = 0; c < keys_at_once; ++c)
-            keys.load(c, held.problem.key(sequence, kv_head, nearest(c)), lane, head_dim);
-          ROCMFORGE_UNROLL
-          for (int c = 0; c < keys_at_once; ++c)
-            values.load(c, held.problem.value(sequence, kv_head, nearest(c)), lane, v_head_dim);
-        }
-      }
-      // Packet i of the step's row c, loaded before or now.
-      const auto packet_of = [&](const rows_ahead& ahead, int c, const cache_element* row, int i,
-                                 int size) {
-        if constexpr (loads_ahead) {
-          if (whole_packets) return ahead.packet_of(c, i, lane, size);
-        }
-        return attention_rows::load<packet_elements>(row, element(lane, i), size);
-      };
-      dot_accumulator<packet_elements, WaveSize> dot[num_rows][keys_at_once];
-      for_each_key([&](int c) {
-        const int position = base + c * num_teams + team;
-        const int nearest = seen(position, first_key, last_key);
-        const cache_element* key = held.problem.key(sequence, kv_head, nearest);
-        prefetch_row(held.problem.value(sequence, kv_head, nearest));
-        dot_accumulator<packet_elements, WaveSize> sums[num_rows];
+      row_parts<score_keys, score_packets> ahead;
+      row_parts<value_keys, value_packets> values;
+      held.load_keys(ahead, rows, keys, first, lane, key_bytes);
+      if constexpr (values_ahead) held.load_values(values, rows, keys, first, lane, value_bytes);
+
+      packet<float, rounds> score;
+      ROCMFORGE_UNROLL
+      for (int u = 0; u < rounds; ++u) {
+        packet<float, num_rows> product[score_keys];
         ROCMFORGE_UNROLL
-        for (int r = 0; r < num_rows; ++r) sums[r] = 0.0f;
-        ROCMFORGE_UNROLL_ON_GPU
-        for (int i = 0; i < lane_packets; ++i) {
-          const auto part = packet_of(keys, c, key, i, head_dim);
+        for (int c = 0; c < score_keys; ++c) {
+          product[c] = packet<float, num_rows>(0.0f);
           ROCMFORGE_UNROLL
-          for (int r = 0; r < num_rows; ++r) sums[r] = dot_add(query[r][i], part, sums[r]);
+          for (int i = 0; i < score_packets; ++i)
+            add_products(query, i, as_operand(ahead.part[u][c][i]), product[c]);
         }
+        float products[score_lanes];
         ROCMFORGE_UNROLL
-        for (int r = 0; r < num_rows; ++r) dot[r][c] = sums[r];
-      });
-      packet<float, keys_at_once> score[num_rows];
-      ROCMFORGE_UNROLL_ON_GPU
-      for (int r = 0; r < num_rows; ++r) {
-        score[r] = held.scoring.exponent(whole_scores(dot[r], block));
-        score[r] = keep_first(score[r], keys_before(end[r] - base - team), minus_infinity);
-        if (base < common_begin)
-          score[r] = drop_first(score[r], keys_before(begin[r] - base - team), minus_infinity);
+        for (int j = 0; j < score_lanes; ++j) products[j] = product[j / num_rows][j % num_rows];
+        score.set(u, sum_transposed(products, block));
       }
-      ROCMFORGE_UNROLL_ON_GPU
-      for (int r = 0; r < num_rows; ++r) {
-        const float new_maximum = maximum_of(maximum[r], horizontal_maximum(score[r]));
-        const float reference = attention_rows::finite_maximum(new_maximum);
-        const float keep = exp2_of(maximum[r] - reference);
-        score[r] = exp2_of(score[r] - packet<float, keys_at_once>(reference));
-        sum[r] = sum[r] * keep + horizontal_sum(score[r]);
-        maximum[r] = new_maximum;
-        ROCMFORGE_UNROLL_ON_GPU
-        for (int i = 0; i < lane_packets; ++i) output[r][i] = output[r][i] * keep;
+      score = held.scoring.exponent(score * held.scoring.query_scale);
+      const bool is_common = first >= keys.common_begin && first + step_keys <= keys.common_end;
+      if (!is_common) {
+        ROCMFORGE_UNROLL
+        for (int u = 0; u < rounds; ++u) {
+          const int position = first + u * round_keys + own_key;
+          if (position < begin || position >= end) score.set(u, minus_infinity);
+        }
       }
-      if (base >= common_begin && base + step <= common_end) {
-        for_each_key([&](int c) {
-          const int position = base + c * num_teams + team;
-          const cache_element* value = held.problem.value(sequence, kv_head, position);
-          if (position + step < last_key)
-            prefetch_row(held.problem.key(sequence, kv_head, position + step));
-          packet<float, packet_elements> weights[num_rows];
+
+      float greatest = score[0];
+      ROCMFORGE_UNROLL
+      for (int u = 1; u < rounds; ++u) greatest = greatest_op{}(greatest, score[u]);
+      const float new_maximum =
+          greatest_op{}(maximum, reduce_lanes_apart<num_rows>(greatest, greatest_op{}, block));
+      const float reference = attention_rows::finite_maximum(new_maximum);
+      const float keep = exp2_of(maximum - reference);
+      score = exp2_of(score - packet<float, rounds>(reference - weight_shift));
+      sum = sum * keep + horizontal_sum(score);
+      maximum = new_maximum;
+      // From the lanes that have them to those that need them: of a key, the weights of all rows.
+      const bool in_pairs = has_value_pairs && is_common;
+      ROCMFORGE_UNROLL
+      for (int u = 0; u < rounds; ++u) {
+        if (in_pairs) {
+          store_in_pair(&shared.weight[wave][0], u, lane, score[u]);
+        } else {
+          shared.weight[wave][u * WaveSize + lane] = score[u];
+        }
+      }
+      shared.keep[wave][lane] = keep;
+      block.wave_barrier();
+      const auto kept = of_rows(&shared.keep[wave][0]);
+      ROCMFORGE_UNROLL
+      for (int r = 0; r < num_rows; ++r) {
+        ROCMFORGE_UNROLL
+        for (int i = 0; i < value_packets; ++i) {
+          output[r][i] = output[r][i] * kept[r];
+        }
+      }
+      if constexpr (!values_ahead) held.load_values(values, rows, keys, first, lane, value_bytes);
+      // At the edge of a mask each row takes only the keys that it sees, whose weights alone are
+      // not 0. The others may be NaN or infinite, and 0 * NaN is NaN.
+      const auto add_values = [&](auto is_edge) {
+        ROCMFORGE_UNROLL
+        for (int u = 0; u < rounds; ++u) {
           ROCMFORGE_UNROLL
-          for (int r = 0; r < num_rows; ++r)
-            weights[r] = packet<float, packet_elements>(score[r][c]);
-          ROCMFORGE_UNROLL_ON_GPU
-          for (int i = 0; i < lane_packets; ++i) {
-            const auto part = packet_of(values, c, value, i, v_head_dim);
+          for (int c = 0; c < value_keys; ++c) {
+            const int in_round = c * value_teams + lane / value_lanes;
+            const auto weights = of_rows(&shared.weight[wave][u * WaveSize + in_round * num_rows]);
             ROCMFORGE_UNROLL
-            for (int r = 0; r < num_rows; ++r) output[r][i] = fma(weights[r], part, output[r][i]);
-          }
-        });
-        continue;
-      }
-      // The edge of a mask: each row takes only the keys that it sees, whose weights alone are not
-      // 0. The others may be NaN or infinite, and 0 * NaN is NaN.
-      for_each_key([&](int c) {
-        const int position = seen(base + c * num_teams + team, first_key, last_key);
-        const cache_element* value = held.problem.value(sequence, kv_head, position);
-        ROCMFORGE_UNROLL_ON_GPU
-        for (int i = 0; i < lane_packets; ++i) {
-          const auto part = packet_of(values, c, value, i, v_head_dim);
-          ROCMFORGE_UNROLL_ON_GPU
-          for (int r = 0; r < num_rows; ++r) {
-            if (score[r][c] == 0) continue;
-            output[r][i] = fma(packet<float, packet_elements>(score[r][c]), part, output[r][i]);
+            for (int i = 0; i < value_packets; ++i) {
+              const packet<float, packet_elements> part = to_float(as_loaded(values.part[u][c][i]));
+              ROCMFORGE_UNROLL
+              for (int r = 0; r < num_rows; ++r) {
+                if (decltype(is_edge)::value && weights[r] == 0) continue;
+                output[r][i] = fma(packet<float, packet_elements>(weights[r]), part, output[r][i]);
+              }
+            }
           }
         }
-      });
+      };
+      if (is_common) {
+        if constexpr (has_value_pairs) {
+          add_value_pairs(output, values, &shared.weight[wave][0], lane);
+        } else {
+          add_values(std::false_type{});
+        }
+      } else {
+        add_values(std::true_type{});
+      }
+      block.wave_barrier();
     }
 
-    ROCMFORGE_UNROLL_ON_GPU
+    sum = reduce_lanes_apart<num_rows>(sum, add_op{}, block);
+    ROCMFORGE_UNROLL
     for (int r = 0; r < num_rows; ++r) {
-      ROCMFORGE_UNROLL_ON_GPU
-      for (int i = 0; i < lane_packets; ++i)
-        store_packet(&shared.output[team][r][element(lane, i)], output[r][i]);
-      if (lane == 0) {
-        shared.maximum[team][r] = maximum[r];
-        shared.sum[team][r] = sum[r];
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < value_packets; ++i) {
+        store_packet(&shared.output[wave][lane / value_lanes][r][value_element(lane, i)],
+                     output[r][i]);
       }
     }
+    if (lane < num_rows) {
+      shared.maximum[wave][lane] = maximum - weight_shift;
+      shared.sum[wave][lane] = sum;
+    }
     block.barrier();
-    reloaded(*this).merge_teams(block, shared, sequence, kv_head, chunk);
+    reloaded(*this).merge_waves(block, shared);
   }
 
  private:
-  struct no_rows_ahead {};
-  /// A lane's part of the rows of a step, as they lie in memory.
-  struct held_rows {
-    raw_packet<std::conditional_t<loads_ahead, cache_element, float>, packet_elements>
-        raw[keys_at_once][lane_packets];
+  // What is a lane's of a key and of a value: first elements of its packets, and which row of those
+  // that follow each other in a round.
+  ROCMFORGE_DEVICE static int score_element(int lane, int i) {
+    return (i * score_lanes + lane % score_lanes) * packet_elements;
+  }
+  ROCMFORGE_DEVICE static int value_element(int lane, int i) {
+    return (i * value_lanes + lane % value_lanes) * packet_elements;
+  }
+  ROCMFORGE_DEVICE static int score_row(int lane) { return lane / score_lanes * score_keys; }
+  ROCMFORGE_DEVICE static int value_row(int lane) { return lane / value_lanes; }
 
-    /// Lanes beyond the end of the row read its begin: where a load depends on the lane, the
-    /// compiler waits for it before the next.
-    ROCMFORGE_DEVICE void load(int c, const cache_element* row, int lane, int size) {
+  /// Lanes beyond the end of a row read its begin: where a load depends on the lane, the compiler
+  /// waits for it before the next.
+  template <class T>
+  ROCMFORGE_DEVICE static unsigned bytes_in_row(int first, int size) {
+    return first < size ? static_cast<unsigned>(first) * static_cast<unsigned>(sizeof(T)) : 0;
+  }
+  /// A row, some bytes on: with the row in scalar registers the address costs nothing.
+  template <class T>
+  ROCMFORGE_DEVICE static const T* further(const T* row, unsigned bytes) {
+    return reinterpret_cast<const T*>(reinterpret_cast<const char*>(row) + bytes);
+  }
+
+  ROCMFORGE_DEVICE void load_queries(query_packet (&query)[num_rows][score_packets],
+                                     const typename job::block_rows& rows, int lane) const {
+    const int size = problem.head_dim();
+    const auto load = [&](auto load_part) {
       ROCMFORGE_UNROLL
-      for (int i = 0; i < lane_packets; ++i) {
-        const int first = element(lane, i);
-        raw[c][i] = load_raw<packet_elements>(global_memory(row + (first < size ? first : 0)));
+      for (int r = 0; r < num_rows; ++r) {
+        const int row = rows.existing(r);
+        const element* from = problem.query(rows.sequence, rows.head(row), rows.query(row));
+        ROCMFORGE_UNROLL
+        for (int i = 0; i < score_packets; ++i)
+          query[r][i] = load_part(from, score_element(lane, i));
+      }
+    };
+    if constexpr (!has_pairs) {
+      load([&](const element* from, int first) {
+        return attention_rows::load<packet_elements>(from, first, size);
+      });
+    } else if (!whole_packets) {
+      load([&](const element* from, int first) {
+        return load_raw<packet_elements>(global_memory(from + first), size - first);
+      });
+    } else {
+      load([&](const element* from, int first) {
+        return load_raw<packet_elements>(
+            global_memory(further(from, bytes_in_row<element>(first, size))));
+      });
+      if (size == HeadDim) return;
+      // What the lanes beyond the end have read counts for nothing.
+      ROCMFORGE_UNROLL
+      for (int r = 0; r < num_rows; ++r) {
+        ROCMFORGE_UNROLL
+        for (int i = 0; i < score_packets; ++i) {
+          if (score_element(lane, i) >= size) query[r][i] = query_packet{};
+        }
       }
     }
-    ROCMFORGE_DEVICE packet<float, packet_elements> packet_of(int c, int i, int lane,
-                                                              int size) const {
-      if (size < HeadDim && element(lane, i) >= size) return packet<float, packet_elements>(0.0f);
-      return to_float(as_loaded(raw[c][i]));
-    }
-  };
-  using rows_ahead = std::conditional_t<loads_ahead, held_rows, no_rows_ahead>;
+  }
 
-  /// The complete dot products of the keys, from the partial sums of a team's lanes.
-  ROCMFORGE_DEVICE static packet<float, keys_at_once> whole_scores(
-      const dot_accumulator<packet_elements, WaveSize> (&dot)[keys_at_once],
-      block_context<BlockSize, WaveSize> block) {
-    if constexpr (WaveSize == 1) {
-      return fold_all(dot);
-    } else {
-      packet<float, keys_at_once> score(0.0f);
+  ROCMFORGE_DEVICE void load_keys(row_parts<score_keys, score_packets>& to,
+                                  const typename job::block_rows& rows,
+                                  const typename job::block_keys& keys, int first, int lane,
+                                  const unsigned (&bytes)[score_packets]) const {
+    load_rows<1>(
+        to, first, keys.last, score_row(lane), problem.head_dim(), bytes,
+        [&](int position) { return problem.key(rows.sequence, rows.kv_head, position); },
+        [&](int i) { return score_element(lane, i); });
+  }
+  ROCMFORGE_DEVICE void load_values(row_parts<value_keys, value_packets>& to,
+                                    const typename job::block_rows& rows,
+                                    const typename job::block_keys& keys, int first, int lane,
+                                    const unsigned (&bytes)[value_packets]) const {
+    load_rows<value_teams>(
+        to, first, keys.last, value_row(lane), problem.v_head_dim(), bytes,
+        [&](int position) { return problem.value(rows.sequence, rows.kv_head, position); },
+        [&](int i) { return value_element(lane, i); });
+  }
+
+  /// Loads a lane's parts of the rows of a step: in each round row `lane_row` and those that follow
+  /// it `Apart` rows apart. Rows from `last` on may not exist in memory; the last one stands in.
+  template <int Apart, int Keys, int Packets, class RowOf, class ElementOf>
+  ROCMFORGE_DEVICE void load_rows(row_parts<Keys, Packets>& to, int first, int last, int lane_row,
+                                  int size, const unsigned (&bytes)[Packets], RowOf row_of,
+                                  ElementOf element_of) const {
+    if constexpr (floating_dtype<cache_element> && Problem::rows_in_line) {
+      if (whole_packets && first + step_keys <= last) {
+        ROCMFORGE_UNROLL
+        for (int u = 0; u < rounds; ++u) {
+          ROCMFORGE_UNROLL
+          for (int c = 0; c < Keys; ++c) {
+            // The same for all lanes.
+            const cache_element* const row = row_of(first + u * round_keys + c * Apart);
+            ROCMFORGE_UNROLL
+            for (int i = 0; i < Packets; ++i) {
+              // The compiler has to see here that they are 32 bits, and not what it could add
+              // first: only then are they the offset of a load from an address in scalar registers.
+              const int further_on = in_each_lane(static_cast<int>(bytes[i]));
+              to.part[u][c][i] = load_raw<packet_elements>(
+                  global_memory(further(row, static_cast<unsigned>(further_on))));
+            }
+          }
+        }
+        return;
+      }
+    }
+    ROCMFORGE_UNROLL
+    for (int u = 0; u < rounds; ++u) {
       ROCMFORGE_UNROLL
-      for (int c = 0; c < keys_at_once; ++c)
-        score.set(c, reduce_lanes<lanes_per_key>(dot[c], add_op{}, block));
-      return score;
+      for (int c = 0; c < Keys; ++c) {
+        const int position = first + u * round_keys + c * Apart + lane_row;
+        const cache_element* const row = row_of(smaller(position, last - 1));
+        ROCMFORGE_UNROLL
+        for (int i = 0; i < Packets; ++i) to.part[u][c][i] = load_part(row, element_of(i), size);
+      }
     }
   }
-
-  /// Prefetches a row that is needed after the current keys. Host only: its hardware prefetcher
-  /// does not follow the pages.
-  ROCMFORGE_DEVICE static void prefetch_row(const cache_element* row) {
-    if constexpr (WaveSize == 1) {
-      constexpr int line = 64;
-      constexpr int row_bytes =
-          HeadDim / block_traits<cache_element>::elements * static_cast<int>(sizeof(cache_element));
-      for (int i = 0; i < row_bytes; i += line) prefetch(reinterpret_cast<const char*>(row) + i);
-    }
-  }
-
-  /// Loop over the keys of a step: unrolled on a GPU, where scores must stay in registers; a real
-  /// loop on the host.
-  template <class F>
-  ROCMFORGE_DEVICE static void for_each_key(F&& f) {
-    if constexpr (WaveSize == 1) {
-      for (int c = 0; c < keys_at_once; ++c) f(c);
+  ROCMFORGE_DEVICE row_part load_part(const cache_element* row, int first, int size) const {
+    if constexpr (floating_dtype<cache_element>) {
+      if (whole_packets)
+        return load_raw<packet_elements>(global_memory(row + (first < size ? first : 0)));
+      return load_raw<packet_elements>(global_memory(row + first), size - first);
     } else {
-      ROCMFORGE_UNROLL
-      for (int c = 0; c < keys_at_once; ++c) f(c);
+      const packet<float, packet_elements> decoded =
+          attention_rows::load<packet_elements>(row, first, size);
+      row_part part;
+      __builtin_memcpy(&part, &decoded, sizeof(part));
+      return part;
     }
   }
 
-  ROCMFORGE_DEVICE static float maximum_of(float a, float b) { return a > b ? a : b; }
-  ROCMFORGE_DEVICE static int larger(int a, int b) { return a > b ? a : b; }
-  ROCMFORGE_DEVICE static int smaller(int a, int b) { return a < b ? a : b; }
-  /// The position, clamped to the keys that some row sees: other keys may not exist in memory.
-  ROCMFORGE_DEVICE static int seen(int position, int first_key, int last_key) {
-    return position < first_key ? first_key : position < last_key ? position : last_key - 1;
+  /// A part of a key as it is multiplied.
+  ROCMFORGE_DEVICE static auto as_operand(const row_part& part) {
+    if constexpr (has_pairs) {
+      return part;
+    } else {
+      return to_float(as_loaded(part));
+    }
   }
-  /// How many of a team's keys in a step are among the `count` positions that start at its first
-  /// one.
-  ROCMFORGE_DEVICE static int keys_before(int count) { return (count + num_teams - 1) / num_teams; }
-  /// First element of packet i of a lane.
-  ROCMFORGE_DEVICE static int element(int lane, int i) {
-    return (i * lanes_per_key + lane) * packet_elements;
+  /// Adds to the dot products of the rows what packet i of a key contributes.
+  ROCMFORGE_DEVICE static void add_products(const query_packet (&query)[num_rows][score_packets],
+                                            int i, const packet<float, packet_elements>& part,
+                                            packet<float, num_rows>& product) {
+    ROCMFORGE_UNROLL
+    for (int r = 0; r < num_rows; ++r) product.set(r, dot_add(query[r][i], part, product[r]));
+  }
+  ROCMFORGE_DEVICE static void add_products(const query_packet (&query)[num_rows][score_packets],
+                                            int i, const raw_packet<half, packet_elements>& part,
+                                            packet<float, num_rows>& product) {
+    ROCMFORGE_UNROLL
+    for (int word = 0; word < packet_elements / 2; word += 2) {
+      ROCMFORGE_UNROLL
+      for (int k = 0; k < 2 * num_rows; ++k) {
+        const int r = diagonal_row(k), w = word + k % 2;
+        product.set(r, dot_add(query[r][i].word[w], part.word[w], product[r]));
+      }
+    }
+  }
+  /// The row of term k where terms of two words follow each other in turns: neighboring terms have
+  /// neither a word nor a row in common, so that RDNA can issue them together.
+  static constexpr int diagonal_row(int k) { return k / 4 * 2 + (k / 2 + k) % 2; }
+
+  /// Numbers of all rows, side by side in shared memory.
+  ROCMFORGE_DEVICE static packet<float, num_rows> of_rows(const float* p) {
+    return to_float(load_aligned<num_rows>(p));
   }
 
-  /// The rows of a block: queries of the heads of one group.
-  struct block_rows {
-    int first, count, first_head, group;
-    ROCMFORGE_DEVICE int head(int r) const { return first_head + (first + r) % group; }
-    ROCMFORGE_DEVICE int query(int r) const { return (first + r) / group; }
-  };
-  ROCMFORGE_DEVICE block_rows rows_of(block_context<BlockSize, WaveSize> block, int sequence,
-                                      int kv_head) const {
-    const int group = problem.num_heads() / problem.num_kv_heads();
-    const int first = block.index.x / chunks.num_chunks * num_rows;
-    return {first, smaller(group * problem.q_len(sequence) - first, num_rows), kv_head * group,
-            group};
+  /// Value `index` of a team in a step (of value_keys in each round) is in pair index / 2. A pair's
+  /// weights are the first halves of all rows, two keys side by side, then their second halves.
+  ROCMFORGE_DEVICE static int pair_at(int index, int team) {
+    return (index / 2 * value_teams + team) * 2 * num_rows;
+  }
+  ROCMFORGE_DEVICE static void store_in_pair(float* weights, int round, int lane, float weight) {
+    const int key = lane / num_rows, row = lane % num_rows;
+    const int index = round * value_keys + key / value_teams;
+    auto* const place = reinterpret_cast<half*>(weights + pair_at(index, key % value_teams) + row);
+    const half upper(weight);
+    place[index % 2] = upper;
+    place[2 * num_rows + index % 2] = half(weight - static_cast<float>(upper));
+  }
+  ROCMFORGE_DEVICE static void add_value_pairs(
+      packet<float, packet_elements> (&output)[num_rows][value_packets],
+      const row_parts<value_keys, value_packets>& values, const float* weights, int lane) {
+    const auto part_of = [&](int index, int i) {
+      return values.part[index / value_keys][index % value_keys][i];
+    };
+    ROCMFORGE_UNROLL
+    for (int index = 0; index < rounds * value_keys; index += 2) {
+      const float* const at = weights + pair_at(index, value_row(lane));
+      const auto upper = load_aligned<num_rows>(at), lower = load_aligned<num_rows>(at + num_rows);
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < value_packets; ++i) {
+        const row_part a = part_of(index, i), b = part_of(index + 1, i);
+        ROCMFORGE_UNROLL
+        for (int word = 0; word < packet_elements / 2; ++word) {
+          const half_pair pair[2] = {pair_of_firsts(a.word[word], b.word[word]),
+                                     pair_of_seconds(a.word[word], b.word[word])};
+          ROCMFORGE_UNROLL
+          for (int half_of = 0; half_of < 2; ++half_of) {
+            const auto& w = half_of == 0 ? upper : lower;
+            ROCMFORGE_UNROLL
+            for (int k = 0; k < 2 * num_rows; ++k) {
+              const int s = k % 2, r = diagonal_row(k), e = 2 * word + s;
+              output[r][i].set(e, dot_add(pair[s], w.word[r], output[r][i][e]));
+            }
+          }
+        }
+      }
+    }
   }
 
-  /// Says that no row of the block has seen a key of the chunk.
-  ROCMFORGE_DEVICE void mark_unseen(block_context<BlockSize, WaveSize> block, int sequence,
-                                    int kv_head, int chunk) const {
-    const block_rows rows = rows_of(block, sequence, kv_head);
-    for (int r = block.thread; r < rows.count; r += BlockSize)
-      chunks.lse(chunk, sequence, rows.head(r), rows.query(r)) = attention_rows::minus_infinity;
-  }
-
-  ROCMFORGE_DEVICE void merge_teams(block_context<BlockSize, WaveSize> block,
-                                    const shared_storage& shared, int sequence, int kv_head,
-                                    int chunk) const {
-    const block_rows rows = rows_of(block, sequence, kv_head);
-    const int v_head_dim = problem.v_head_dim();
-    for (int i = block.thread; i < rows.count * packets; i += BlockSize) {
-      const int r = i / packets, first = i % packets * packet_elements;
-      const int head = rows.head(r), row = rows.query(r);
-      float maximum = attention_rows::minus_infinity;
-      for (int team = 0; team < num_teams; ++team)
-        maximum = maximum_of(maximum, shared.maximum[team][r]);
+  /// Merges what the waves have and writes it. What is one number for a row is computed once, by
+  /// the lane of the row in the first wave.
+  ROCMFORGE_DEVICE void merge_waves(block_context<BlockSize, WaveSize> block,
+                                    shared_storage& shared) const {
+    const auto rows = this->rows_of(block.index);
+    const int wave = block.wave(), lane = block.lane();
+    if (wave == 0 && lane < num_rows) {
+      float maximum = attention_rows::minus_infinity, sum = 0;
+      for (int w = 0; w < num_waves; ++w) maximum = greatest_op{}(maximum, shared.maximum[w][lane]);
       const float reference = attention_rows::finite_maximum(maximum);
-      packet<float, packet_elements> output(0.0f);
-      float sum = 0;
-      for (int team = 0; team < num_teams; ++team) {
-        const float weight = exp2_of(shared.maximum[team][r] - reference);
-        sum += shared.sum[team][r] * weight;
-        output += load_packet<packet_elements>(&shared.output[team][r][first]) * weight;
+      for (int w = 0; w < num_waves; ++w) {
+        const float weight = exp2_of(shared.maximum[w][lane] - reference);
+        sum += shared.sum[w][lane] * weight;
+        shared.factor[w][lane] = weight;
       }
-      output = output * (sum != 0 ? 1.0f / sum : 0.0f);
-      const bool whole = chunks.num_chunks == 1;
-      if (first < v_head_dim && whole)
-        attention_rows::store(problem.output(sequence, head, row), first, v_head_dim, output);
-      if (first < v_head_dim && !whole) {
-        attention_rows::store(slice(chunks.states, chunk, sequence, head, row).data, first,
-                              v_head_dim, output);
+      const float inverse = sum != 0 ? 1.0f / sum : 0.0f;
+      for (int w = 0; w < num_waves; ++w) shared.factor[w][lane] *= inverse;
+      if (lane < rows.count) this->store_lse(rows, lane, maximum, sum);
+    }
+    block.barrier();
+    constexpr int size = packet_size<float, WaveSize>;
+    for (int r = wave; r < rows.count; r += num_waves) {
+      for (int first = lane * size; first < HeadDim; first += WaveSize * size) {
+        packet<float, size> output(0.0f);
+        for (int w = 0; w < num_waves; ++w) {
+          packet<float, size> part = load_packet<size>(&shared.output[w][0][r][first]);
+          ROCMFORGE_UNROLL
+          for (int team = 1; team < value_teams; ++team)
+            part += load_packet<size>(&shared.output[w][team][r][first]);
+          output = fma(packet<float, size>(shared.factor[w][r]), part, output);
+        }
+        this->store_row(rows, r, first, output);
       }
-      float* const lse =
-          whole ? problem.lse_at(sequence, head, row) : &chunks.lse(chunk, sequence, head, row);
-      if (lse != nullptr && first == 0) *lse = attention_rows::log_sum_exp(maximum, sum);
     }
   }
 };

@@ -109,9 +109,9 @@ inline attention_plan plan_attention(const device_properties& device,
   attention_plan plan;
   // A block of the processor is a task for one of few threads: splitting would only add work.
   if (device.wave_size == 1 || limits.num_heads < 1 || limits.num_kv_heads < 1) return plan;
-  // Two blocks a compute unit hide the latency of memory from each other. The size of a chunk is
+  // Eight waves a compute unit hide the latency of memory from each other. The size of a chunk is
   // a power of two, so that a long sequence has between half of num_chunks chunks and all of them.
-  constexpr int blocks_per_unit = 2;
+  constexpr int blocks_per_unit = 8 / split_block_waves;
   // Fewer keys leave lanes of a block without any: this many of 16-bit elements it takes at a time.
   const int step = 8192 / std::max(1, std::min(limits.head_dim, 8192));
   while (plan.min_chunk < step) plan.min_chunk *= 2;

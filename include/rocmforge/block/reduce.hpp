@@ -17,6 +17,11 @@ struct max_op {
   ROCMFORGE_DEVICE float operator()(float a, float b) const { return maximum(a, b); }
 };
 
+/// The maximum of the numbers among them: the same bits whichever comes first.
+struct greatest_op {
+  ROCMFORGE_DEVICE float operator()(float a, float b) const { return __builtin_fmaxf(a, b); }
+};
+
 /// One step of a butterfly: the lane's value combined with that of the lane `Mask` away.
 template <int Mask, int BlockSize, int WaveSize, class T, class Op>
 ROCMFORGE_DEVICE T combine_pair(T value, Op op, block_context<BlockSize, WaveSize> block) {
@@ -36,6 +41,43 @@ ROCMFORGE_DEVICE T reduce_lanes(T value, Op op, block_context<BlockSize, WaveSiz
     return value;
   } else {
     return reduce_lanes<Width, Mask / 2>(combine_pair<Mask>(value, op, block), op, block);
+  }
+}
+
+/// Combines the values of the lanes of a wave whose numbers are the same modulo `Stride`, a power
+/// of two; each of them gets the result. Of a commutative operation.
+template <int Stride, int Mask = 0, int BlockSize, int WaveSize, class T, class Op>
+ROCMFORGE_DEVICE T reduce_lanes_apart(T value, Op op, block_context<BlockSize, WaveSize> block) {
+  constexpr int mask = Mask == 0 ? WaveSize / 2 : Mask;
+  if constexpr (mask < Stride) {
+    return value;
+  } else {
+    value = op(value, block.template shuffle_xor<mask>(value));
+    if constexpr (mask == Stride) return value;
+    return reduce_lanes_apart<Stride, (mask > 1 ? mask / 2 : 1)>(value, op, block);
+  }
+}
+
+/// The sums of `Width` values over `Width` neighboring lanes (a power of two, at most the wave):
+/// lane i of them gets the sum of values[i]. In each step a lane hands on the half of its values
+/// that it will not end with: Width - 1 sums instead of as many as all butterflies have.
+template <int Width, int BlockSize, int WaveSize>
+ROCMFORGE_DEVICE float sum_transposed(const float (&values)[Width],
+                                      block_context<BlockSize, WaveSize> block) {
+  if constexpr (Width == 1) {
+    return values[0];
+  } else {
+    constexpr int half_width = Width / 2;
+    const bool is_upper = (block.lane() & half_width) != 0;
+    float sums[half_width];
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < half_width; ++i) {
+      // Not a choice of an element, which would be an index that differs from lane to lane.
+      const float lower = values[i], upper = values[i + half_width];
+      const float kept = is_upper ? upper : lower, handed = is_upper ? lower : upper;
+      sums[i] = kept + block.template shuffle_xor<half_width>(handed);
+    }
+    return sum_transposed(sums, block);
   }
 }
 

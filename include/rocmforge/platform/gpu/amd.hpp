@@ -43,8 +43,8 @@ inline constexpr int word_alignment = 4;
 /// Wave sizes that kernels are compiled for.
 using platform_wave_sizes = int_list<32, 64>;
 
-/// See nvidia.hpp. Here registers belong to a wave, whatever the size of its block.
-inline constexpr int roomy_block_size = 1024;
+/// See nvidia.hpp. Here one: each wave of a block costs a begin, and a merge at the end.
+inline constexpr int split_block_waves = 1;
 
 /// Vector registers that a lane can have at most in a block of this size, on whatever device with
 /// this wave size has most. It is the same in every pass, as a static_assert needs it.
@@ -284,6 +284,9 @@ inline std::string version_text(const char* what, int version) {
 }  // namespace gpu
 
 namespace device {
+
+/// Whether the dot product of two pairs of halves is one instruction.
+inline constexpr bool has_half_dot = true;
 
 /// 2^x, one instruction.
 ROCMFORGE_DEVICE float exp2_of(float x) {

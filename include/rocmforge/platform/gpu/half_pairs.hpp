@@ -33,6 +33,14 @@ ROCMFORGE_DEVICE float dot_add(half_pair a, half_pair b, float sum) {
   return gpu::dot_halves(a, b, sum);
 }
 
+/// The first halves of two pairs, and their second halves.
+ROCMFORGE_DEVICE half_pair pair_of_firsts(half_pair a, half_pair b) {
+  return gpu::select_bytes(b, a, 0x05040100u);
+}
+ROCMFORGE_DEVICE half_pair pair_of_seconds(half_pair a, half_pair b) {
+  return gpu::select_bytes(b, a, 0x07060302u);
+}
+
 /// N pairs from `p` on, which is aligned for halves only.
 template <int N>
 ROCMFORGE_DEVICE void load_half_pairs(half_pair (&to)[N], const half* p) {

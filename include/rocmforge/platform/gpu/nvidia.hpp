@@ -36,9 +36,9 @@ inline constexpr int word_alignment = 16;
 /// Wave sizes that kernels are compiled for.
 using platform_wave_sizes = int_list<32>;
 
-/// Most threads of a block with large register tiles of which several should fit on a
-/// multiprocessor: all its blocks share 65,536 registers.
-inline constexpr int roomy_block_size = 128;
+/// Waves of a block that takes one chunk of the keys of attention_decode. Here a few, that have the
+/// loads of a chunk in flight together.
+inline constexpr int split_block_waves = 4;
 
 /// Registers that a lane can have at most in a block of this size.
 constexpr int max_lane_registers(int block_size, int /*wave_size*/) {
@@ -228,6 +228,9 @@ inline std::string version_text(const char* what, int version) {
 }  // namespace gpu
 
 namespace device {
+
+/// Whether the dot product of two pairs of halves is one instruction.
+inline constexpr bool has_half_dot = false;
 
 /// 2^x, one instruction.
 ROCMFORGE_DEVICE float exp2_of(float x) {

@@ -95,6 +95,21 @@ ROCMFORGE_DEVICE raw_packet<T, N> load_raw(global_pointer<T> from) {
   return raw;
 }
 
+/// The first `count` elements, none if it is negative; the others are 0 and are not read.
+template <int N, class T>
+ROCMFORGE_DEVICE raw_packet<T, N> load_raw(global_pointer<T> from, int count) {
+  struct elements {
+    T t[N];
+  } some{};
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < N; ++i) {
+    if (i < count) some.t[i] = gpu::load_global(from.p + i);
+  }
+  raw_packet<T, N> raw;
+  __builtin_memcpy(&raw, &some, sizeof(raw));
+  return raw;
+}
+
 /// The packet, of which the compiler no longer knows how it came about: it takes its halves apart
 /// where they are used, not where they are loaded, which takes registers and waits for the load.
 template <class T, int N>

@@ -16,6 +16,10 @@ ROCMFORGE_DEVICE half_pair make_half_pair(float a, float b) {
   return half(a).bits | static_cast<half_pair>(half(b).bits) << 16;
 }
 
+/// Whether the dot product of two pairs of halves is one instruction: as on the GPUs that the
+/// emulated devices stand for.
+inline constexpr bool has_half_dot = true;
+
 /// Bytes First and First + 1 of a word less Zero, each a number from 0 to 255.
 template <int First, int Zero>
 ROCMFORGE_DEVICE half_pair bytes_to_halves(std::uint32_t bytes) {
@@ -28,6 +32,14 @@ ROCMFORGE_DEVICE half_pair bytes_to_halves(std::uint32_t bytes) {
 /// a0 b0 + a1 b1 + sum, where products of halves are exact.
 ROCMFORGE_DEVICE float dot_add(half_pair a, half_pair b, float sum) {
   return first_of(a) * first_of(b) + (second_of(a) * second_of(b) + sum);
+}
+
+/// The first halves of two pairs, and their second halves.
+ROCMFORGE_DEVICE half_pair pair_of_firsts(half_pair a, half_pair b) {
+  return (a & 0xffffu) | b << 16;
+}
+ROCMFORGE_DEVICE half_pair pair_of_seconds(half_pair a, half_pair b) {
+  return a >> 16 | (b & 0xffff0000u);
 }
 
 /// N pairs from `p` on, which is aligned for halves only.

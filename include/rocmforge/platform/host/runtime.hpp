@@ -54,8 +54,8 @@ using platform_wave_sizes = int_list<1, 32, 64>;
 using platform_wave_sizes = int_list<1>;
 #endif
 
-/// See gpu/nvidia.hpp.
-inline constexpr int roomy_block_size = 1024;
+/// See gpu/nvidia.hpp. Emulated devices stand for AMD's.
+inline constexpr int split_block_waves = 1;
 
 /// No limit on the host: arrays larger than the register file live in the first-level cache.
 constexpr int max_lane_registers(int /*block_size*/, int /*wave_size*/) {
