@@ -346,13 +346,14 @@ TEST_P(attention_contiguous, a_slot_of_the_batch_does_not_change_a_bit) {
   }
 }
 
-// A chunk of its own has the same bits as the whole: what is merged with nothing is not changed.
-TEST_P(attention_contiguous, keys_of_one_chunk_give_the_bits_of_the_whole) {
+// What is merged with nothing is not changed, however many chunks have no keys. (Without a plan a
+// block has other waves, which add up in another order.)
+TEST_P(attention_contiguous, chunks_without_keys_change_no_bit) {
   for (const int kv_len : {1, 33, 64}) {
-    problem p{.num_heads = 4, .num_kv_heads = 2, .q_len = 3, .kv_len = kv_len};
-    const result whole = run(p);
+    problem p{.num_heads = 4, .num_kv_heads = 2, .q_len = 3, .kv_len = kv_len, .plan = {2, 64}};
+    const result few = run(p);
     p.plan = {16, 64};
-    EXPECT_EQ(run(p).out, whole.out) << kv_len << " keys";
+    EXPECT_EQ(run(p).out, few.out) << kv_len << " keys";
   }
 }
 
@@ -406,7 +407,7 @@ TEST_P(attention_contiguous, a_plan_keeps_a_device_busy) {
     const attention_plan plan = plan_attention(device(32, units), llama);
     for (const int kv_len : {8192, 10000, 16384, 131072})
       EXPECT_GE(blocks(plan, llama, kv_len), 2 * units) << kv_len << " keys";
-    EXPECT_LE(blocks(plan, llama, 131072), 4 * units + 16);
+    EXPECT_LE(blocks(plan, llama, 131072), 2 * (8 / split_block_waves) * units + 16);
   }
   EXPECT_GE(blocks(plan_attention(device(32, 96), {8, 2, 128, 2048}), {8, 2, 128, 2048}, 2048), 64);
   EXPECT_EQ(plan_attention(device(32, 132), {32, 8, 128, 64}).num_chunks, 1);

@@ -11,6 +11,7 @@
 #include "rocmforge/attention/checks.hpp"
 #include "rocmforge/attention/decode.hpp"
 #include "rocmforge/attention/merge.hpp"
+#include "rocmforge/attention/mma.hpp"
 #include "rocmforge/attention/options.hpp"
 #include "rocmforge/attention/plan.hpp"
 #include "rocmforge/attention/problem.hpp"
@@ -37,10 +38,39 @@ constexpr int padded_head_dim(int head_dim) {
                            : head_dim;
 }
 
-/// Up to this many queries a sequence, kernels::attention_decode; above, kernels::attention.
+/// Up to this many queries a sequence, kernels::attention_decode; above, kernels::attention_mma or
+/// kernels::attention.
 constexpr int max_decode_queries = 4;
 
 namespace attention_launch {
+
+/// Largest head_dim for whose queries and output a lane of kernels::attention_mma has registers.
+inline constexpr int max_mma_head_dim = 128;
+
+/// Starts kernels::attention_mma with the instruction of the list that waves of this size have on
+/// the stream's device; false if there is none, or if rows cannot be read in whole packets.
+template <int HeadDim, int BlockSize, int WaveSize, class Problem, class... I>
+bool many_queries(mma::instruction_list<I...>, status& launched, const char* op,
+                  const Problem& problem, const attention_scoring& scoring, int batch,
+                  int max_q_len, int num_heads, stream_ref stream) {
+  [[maybe_unused]] const auto one = [&]<class Instruction>(Instruction) {
+    if constexpr (Instruction::lanes == WaveSize) {
+      // Four waves at most: shared memory for several blocks on a compute unit.
+      constexpr int waves = BlockSize / WaveSize;
+      constexpr int lanes = WaveSize * (waves >= 4 ? 4 : waves >= 2 ? 2 : 1);
+      constexpr attention_config config = attention_mma_config_for(HeadDim, lanes, WaveSize);
+      using kernel = kernels::attention_mma<Problem, Instruction, config, lanes, WaveSize>;
+      if (Instruction::runs_on(devices()[static_cast<std::size_t>(stream.device())].architecture) &&
+          kernel::takes(problem)) {
+        launched = launch(op, kernel{problem, scoring},
+                          {device::divide_up(max_q_len, config.block_q), num_heads, batch}, stream);
+        return true;
+      }
+    }
+    return false;
+  };
+  return (one(I{}) || ...);
+}
 
 template <int BlockSize, class Problem>
 status run(const char* op, const Problem& problem, int batch, int max_q_len, int num_heads,
@@ -78,6 +108,16 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
             constexpr int lanes = block_lanes < split_lanes ? block_lanes : split_lanes;
             using split_kernel = kernels::attention_decode<Problem, padded, lanes, wave>;
             return launch(op, split_kernel::make(problem, scoring, chunks), grid, stream);
+          }
+          using element = typename Problem::element;
+          if constexpr (wave > 1 && padded <= max_mma_head_dim && sizeof(element) == 2 &&
+                        std::is_same_v<element, typename Problem::cache_element>) {
+            status launched;
+            if (many_queries<padded, block_lanes, wave>(mma::product_instructions<element>{},
+                                                        launched, op, problem, scoring, batch,
+                                                        max_q_len, num_heads, stream)) {
+              return launched;
+            }
           }
           constexpr attention_config config = attention_config_for(padded, block_lanes, wave);
           using kernel = kernels::attention<Problem, config, block_lanes, wave>;
