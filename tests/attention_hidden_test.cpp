@@ -1,5 +1,5 @@
 // A key that a query does not see has no influence on it, even where it or its value is NaN or
-// infinite. Both kernels, every kind of mask, plain tensors and pages, quantized caches.
+// infinite. All kernels, every kind of mask, plain tensors and pages, quantized caches.
 #include <rocmforge/attention.hpp>
 #include <tuple>
 
@@ -38,6 +38,8 @@ struct mask_case {
 constexpr mask_case masks[] = {
     {"no mask", false, 0}, {"causal", true, 0}, {"window", false, 20}, {"causal window", true, 20}};
 
+enum class kernel { decode, tiled, matrix };
+
 struct outcome {
   std::vector<float> out;  // [num_heads, q_len, head_dim]
   std::vector<float> lse;  // [num_heads, q_len]
@@ -61,14 +63,18 @@ struct sequence {
     return changed;
   }
 
-  [[nodiscard]] outcome attention(const mask_case& mask, bool decode, bool paged,
+  /// Without an output where there is no such kernel.
+  [[nodiscard]] outcome attention(const mask_case& mask, kernel which, bool paged,
                                   const attention_plan& plan) const {
     const attention_options options{.causal = mask.causal, .sliding_window = mask.window};
     device_buffer<T> device_q(q), out(q.size());
     device_buffer<TCache> device_k(k), device_v(v);
     device_buffer<float> lse(std::size_t(num_heads * q_len));
+    bool found = true;
     const auto run = [&](const auto& problem) {
-      if (decode) {
+      if (which == kernel::matrix) {
+        found = run_matrix<head_dim, 128>(problem, num_heads, head_dim, q_len, 1, options);
+      } else if (which == kernel::decode) {
         EXPECT_SUCCESS(
             (run_vector<head_dim, 128>(problem, num_heads, 1, head_dim, q_len, 1, options, plan)));
       } else {
@@ -92,6 +98,7 @@ struct sequence {
           device_k.view(1, 1, kv_len, row), device_v.view(1, 1, kv_len, row),
           lse.view(1, num_heads, q_len)});
     }
+    if (!found) return {};
     outcome result{{}, lse.to_host()};
     for (const T value : out.to_host()) result.out.push_back(float(value));
     return result;
@@ -109,7 +116,7 @@ struct sequence {
                                                 .head_dim = head_dim,
                                                 .causal = mask.causal,
                                                 .window = mask.window});
-    expect_close(result.out, expected.out, rounding<T> + 5e-6, 1.0);
+    expect_close(result.out, expected.out, attention_rounding<T> + 5e-6, 1.0);
     expect_lse(result.lse.data(), expected.lse, 5e-6);
   }
 };
@@ -117,20 +124,22 @@ struct sequence {
 template <class T, class TCache>
 void check(bool paged) {
   const attention_plan whole{}, chunks{3, 16};
-  for (const auto& [q_len, decode, plan] :
-       {std::tuple{3, true, whole}, std::tuple{3, true, chunks}, std::tuple{37, false, whole}}) {
+  for (const auto& [q_len, which, plan] :
+       {std::tuple{3, kernel::decode, whole}, std::tuple{3, kernel::decode, chunks},
+        std::tuple{37, kernel::tiled, whole}, std::tuple{37, kernel::matrix, whole}}) {
     const sequence<T, TCache> original{q_len};
     for (const mask_case& mask : masks) {
       for (const int key : {0, 33, 54, 72, 73, 74, 77}) {
         const sequence<T, TCache> zeros = original.with(key, 0);
-        const outcome expected = zeros.attention(mask, decode, paged, plan);
+        const outcome expected = zeros.attention(mask, which, paged, plan);
+        if (expected.out.empty()) continue;
         zeros.expect_result(expected, mask);
         for (const float value : {not_a_number<float>, std::numeric_limits<float>::infinity(),
                                   -std::numeric_limits<float>::infinity()}) {
           SCOPED_TRACE(std::string(mask.name) + ", q_len " + std::to_string(q_len) + ", key " +
                        std::to_string(key) + " holds " + std::to_string(value) +
                        (plan.num_chunks > 1 ? ", in chunks" : ""));
-          const outcome actual = original.with(key, value).attention(mask, decode, paged, plan);
+          const outcome actual = original.with(key, value).attention(mask, which, paged, plan);
           for (int i = 0; i < num_heads * q_len; ++i) {
             const auto first = std::size_t(i * head_dim);
             if (mask.sees(i % q_len, q_len, key)) {
@@ -153,6 +162,9 @@ TEST_P(attention_hidden, keys_of_plain_tensors_have_no_influence) {
 }
 TEST_P(attention_hidden, keys_in_pages_have_no_influence) {
   check<half, half>(true);
+}
+TEST_P(attention_hidden, keys_of_16_bits_have_no_influence) {
+  check<bfloat16, bfloat16>(false);
 }
 TEST_P(attention_hidden, blocks_of_q8_0_have_no_influence) {
   check<float, q8_0>(false);

@@ -127,7 +127,7 @@ void add_attention(case_list& list, const attention_case& c) {
     const layout beside = for_output({c.gap, c.gap});
     const auto out = expecting(make_heads<T>(batch, c.num_heads, c.q_len, c.out_dim(), c.seq_first,
                                              beside.gap, beside.offset),
-                               "out", at.slot, at.slot + 1, {rounding<T> + relative, 1.0},
+                               "out", at.slot, at.slot + 1, {attention_rounding<T> + relative, 1.0},
                                [=] { return result().out; });
     const auto lse = expecting(make_tensor<float>({batch, c.num_heads, c.q_len}), "lse", at.slot,
                                at.slot + 1, {relative, 1.0}, [=] { return result().lse; });
@@ -274,7 +274,7 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
     };
     const auto out = expecting(make_tensor<T>({all, num_heads, head_dim}), "out",
                                at.slot * num_tokens, (at.slot + 1) * num_tokens,
-                               {rounding<T> + 5e-6, 1.0}, [=] { return result().first; });
+                               {attention_rounding<T> + 5e-6, 1.0}, [=] { return result().first; });
     const auto lse =
         expecting(make_tensor<float>({all, num_heads}), "lse", at.slot * num_tokens,
                   (at.slot + 1) * num_tokens, {5e-6, 1.0}, [=] { return result().second; });

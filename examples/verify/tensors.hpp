@@ -24,6 +24,7 @@ using rocmforge::bfloat16;
 using rocmforge::half;
 using rocmforge::tensor_view;
 using rocmforge::testing::as_double;
+using rocmforge::testing::attention_rounding;
 using rocmforge::testing::random_values;
 using rocmforge::testing::rounding;
 using rocmforge::testing::to_double;

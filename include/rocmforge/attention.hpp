@@ -112,11 +112,11 @@ status run(const char* op, const Problem& problem, int batch, int max_q_len, int
           using element = typename Problem::element;
           if constexpr (wave > 1 && padded <= max_mma_head_dim && sizeof(element) == 2 &&
                         std::is_same_v<element, typename Problem::cache_element>) {
-            status launched;
+            status by_matrix;
             if (many_queries<padded, block_lanes, wave>(mma::product_instructions<element>{},
-                                                        launched, op, problem, scoring, batch,
+                                                        by_matrix, op, problem, scoring, batch,
                                                         max_q_len, num_heads, stream)) {
-              return launched;
+              return by_matrix;
             }
           }
           constexpr attention_config config = attention_config_for(padded, block_lanes, wave);

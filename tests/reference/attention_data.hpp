@@ -237,7 +237,8 @@ class paged_sequences {
       shape.head_dim = head_dim_;
       const auto expected = reference::attention(to_double(queries), reference::decode(keys(i)),
                                                  reference::decode(values(i)), shape);
-      expect_close(heads_first(result(i), q_len), expected.out, rounding<T> + tolerance, 1.0);
+      expect_close(heads_first(result(i), q_len), expected.out, attention_rounding<T> + tolerance,
+                   1.0);
       for (int row = 0; row < q_len; ++row) {
         for (int head = 0; head < num_heads_; ++head)
           lse.push_back(expected.lse[std::size_t(head * q_len + row)]);
@@ -335,6 +336,33 @@ status run_tiled(const Problem& problem, int num_heads, int head_dim, int q_len,
   });
 }
 
+/// Launches kernels::attention_mma itself: with the device's instruction, or, for an emulated wave,
+/// one that is plain arithmetic. False if there is none.
+template <int HeadDim, int BlockSize, class Problem>
+bool run_matrix(const Problem& problem, int num_heads, int head_dim, int q_len, int batch,
+                const attention_options& options = {}) {
+  using T = typename Problem::element;
+  bool found = false;
+  if constexpr (sizeof(T) == 2 && std::is_same_v<T, typename Problem::cache_element>) {
+    const status launched = dispatch_wave_size<BlockSize>("attention", {}, [&](auto wave) {
+      status result;
+      if constexpr (wave > 1) {
+#if defined(ROCMFORGE_EMULATION)
+        using instructions = mma::instruction_list<mma::host_tile<T, float, 16, 16, 16, wave>>;
+#else
+            using instructions = mma::product_instructions<T>;
+#endif
+        found = attention_launch::many_queries<HeadDim, BlockSize, wave>(
+            instructions{}, result, "attention", problem, scoring_of(options, head_dim), batch,
+            q_len, num_heads, {});
+      }
+      return result;
+    });
+    EXPECT_SUCCESS(launched);
+  }
+  return found;
+}
+
 /// One sequence of three heads on plain tensors; `gap` makes rows unaligned. Those of the output
 /// start at even elements: for AMD's GPUs, compilers merge neighboring 16-bit stores at any
 /// address, as the hardware allows and an emulator may not.
@@ -362,7 +390,7 @@ class plain_attention {
     const auto expected = reference::attention(
         to_double(q_.values(0)), to_double(k_.values(0)), to_double(v_.values(0)),
         {num_heads, num_kv_heads, q_len_, kv_len, head_dim_, true, 0});
-    expect_close(out_.values(0), expected.out, rounding<T> + 5e-6, 1.0);
+    expect_close(out_.values(0), expected.out, attention_rounding<T> + 5e-6, 1.0);
   }
 
  private:

@@ -15,6 +15,10 @@ inline constexpr double rounding = std::is_same_v<T, float>  ? 0x1p-24
                                    : std::is_same_v<T, half> ? 0x1p-11
                                                              : 0x1p-8;
 
+/// What attention may cost: one rounding of the result and, of 16 bits, one of the weights.
+template <class T>
+inline constexpr double attention_rounding = (sizeof(T) == 2 ? 2 : 1) * rounding<T>;
+
 template <class T>
 double as_double(const T& value) {
   if constexpr (std::is_same_v<T, int>) {
