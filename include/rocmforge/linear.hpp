@@ -6,6 +6,7 @@
 #include "rocmforge/block/checks.hpp"
 #include "rocmforge/dispatch.hpp"
 #include "rocmforge/linear/matvec.hpp"
+#include "rocmforge/linear/matvec_bytes.hpp"
 #include "rocmforge/linear/matvec_host.hpp"
 #include "rocmforge/linear/matvec_tile.hpp"
 #include "rocmforge/linear/mma.hpp"
@@ -122,6 +123,23 @@ bool many_tokens(mma::instruction_list<I...>, status& launched, const char* op,
   return (one(I{}) || ...);
 }
 
+/// kernels::matvec_bytes with blocks of many rows, of which threads that are held up take fewer; or
+/// with one for each thread.
+template <class Kernel, class T, class Type, class TX>
+status run_bytes(const char* op, tensor_view<T, 2> y, tensor_view<const TX, 2> x,
+                 tensor_view<const Type, 2> weight, tensor_view<const float, 1> bias,
+                 stream_ref stream) {
+  const int threads = devices()[static_cast<std::size_t>(stream.device())].num_compute_units;
+  const auto parts = [&](int rows, int most) {
+    const int wanted = device::divide_up(y.extent[1], rows);
+    return wanted < most ? wanted : most;
+  };
+  const int many = parts(Kernel::block_rows, threads * Kernel::blocks_per_thread),
+            one_each = parts(Kernel::least_block_rows, threads);
+  const int num_blocks = many > one_each ? many : one_each;
+  return launch(op, Kernel{y, x, weight, bias, num_blocks}, {num_blocks, 1}, stream);
+}
+
 }  // namespace linear_launch
 
 /// y = x W^T + bias. Accumulates in float.
@@ -167,7 +185,13 @@ template <class T, class Type, int BlockSize = default_block_size, class X = con
         return launched;
       }
     } else {
-      if (num_tokens == 1) {
+      if constexpr (wave == 1 && has_byte_weights<weight_type> && device::byte_dot_size > 0) {
+        using kernel = kernels::matvec_bytes<T, weight_type, block_lanes, TX>;
+        if (num_tokens == 1 && x.extent[1] <= kernel::max_in_dim) {
+          return linear_launch::run_bytes<kernel>(op, y, elements_as<const TX>(x), weight, bias,
+                                                  stream);
+        }
+      } else if (num_tokens == 1) {
         using kernel = kernels::matvec<T, weight_type, 1, block_lanes, wave, TX>;
         return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
                       {device::divide_up(out_dim, kernel::rows_per_block)}, stream);

@@ -117,6 +117,20 @@ ROCMFORGE_DEVICE block_scales<1> six_bit_scales(const Block& block) {
   return result;
 }
 
+/// All scales of a q3_k, 32 too large.
+template <class Block>
+ROCMFORGE_DEVICE byte_packet<16> q3_k_scales(const Block& block) {
+  const auto low = load_field<8>(block, block.scales);
+  const unsigned high = load_field<4>(block, block.scales + 8).words[0];
+  byte_packet<16> numbers{0u};
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    numbers.words.set(
+        i, (low.words[i % 2] >> i / 2 * 4 & 0x0f0f0f0fu) | (high >> 2 * i & 0x03030303u) << 4);
+  }
+  return numbers;
+}
+
 }  // namespace device
 
 template <>
@@ -174,14 +188,7 @@ struct block_format<q3_k> {
     return {static_cast<float>(block.d) * static_cast<float>(scale - 32), 0};
   }
   ROCMFORGE_DEVICE static block_scales<2> scales(const q3_k& block) {
-    const auto low = device::load_field<8>(block, block.scales);
-    const unsigned high = device::load_field<4>(block, block.scales + 8).words[0];
-    byte_packet<16> numbers{0u};
-    ROCMFORGE_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      numbers.words.set(
-          i, (low.words[i % 2] >> i / 2 * 4 & 0x0f0f0f0fu) | (high >> 2 * i & 0x03030303u) << 4);
-    }
+    const byte_packet<16> numbers = device::q3_k_scales(block);
     block_scales<2> result;
     store_packet(result.d,
                  (to_float(numbers) - packet<float, 16>(32.0f)) * static_cast<float>(block.d));

@@ -91,6 +91,54 @@ ROCMFORGE_DEVICE packet<float, 16> add_where(unsigned mask, const packet<float, 
   return result;
 }
 
+#if defined(__AVX512BW__)
+// Dot products of bytes (byte_dot.hpp).
+ROCMFORGE_DEVICE void dot_add(const byte_packet<64>& numbers, const byte_packet<64>& digits,
+                              const byte_packet<64>& scales, packet<int, 16>& sum) {
+  const __m512i pairs = _mm512_maddubs_epi16(reinterpret_cast<__m512i>(numbers.words.v),
+                                             reinterpret_cast<__m512i>(digits.words.v));
+  const __m512i factors = reinterpret_cast<__m512i>(scales.words.v),
+                before = reinterpret_cast<__m512i>(sum.v);
+#if defined(__AVX512VNNI__)
+  const __m512i after = _mm512_dpwssd_epi32(before, pairs, factors);
+#else
+  const __m512i after = _mm512_add_epi32(before, _mm512_madd_epi16(pairs, factors));
+#endif
+  sum.v = reinterpret_cast<packet<int, 16>::storage>(after);
+}
+
+ROCMFORGE_DEVICE void repeat_bytes(byte_packet<64>& result, const std::uint8_t* p) {
+  result.words.v = reinterpret_cast<packet<unsigned, 16>::storage>(
+      _mm512_maskz_broadcast_i64x4(0xff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+}
+
+template <int PerGroup>
+ROCMFORGE_DEVICE void spread_words(byte_packet<64>& result, const packet<unsigned, 8>& words,
+                                   int group) {
+  packet<unsigned, 16> indices(0u);
+  ROCMFORGE_UNROLL
+  for (int i = 0; i < 16; ++i)
+    indices.set(i, static_cast<unsigned>(PerGroup * group + i * PerGroup / 8) * 0x00010001u);
+  result.words.v = reinterpret_cast<packet<unsigned, 16>::storage>(
+      _mm512_maskz_permutexvar_epi16(0xffffffff, reinterpret_cast<__m512i>(indices.v),
+                                     _mm512_castsi256_si512(reinterpret_cast<__m256i>(words.v))));
+}
+
+ROCMFORGE_DEVICE void dot_add_words(const packet<unsigned, 8>& words, const std::int16_t* others,
+                                    packet<int, 16>& sum) {
+  const __m256i products =
+      _mm256_madd_epi16(reinterpret_cast<__m256i>(words.v),
+                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(others)));
+  sum.v += reinterpret_cast<packet<int, 16>::storage>(
+      _mm512_maskz_inserti64x4(0xff, _mm512_setzero_si512(), products, 0));
+}
+
+ROCMFORGE_DEVICE void store_low_bytes(std::int8_t* p, const packet<int, 16>& numbers) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(numbers.v)));
+}
+#endif
+
 }  // namespace device
 ROCMFORGE_PLATFORM_NAMESPACE_END
 }  // namespace rocmforge

@@ -25,6 +25,11 @@
 #define ROCMFORGE_HOST_VECTORS host_baseline
 #endif
 
+#if defined(__AVX512VNNI__)
+#define ROCMFORGE_HOST_DOTS _vnni
+#else
+#define ROCMFORGE_HOST_DOTS
+#endif
 #if defined(__F16C__)
 #define ROCMFORGE_HOST_HALVES _f16c
 #else
@@ -51,8 +56,9 @@
 #define ROCMFORGE_HOST_DEVICES
 #endif
 
-#define ROCMFORGE_JOIN_EXPANDED(a, b, c, d, e, f) a##b##c##d##e##f
-#define ROCMFORGE_JOIN(a, b, c, d, e, f) ROCMFORGE_JOIN_EXPANDED(a, b, c, d, e, f)
-#define ROCMFORGE_HOST_NAMESPACE                                                    \
-  ROCMFORGE_JOIN(ROCMFORGE_HOST_VECTORS, ROCMFORGE_HOST_HALVES, ROCMFORGE_HOST_FMA, \
-                 ROCMFORGE_HOST_BITS, ROCMFORGE_HOST_THREADS, ROCMFORGE_HOST_DEVICES)
+#define ROCMFORGE_JOIN_EXPANDED(a, b, c, d, e, f, g) a##b##c##d##e##f##g
+#define ROCMFORGE_JOIN(a, b, c, d, e, f, g) ROCMFORGE_JOIN_EXPANDED(a, b, c, d, e, f, g)
+#define ROCMFORGE_HOST_NAMESPACE                                                     \
+  ROCMFORGE_JOIN(ROCMFORGE_HOST_VECTORS, ROCMFORGE_HOST_DOTS, ROCMFORGE_HOST_HALVES, \
+                 ROCMFORGE_HOST_FMA, ROCMFORGE_HOST_BITS, ROCMFORGE_HOST_THREADS,    \
+                 ROCMFORGE_HOST_DEVICES)
