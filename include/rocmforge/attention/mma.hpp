@@ -65,7 +65,7 @@ struct attention_mma {
   /// Whether a lane has registers for its queries beside the output; else it reads them again for
   /// each tile of keys.
   static constexpr bool holds_queries =
-      sizeof(query_operands) / sizeof(float) * along_d::steps <= 32;
+      sizeof(query_operands) / sizeof(float) * along_d::steps < 32;
   static constexpr int key_rows =
       holds_queries && Config.block_q > Config.block_kv ? Config.block_q : Config.block_kv;
 
@@ -151,10 +151,28 @@ struct attention_mma {
       }
     }
   };
-  /// The keys that each of them sees, counted from the tile's first.
+  /// A tile: the block's first query, and its own first key.
+  struct place {
+    int first_query, q_len, kv_len, first_key;
+  };
+  /// The keys that each of a lane's queries sees, counted from the tile's first.
   struct seen_keys {
     int begin[tiles_q][columns], end[tiles_q][columns];
   };
+  ROCMFORGE_DEVICE seen_keys seen_by(const queries& own, const place& at) const {
+    seen_keys seen;
+    ROCMFORGE_UNROLL
+    for (int j = 0; j < tiles_q; ++j) {
+      ROCMFORGE_UNROLL
+      for (int c = 0; c < columns; ++c) {
+        const int wanted = at.first_query + own.index[j][c];
+        const int row = wanted < at.q_len ? wanted : at.q_len - 1;
+        seen.begin[j][c] = scoring.mask.begin(row, at.q_len, at.kv_len) - at.first_key;
+        seen.end[j][c] = scoring.mask.end(row, at.q_len, at.kv_len) - at.first_key;
+      }
+    }
+    return seen;
+  }
 
   struct state {
     float maximum[tiles_q][columns], sum[tiles_q][columns];  // sums of the lane's own keys
@@ -219,24 +237,12 @@ struct attention_mma {
       }
       block.barrier();
       if (block.thread == 0) shared.special[turn ^ 1] = 0;
-      seen_keys seen{};
-      if (masked) {
-        ROCMFORGE_UNROLL
-        for (int j = 0; j < tiles_q; ++j) {
-          ROCMFORGE_UNROLL
-          for (int c = 0; c < columns; ++c) {
-            const int row = first_query + own.index[j][c];
-            const int at = row < q_len ? row : q_len - 1;
-            seen.begin[j][c] = mask.begin(at, q_len, kv_len) - first_key;
-            seen.end[j][c] = mask.end(at, q_len, kv_len) - first_key;
-          }
-        }
-      }
-      held.score(block, shared, query, s, seen, masked);
+      const place at{first_query, q_len, kv_len, first_key};
+      held.score(block, shared, query, s, own, at, masked);
       block.wave_barrier();
       add_values(block, shared, s);
       if (masked && shared.special[turn] != 0)
-        add_special_values(block, shared, s, own, seen, sequence, kv_head, first_key, begin, end);
+        held.add_special_values(block, shared, s, own, at, sequence, kv_head, begin, end);
       block.barrier();
     }
     reloaded(*this).finish(block, s, own, sequence, head, first_query, q_len);
@@ -346,7 +352,7 @@ struct attention_mma {
   /// The weights of the tile's keys, into shared memory, and the online softmax.
   ROCMFORGE_DEVICE void score(block_context<BlockSize, WaveSize> block, shared_storage& shared,
                               const query_operands (&query)[holds_queries ? along_d::steps : 1],
-                              state& s, const seen_keys& seen, bool masked) const {
+                              state& s, const queries& own, const place& at, bool masked) const {
     const int lane = block.lane();
     c_registers product[tiles_kv][tiles_q];
     ROCMFORGE_UNROLL
@@ -392,6 +398,7 @@ struct attention_mma {
       });
     }
     if (masked) {
+      const seen_keys seen = seen_by(own, at);
       for_each_score([&](int t, int j, int e, float& exponent) {
         const int c = column_of(e);
         const int key = t * Instruction::m + Instruction::c_coord(lane, e).row;
@@ -470,8 +477,10 @@ struct attention_mma {
   /// The values that `stage_values` left out, for the queries that see them.
   ROCMFORGE_DEVICE void add_special_values(block_context<BlockSize, WaveSize> block,
                                            const shared_storage& shared, state& s,
-                                           const queries& own, const seen_keys& seen, int sequence,
-                                           int kv_head, int first_key, int begin, int end) const {
+                                           const queries& own, const place& at, int sequence,
+                                           int kv_head, int begin, int end) const {
+    const seen_keys seen = seen_by(own, at);
+    const int first_key = at.first_key;
     const T* const weights = shared.weight[block.wave()];
     const int v_head_dim = problem.v_head_dim();
     const int first = begin > first_key ? begin - first_key : 0,
