@@ -159,16 +159,16 @@ struct attention_mma {
   struct seen_keys {
     int begin[tiles_q][columns], end[tiles_q][columns];
   };
-  ROCMFORGE_DEVICE seen_keys seen_by(const queries& own, const place& at) const {
+  ROCMFORGE_DEVICE seen_keys seen_by(const queries& own, const place& tile) const {
     seen_keys seen;
     ROCMFORGE_UNROLL
     for (int j = 0; j < tiles_q; ++j) {
       ROCMFORGE_UNROLL
       for (int c = 0; c < columns; ++c) {
-        const int wanted = at.first_query + own.index[j][c];
-        const int row = wanted < at.q_len ? wanted : at.q_len - 1;
-        seen.begin[j][c] = scoring.mask.begin(row, at.q_len, at.kv_len) - at.first_key;
-        seen.end[j][c] = scoring.mask.end(row, at.q_len, at.kv_len) - at.first_key;
+        const int wanted = tile.first_query + own.index[j][c];
+        const int row = wanted < tile.q_len ? wanted : tile.q_len - 1;
+        seen.begin[j][c] = scoring.mask.begin(row, tile.q_len, tile.kv_len) - tile.first_key;
+        seen.end[j][c] = scoring.mask.end(row, tile.q_len, tile.kv_len) - tile.first_key;
       }
     }
     return seen;
@@ -237,12 +237,12 @@ struct attention_mma {
       }
       block.barrier();
       if (block.thread == 0) shared.special[turn ^ 1] = 0;
-      const place at{first_query, q_len, kv_len, first_key};
-      held.score(block, shared, query, s, own, at, masked);
+      const place tile{first_query, q_len, kv_len, first_key};
+      held.score(block, shared, query, s, own, tile, masked);
       block.wave_barrier();
       add_values(block, shared, s);
       if (masked && shared.special[turn] != 0)
-        held.add_special_values(block, shared, s, own, at, sequence, kv_head, begin, end);
+        held.add_special_values(block, shared, s, own, tile, sequence, kv_head, begin, end);
       block.barrier();
     }
     reloaded(*this).finish(block, s, own, sequence, head, first_query, q_len);
@@ -352,7 +352,7 @@ struct attention_mma {
   /// The weights of the tile's keys, into shared memory, and the online softmax.
   ROCMFORGE_DEVICE void score(block_context<BlockSize, WaveSize> block, shared_storage& shared,
                               const query_operands (&query)[holds_queries ? along_d::steps : 1],
-                              state& s, const queries& own, const place& at, bool masked) const {
+                              state& s, const queries& own, const place& tile, bool masked) const {
     const int lane = block.lane();
     c_registers product[tiles_kv][tiles_q];
     ROCMFORGE_UNROLL
@@ -398,7 +398,7 @@ struct attention_mma {
       });
     }
     if (masked) {
-      const seen_keys seen = seen_by(own, at);
+      const seen_keys seen = seen_by(own, tile);
       for_each_score([&](int t, int j, int e, float& exponent) {
         const int c = column_of(e);
         const int key = t * Instruction::m + Instruction::c_coord(lane, e).row;
@@ -477,10 +477,10 @@ struct attention_mma {
   /// The values that `stage_values` left out, for the queries that see them.
   ROCMFORGE_DEVICE void add_special_values(block_context<BlockSize, WaveSize> block,
                                            const shared_storage& shared, state& s,
-                                           const queries& own, const place& at, int sequence,
+                                           const queries& own, const place& tile, int sequence,
                                            int kv_head, int begin, int end) const {
-    const seen_keys seen = seen_by(own, at);
-    const int first_key = at.first_key;
+    const seen_keys seen = seen_by(own, tile);
+    const int first_key = tile.first_key;
     const T* const weights = shared.weight[block.wave()];
     const int v_head_dim = problem.v_head_dim();
     const int first = begin > first_key ? begin - first_key : 0,
