@@ -2,8 +2,11 @@
 // once, decoded in registers and multiplied there. matvec_host.hpp is the host's.
 #pragma once
 
+#include <type_traits>
+
 #include "rocmforge/block/dot.hpp"
 #include "rocmforge/block/reduce.hpp"
+#include "rocmforge/platform/half_pairs.hpp"
 #include "rocmforge/platform/platform.hpp"
 #include "rocmforge/quant.hpp"
 #include "rocmforge/tensor_view.hpp"
@@ -13,6 +16,11 @@ ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
 namespace kernels {
 using namespace device;
+
+/// Halves by halves are multiplied without becoming floats, where that is one instruction.
+template <class Type, class TX>
+inline constexpr bool multiplies_pairs =
+    has_dot_add&& std::is_same_v<Type, half>&& std::is_same_v<TX, half>;
 
 /// Each wave multiplies its rows of W by `Tokens` rows of x: lanes stride along the row, then add
 /// up their sums. Tokens and rows beyond the end repeat the last one and are not stored. The host's
@@ -60,6 +68,109 @@ struct matvec {
       ROCMFORGE_UNROLL
       for (int t = 0; t < Tokens; ++t) sums[r][t] = 0.0f;
     }
+    if constexpr (by_pairs) {
+      add_pairs(sums, tokens, rows, block.lane());
+    } else {
+      add_packets(sums, tokens, rows, block.lane());
+    }
+
+    ROCMFORGE_UNROLL
+    for (int r = 0; r < wave_rows; ++r) {
+      const float offset = bias.data != nullptr ? bias(existing(first + r, y.extent[1])) : 0.0f;
+      ROCMFORGE_UNROLL
+      for (int t = 0; t < Tokens; ++t) {
+        const float sum = reduce_lanes<WaveSize>(sums[r][t], add_op{}, block) + offset;
+        if (block.lane() == 0 && first + r < y.extent[1] && first_token + t < y.extent[0])
+          y(first_token + t, first + r) = T(sum);
+      }
+    }
+  }
+
+ private:
+  static constexpr bool by_pairs = multiplies_pairs<Type, TX>;
+
+  /// Adds this lane's products of pairs: of each 8 * WaveSize elements it has 8 neighbors.
+  ROCMFORGE_DEVICE void add_pairs(float (&sums)[wave_rows][Tokens],
+                                  const half* const (&tokens)[Tokens],
+                                  const half* const (&rows)[wave_rows], int lane) const {
+    struct octet {
+      half_pair pair[4];
+    };
+    const auto add = [&](const octet(&x_of)[Tokens], const octet(&weights)[wave_rows]) {
+      ROCMFORGE_UNROLL
+      for (int r = 0; r < wave_rows; ++r) {
+        ROCMFORGE_UNROLL
+        for (int t = 0; t < Tokens; ++t) {
+          ROCMFORGE_UNROLL
+          for (int i = 0; i < 4; ++i)
+            sums[r][t] = device::dot_add(weights[r].pair[i], x_of[t].pair[i], sums[r][t]);
+        }
+      }
+    };
+    const auto add_octets = [&]<int Count>(std::integral_constant<int, Count>, int k, auto&& load) {
+      octet x_of[Count][Tokens], weights[Count][wave_rows];
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < Count; ++i) {
+        const int at = k + i * 8 * WaveSize;
+        ROCMFORGE_UNROLL
+        for (int t = 0; t < Tokens; ++t) x_of[i][t] = load(tokens[t], at);
+        ROCMFORGE_UNROLL
+        for (int r = 0; r < wave_rows; ++r) weights[i][r] = load(rows[r], at);
+      }
+      ROCMFORGE_UNROLL
+      for (int i = 0; i < Count; ++i) add(x_of[i], weights[i]);
+    };
+    const int in_dim = x.extent[1];
+    const auto add_row = [&](auto&& load) {
+      // Some octets at a time, so that many loads are on their way; then one by one.
+      constexpr int at_once = Tokens == 1 ? 4 : 2, step = 8 * WaveSize;
+      int k = 0;
+      for (; k + at_once * step <= in_dim; k += at_once * step)
+        add_octets(std::integral_constant<int, at_once>{}, k, load);
+      for (; k < in_dim; k += step) {
+        const int left = in_dim - k - 8 * lane;
+        add_octets(std::integral_constant<int, 1>{}, k, [&](const half* row, int at) {
+          if (left >= 8) return load(row, at);
+          octet some{};
+          ROCMFORGE_UNROLL
+          for (int i = 0; i < 8; ++i) {
+            if (i < left)
+              some.pair[i / 2] |= static_cast<half_pair>(row[at + 8 * lane + i].bits) << i % 2 * 16;
+          }
+          return some;
+        });
+      }
+    };
+    bool aligned = true;  // for words; the same for all lanes
+    ROCMFORGE_UNROLL
+    for (int t = 0; t < Tokens; ++t) aligned = aligned && is_aligned(tokens[t]);
+    ROCMFORGE_UNROLL
+    for (int r = 0; r < wave_rows; ++r) aligned = aligned && is_aligned(rows[r]);
+    if (aligned) {
+      // The row and k are the same for all lanes, and the lane's part for all k.
+      struct __attribute__((may_alias, aligned(4))) words {
+        half_pair pair[4];
+      };
+      add_row([&](const half* row, int k) {
+        const auto* const p = reinterpret_cast<const unsigned char*>(row + k) +
+                              static_cast<unsigned>(lane) * unsigned{sizeof(octet)};
+        return __builtin_bit_cast(octet, *reinterpret_cast<const words*>(p));
+      });
+    } else {
+      add_row([&](const half* row, int k) {
+        octet result;
+        load_half_pairs(result.pair, row + k + 8 * lane);
+        return result;
+      });
+    }
+  }
+  ROCMFORGE_DEVICE static bool is_aligned(const half* p) {
+    return reinterpret_cast<std::uintptr_t>(p) % 4 == 0;
+  }
+
+  ROCMFORGE_DEVICE void add_packets(float (&sums)[wave_rows][Tokens],
+                                    const TX* const (&tokens)[Tokens],
+                                    const Type* const (&rows)[wave_rows], int lane) const {
     const auto multiply = [&](int group, int part, int count) {
       weight_pair<packet_elements> values[Tokens];
       ROCMFORGE_UNROLL
@@ -80,26 +191,14 @@ struct matvec {
     constexpr int parts = num_parts<packet_elements>;
     constexpr int groups_per_step = WaveSize / parts;
     const int in_dim = x.extent[1], whole_groups = in_dim / group_elements;
-    for (int group = block.lane() / parts; group < whole_groups; group += groups_per_step)
-      multiply(group, block.lane() % parts, group_elements);
+    for (int group = lane / parts; group < whole_groups; group += groups_per_step)
+      multiply(group, lane % parts, group_elements);
     if constexpr (dense_weight<Type>) {  // a row of blocks is a whole number of groups
       const int rest = in_dim - whole_groups * group_elements;
-      if (rest > 0 && block.lane() < parts) multiply(whole_groups, block.lane(), rest);
-    }
-
-    ROCMFORGE_UNROLL
-    for (int r = 0; r < wave_rows; ++r) {
-      const float offset = bias.data != nullptr ? bias(existing(first + r, y.extent[1])) : 0.0f;
-      ROCMFORGE_UNROLL
-      for (int t = 0; t < Tokens; ++t) {
-        const float sum = reduce_lanes<WaveSize>(sums[r][t], add_op{}, block) + offset;
-        if (block.lane() == 0 && first + r < y.extent[1] && first_token + t < y.extent[0])
-          y(first_token + t, first + r) = T(sum);
-      }
+      if (rest > 0 && lane < parts) multiply(whole_groups, lane, rest);
     }
   }
 
- private:
   ROCMFORGE_DEVICE static int existing(int row, int num_rows) {
     return row < num_rows ? row : num_rows - 1;
   }

@@ -38,6 +38,10 @@ inline constexpr bool shared_memory_is_dynamic = false;
 inline constexpr int max_shared_bytes = 65536;
 /// Addresses of wide loads and stores must be multiples of this.
 inline constexpr int word_alignment = 4;
+/// Words of shared memory may lie at any address: the kernel driver of ROCm sets that up on all
+/// GPUs that it supports, and clang takes it for granted.
+inline constexpr bool shared_words_lie_anywhere = true;
+inline constexpr bool has_half_dots = true;
 }  // namespace arch
 
 /// Wave sizes that kernels are compiled for.
@@ -126,6 +130,13 @@ ROCMFORGE_DEVICE Words load_global(const Words* p) {
   }
 #endif
   return *p;
+}
+
+/// A word of shared memory from any address.
+template <class Byte>
+ROCMFORGE_DEVICE unsigned load_shared_word(const Byte* p) {
+  using word [[gnu::aligned(1), gnu::may_alias]] = unsigned;
+  return *reinterpret_cast<const word*>(p);
 }
 
 /// Waits for the lanes of the wave; what they wrote to shared memory before is visible after. They

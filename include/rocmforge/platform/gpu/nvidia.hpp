@@ -31,6 +31,8 @@ inline constexpr bool shared_memory_is_dynamic = true;
 inline constexpr int max_shared_bytes =
     101376;  // the smallest opt-in limit from sm_80 on (sm_86, sm_89)
 inline constexpr int word_alignment = 16;
+inline constexpr bool shared_words_lie_anywhere = false;
+inline constexpr bool has_half_dots = false;
 }  // namespace arch
 
 /// Wave sizes that kernels are compiled for.
@@ -101,6 +103,12 @@ ROCMFORGE_DEVICE void wave_barrier() {
 #if defined(__CUDA_ARCH__)
   __syncwarp();
 #endif
+}
+
+/// A word of shared memory from an address that is a multiple of 4.
+template <class Byte>
+ROCMFORGE_DEVICE unsigned load_shared_word(const Byte* p) {
+  return *reinterpret_cast<const unsigned*>(p);
 }
 
 /// Bytes First and First + 1 of a word, each in the lower half of 16 bits with a byte of `above`

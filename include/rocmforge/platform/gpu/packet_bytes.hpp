@@ -34,6 +34,19 @@ ROCMFORGE_DEVICE byte_packet<N> load_byte_packet(const Byte* p) {
   return result;
 }
 
+/// The same from shared memory, which some GPUs read by words at any address.
+template <int N, int Alignment, class Byte>
+ROCMFORGE_DEVICE byte_packet<N> load_shared_byte_packet(const Byte* p) {
+  if constexpr (arch::shared_words_lie_anywhere) {
+    byte_packet<N> result;
+    ROCMFORGE_UNROLL
+    for (int i = 0; i < N / 4; ++i) result.words.set(i, gpu::load_shared_word(p + 4 * i));
+    return result;
+  } else {
+    return load_byte_packet<N, Alignment>(p);
+  }
+}
+
 /// The bytes of two words of 64 bits.
 ROCMFORGE_DEVICE byte_packet<16> byte_packet_of(std::uint64_t low, std::uint64_t high) {
   byte_packet<16> result;

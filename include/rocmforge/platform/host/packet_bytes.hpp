@@ -21,6 +21,12 @@ ROCMFORGE_DEVICE byte_packet<N> load_byte_packet(const Byte* p) {
   return result;
 }
 
+/// The same from shared memory.
+template <int N, int Alignment, class Byte>
+ROCMFORGE_DEVICE byte_packet<N> load_shared_byte_packet(const Byte* p) {
+  return load_byte_packet<N, Alignment>(p);
+}
+
 /// The bytes of two words of 64 bits.
 ROCMFORGE_DEVICE byte_packet<16> byte_packet_of(std::uint64_t low, std::uint64_t high) {
   byte_packet<16> result;
