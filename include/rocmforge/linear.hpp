@@ -51,7 +51,9 @@ status run_tiles(const char* op, tensor_view<T, 2> y, tensor_view<const TX, 2> x
   const auto shared_bytes = static_cast<std::int64_t>(device.shared_bytes);
   kernel functor{y, x, weight, bias, 0, 0};
   functor.held_spans = kernel::spans_that_fit(x.extent[0], x.extent[1], shared_bytes);
-  const std::int64_t beside = shared_bytes / shared_bytes_of(functor);
+  // With dot products, blocks that find no room wait: shared memory counts for a compute unit, of
+  // which some GPUs report two as one.
+  const std::int64_t beside = Product::by_matrix ? shared_bytes / shared_bytes_of(functor) : 1024;
   const int most =
       device.num_compute_units *
       static_cast<int>(beside < Product::blocks_beside ? beside : Product::blocks_beside);
@@ -79,12 +81,11 @@ status few_tokens(const char* op, tensor_view<T, 2> y, tensor_view<const TX, 2> 
         op, y, x, weight, bias, stream);
   } else if (y.extent[0] == 1) {
     return run_tiles<tile_product::dot<WaveSize, columns_per_token>,
-                     tile_lanes(BlockSize, WaveSize, 128), WaveSize>(op, y, x, weight, bias,
-                                                                     stream);
+                     tile_lanes(BlockSize, WaveSize, 2 * WaveSize), WaveSize>(op, y, x, weight,
+                                                                              bias, stream);
   } else {
     return run_tiles<tile_product::dot<WaveSize, 4 * columns_per_token>,
-                     tile_lanes(BlockSize, WaveSize, 128 / columns_per_token), WaveSize>(
-        op, y, x, weight, bias, stream);
+                     tile_lanes(BlockSize, WaveSize, 64), WaveSize>(op, y, x, weight, bias, stream);
   }
 }
 
@@ -192,7 +193,12 @@ template <class T, class Type, int BlockSize = default_block_size, class X = con
                                                   stream);
         }
       } else if (num_tokens == 1) {
-        using kernel = kernels::matvec<T, weight_type, 1, block_lanes, wave, TX>;
+        // Waves share nothing. Small blocks of this one, which has few instructions for its bytes,
+        // spread a small matrix over all compute units.
+        constexpr int lanes = kernels::multiplies_pairs<weight_type, TX>
+                                  ? linear_launch::tile_lanes(block_lanes, wave, 2 * wave)
+                                  : block_lanes;
+        using kernel = kernels::matvec<T, weight_type, 1, lanes, wave, TX>;
         return launch(op, kernel{y, elements_as<const TX>(x), weight, bias},
                       {device::divide_up(out_dim, kernel::rows_per_block)}, stream);
       }

@@ -26,9 +26,11 @@ using tile_product::two_pairs;
 /// A block multiplies tiles of `Product::tile_rows` rows of W one after the other by all of x,
 /// which it keeps in shared memory as far as there is room.
 ///
-/// Four lanes (a quad) share two rows and 256 columns, a span: each of them has 4 of 16 neighboring
-/// weights. The quads of a wave stand beside each other along the rows of the tile, then along k;
-/// the waves of a block along k.
+/// Four lanes (a quad) share a few rows and 256 columns, a span. With matrix instructions there are
+/// two rows, and each lane has 4 of 16 neighboring weights. With dot products there are four or
+/// two: two lanes have the first 128 columns, two the others, and of 16 neighboring weights each
+/// has 8. The quads of a wave stand beside each other along the rows of the tile or along k; the
+/// waves of a block along k.
 ///
 /// A float of x becomes two halves, the rounded value and the rest, in two columns of the product;
 /// before, the row is scaled by a power of two such that the rest is no denormal number. So nothing
@@ -51,25 +53,33 @@ struct matvec_tile {
   static constexpr int span_groups = span / group_elements;
   static constexpr int span_blocks = span / format::elements;
   static constexpr int span_bytes = span_blocks * static_cast<int>(sizeof(Type));
-  static constexpr int slots = WaveSize / 2;  // rows of a span that a wave multiplies at a time
-  static constexpr int wave_spans = slots / tile_rows;
-  static_assert(wave_spans > 0 && wave_spans * tile_rows == slots,
-                "matvec_tile: a wave has two lanes for each row of the tile, or a multiple");
+  static constexpr int wave_spans = Product::wave_spans;  // that a wave multiplies at a time
+  static constexpr int slots = tile_rows * wave_spans;    // spans of all rows of these
+  static constexpr int slot_lanes = WaveSize / slots;
+  static_assert(slot_lanes > 0 && slot_lanes * slots == WaveSize);
 
-  // A span starts anywhere in its first chunk. Slots are an odd number of chunks apart, which puts
-  // the rows that a wave reads together into different banks.
+  // A row's part of a tile starts anywhere in its first chunk. For dot products as many lanes have
+  // a row each, and bring neighboring chunks of it; the next ones are at constant distances, which
+  // costs no instruction. A matrix instruction reads all rows together: there they are an odd
+  // number of chunks apart, which puts them into different banks.
   static constexpr int chunk_bytes = 16;
-  static constexpr int span_chunks =
-      divide_up(span_bytes + chunk_bytes - static_cast<int>(alignof(Type)), chunk_bytes);
-  static constexpr int slot_bytes = (span_chunks | 1) * chunk_bytes;
-  static constexpr int lane_chunks = divide_up(slots * span_chunks, WaveSize);
+  static constexpr int row_chunks = divide_up(
+      wave_spans * span_bytes + chunk_bytes - static_cast<int>(alignof(Type)), chunk_bytes);
+  static constexpr int row_lanes = WaveSize / tile_rows;
+  static constexpr int lane_chunks = Product::by_matrix
+                                         ? divide_up(tile_rows * row_chunks, WaveSize)
+                                         : divide_up(row_chunks, row_lanes);
+  static constexpr int row_bytes =
+      (Product::by_matrix ? row_chunks | 1 : lane_chunks * row_lanes) * chunk_bytes;
 
   static constexpr int num_scales = span_groups * scales_per_group<Type>;
   using factor = std::conditional_t<has_zero<Type>, float, affine>;
+  // Puts the scales of the two halves of a span into different banks.
+  static constexpr int factor_pad = Product::by_matrix ? 0 : 4;
 
   struct alignas(16) shared_storage {  // x lies behind it
-    alignas(16) unsigned char raw[num_waves][slots][slot_bytes];
-    factor factors[num_waves][num_scales][slots];
+    alignas(16) unsigned char raw[num_waves][tile_rows][row_bytes];
+    alignas(16) factor factors[num_waves][num_scales][slots + factor_pad];
     float sums[2][num_waves][tile_rows][columns];
     float maximum[num_waves][max_tokens];
     float scale[max_tokens];
@@ -84,9 +94,14 @@ struct matvec_tile {
   int held_spans;                     // of x, that are in shared memory at the same time
 
   // Of x in shared memory: a column's halves of a span, and for each span the sums of elements that
-  // share a scale.
-  static constexpr int column_span_bytes = 2 * span;
-  static constexpr int span_sums_bytes = has_zero<Type> ? 0 : num_scales * columns * 4;
+  // share a scale. For dot products each half of a span is followed by the sums of its octets,
+  // where weights have offsets, and by a gap that puts the halves of neighboring spans into
+  // different banks.
+  static constexpr int half_sums_at = span;  // bytes from the first of 128 halves
+  static constexpr int half_span_bytes = half_sums_at + (has_zero<Type> ? 0 : 16 * 4) + 32;
+  static constexpr int column_span_bytes = Product::by_matrix ? 2 * span : 2 * half_span_bytes;
+  static constexpr int span_sums_bytes =
+      has_zero<Type> || !Product::by_matrix ? 0 : num_scales * columns * 4;
   static constexpr int column_pad = 64;  // puts neighboring columns into different banks
   static constexpr int spans_per_step = num_waves * wave_spans;
 
@@ -122,25 +137,23 @@ struct matvec_tile {
     const int num_tiles = divide_up(y.extent[1], tile_rows);
     const bool holds_all = held_spans >= num_spans;
     unsigned char* const held = reinterpret_cast<unsigned char*>(&shared + 1);
-    const lane_place place(block.lane());
+    const lane_place place{block.lane()};
 
     chunks in_flight;
     if (block.wave() < num_steps) fetch(in_flight, block.lane(), block.index.x, block.wave());
     if constexpr (!std::is_same_v<TX, half>) find_scales(block, shared, first_token, num_tokens);
-    if (holds_all) {
-      stage(block, shared, held, first_token, num_tokens, 0);
-      block.barrier();
-    }
 
+    bool has_x = false;
     int turn = 0;
     for (int tile = block.index.x; tile < num_tiles; tile += num_blocks, turn ^= 1) {
       typename Product::sums sums;
       Product::start(sums);
       for (int first_span = 0; first_span < num_spans; first_span += held_spans) {
-        if (!holds_all) {
+        if (!has_x) {
           block.barrier();  // the previous part of x has been read
           stage(block, shared, held, first_token, num_tokens, first_span);
           block.barrier();
+          has_x = holds_all;
         }
         const int end = divide_up(least(first_span + held_spans, num_spans), wave_spans);
         for (int step = first_span / wave_spans + block.wave(); step < end; step += num_waves) {
@@ -177,15 +190,18 @@ struct matvec_tile {
 
   /// Which rows and which span of a step a lane multiplies, and its part of each 16 weights.
   struct lane_place {
-    int part, row, span_of_step;
-    ROCMFORGE_DEVICE explicit lane_place(int lane)
-        : part(lane % 4),
-          row(lane / 4 % (tile_rows / 2)),
-          span_of_step(lane / 4 / (tile_rows / 2)) {}
-    /// The slot of the first (0) or second (1) of the two rows.
-    ROCMFORGE_DEVICE int slot(int second) const {
-      return span_of_step * tile_rows + row + second * (tile_rows / 2);
+    int lane;
+    // With matrix instructions: the lane of the quad, and its rows.
+    ROCMFORGE_DEVICE int part() const { return lane % 4; }
+    ROCMFORGE_DEVICE int slot(int second) const { return lane / 4 + second * (tile_rows / 2); }
+    // With dot products: which 8 of 16 elements, which half of a span, and its first slot.
+    ROCMFORGE_DEVICE int octet() const { return lane % 2; }
+    ROCMFORGE_DEVICE int half_of_span() const { return lane / 2 % 2; }
+    ROCMFORGE_DEVICE int span_of_step() const { return lane / 4 % wave_spans; }
+    ROCMFORGE_DEVICE int first_row() const {
+      return lane / (4 * wave_spans) * (tile_rows * 4 * wave_spans / WaveSize);
     }
+    ROCMFORGE_DEVICE int first_slot() const { return span_of_step() * tile_rows + first_row(); }
   };
 
   ROCMFORGE_HOST_DEVICE static int least(int a, int b) { return a < b ? a : b; }
@@ -203,43 +219,60 @@ struct matvec_tile {
         static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(first) % chunk_bytes);
     return {first - skipped, skipped};
   }
-  /// From the first byte of a wave's part to that of a slot. Tiles are far smaller than 4 GiB.
-  ROCMFORGE_DEVICE unsigned slot_offset(int slot) const {
-    return static_cast<unsigned>(slot % tile_rows) * static_cast<unsigned>(weight.stride[0]) *
-               static_cast<unsigned>(sizeof(Type)) +
-           static_cast<unsigned>(slot / tile_rows * span_bytes);
+  /// From the first byte of a wave's part to that of a row. Tiles are far smaller than 4 GiB.
+  ROCMFORGE_DEVICE unsigned row_offset(int row) const {
+    return static_cast<unsigned>(row) * static_cast<unsigned>(weight.stride[0]) *
+           static_cast<unsigned>(sizeof(Type));
   }
-  /// The same to the chunk that a lane brings as its i-th.
-  ROCMFORGE_DEVICE unsigned chunk_offset(int lane, int i) const {
-    const int index = lane + i * WaveSize;
-    return slot_offset(index / span_chunks) +
-           static_cast<unsigned>(index % span_chunks * chunk_bytes);
+  /// The row of the chunk that a lane brings as its i-th, and the bytes before it: some that depend
+  /// on the lane, and some that do not.
+  struct chunk_place {
+    int row, offset, distance;
+  };
+  ROCMFORGE_DEVICE static chunk_place place_of_chunk(int lane, int i) {
+    if constexpr (Product::by_matrix) {
+      const int index = lane + i * WaveSize;
+      return {index / row_chunks, index % row_chunks * chunk_bytes, 0};
+    } else {
+      return {lane / row_lanes, lane % row_lanes * chunk_bytes, i * row_lanes * chunk_bytes};
+    }
+  }
+  ROCMFORGE_DEVICE static bool has_chunk(int lane, int i) {
+    return !Product::by_matrix || tile_rows * row_chunks % WaveSize == 0 ||
+           lane + i * WaveSize < tile_rows * row_chunks;
   }
 
-  /// Asks for the wave's part of a tile in a step: the chunks of each slot's span. What follows a
-  /// row may come along; its scales will be 0.
+  /// Asks for the wave's part of a tile in a step: the chunks of each row. What follows a row may
+  /// come along; its scales will be 0.
   ROCMFORGE_DEVICE void fetch(chunks& to, int lane, int tile, int step) const {
     const source from = source_of(tile, step);
     const auto* const begin = reinterpret_cast<const unsigned char*>(weight.data);
     const unsigned char* const end = reinterpret_cast<const unsigned char*>(
         slice(weight, y.extent[1] - 1).data + weight.extent[1]);
-    const bool inner =
-        from.aligned >= begin &&
-        from.aligned + slot_offset(slots - 1) + (span_chunks + 1) * chunk_bytes <= end;
+    const int spans_left = divide_up(x.extent[1], span) - step * wave_spans;
+    const bool inner = from.aligned >= begin && (wave_spans == 1 || spans_left >= wave_spans) &&
+                       from.aligned + row_offset(tile_rows - 1) + row_bytes + chunk_bytes <= end;
     const auto for_each_chunk = [&](auto&& read) {
       ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < lane_chunks; ++i) {
-        if (slots * span_chunks % WaveSize == 0 || lane + i * WaveSize < slots * span_chunks) {
-          to.c[i] = read(from.aligned +
-                         (chunk_offset(lane, i) + from.skipped) / chunk_bytes * chunk_bytes);
-        }
+        if (!has_chunk(lane, i)) continue;
+        // The first part of the address is the same for all lanes, the last for all chunks.
+        const chunk_place place = place_of_chunk(lane, i);
+        const unsigned row = (row_offset(place.row) + from.skipped) / chunk_bytes * chunk_bytes;
+        to.c[i] = read(from.aligned + (row + static_cast<unsigned>(place.offset)) + place.distance,
+                       place);
       }
     };
     if (inner) {
-      for_each_chunk([](const unsigned char* p) { return *reinterpret_cast<const chunk*>(p); });
+      for_each_chunk([](const unsigned char* p, const chunk_place&) {
+        return *reinterpret_cast<const chunk*>(p);
+      });
     } else {
-      // Chunks that reach beyond the weights are read in parts.
-      for_each_chunk([&](const unsigned char* p) {
+      // Chunks that reach beyond the weights are read in parts; those beyond a row's part not at
+      // all.
+      for_each_chunk([&](const unsigned char* p, const chunk_place& place) {
+        if (place.distance >= spans_left * span_bytes + chunk_bytes - place.offset) return chunk{};
+        if (p >= begin && p + chunk_bytes <= end) return *reinterpret_cast<const chunk*>(p);
         const auto two_bytes = [&](const unsigned char* at) -> std::uint32_t {
           if (at < begin || at >= end) return 0;
           return *reinterpret_cast<const std::uint16_t*>(at);
@@ -253,21 +286,20 @@ struct matvec_tile {
     }
   }
 
-  ROCMFORGE_DEVICE static void put(unsigned char (&raw)[slots][slot_bytes], int lane,
+  ROCMFORGE_DEVICE static void put(unsigned char (&raw)[tile_rows][row_bytes], int lane,
                                    const chunks& from) {
     ROCMFORGE_UNROLL_ON_GPU
     for (int i = 0; i < lane_chunks; ++i) {
-      const int index = lane + i * WaveSize;
-      if (slots * span_chunks % WaveSize != 0 && index >= slots * span_chunks) break;
-      *reinterpret_cast<chunk*>(&raw[index / span_chunks][index % span_chunks * chunk_bytes]) =
-          from.c[i];
+      if (!has_chunk(lane, i)) break;
+      const chunk_place place = place_of_chunk(lane, i);
+      *reinterpret_cast<chunk*>(&raw[place.row][place.offset] + place.distance) = from.c[i];
     }
   }
 
-  /// The first block of a slot's span, as `put` left it.
-  ROCMFORGE_DEVICE const unsigned char* blocks_of(const unsigned char (&raw)[slots][slot_bytes],
-                                                  const source& from, int slot) const {
-    return raw[slot] + (slot_offset(slot) + from.skipped) % chunk_bytes;
+  /// The first block of a row's part, as `put` left it.
+  ROCMFORGE_DEVICE const unsigned char* blocks_of(const unsigned char (&raw)[tile_rows][row_bytes],
+                                                  const source& from, int row) const {
+    return raw[row] + (row_offset(row) + from.skipped) % chunk_bytes;
   }
   /// The block that has `group` of a span.
   ROCMFORGE_DEVICE static const Type& block_at(const unsigned char* blocks, int group) {
@@ -279,19 +311,26 @@ struct matvec_tile {
   }
 
   /// Decodes the scales of the wave's slots, once for the four lanes of a quad; 0 beyond the row.
-  /// Each lane has half of a slot's.
+  /// Each lane has those of a slot, or half of them.
   ROCMFORGE_DEVICE void find_factors(shared_storage& shared,
                                      block_context<BlockSize, WaveSize> block, const source& from,
                                      int step) const {
-    constexpr int lane_scales = num_scales / 2;
+    constexpr int lane_scales = num_scales / slot_lanes;
     const int slot = block.lane() % slots, first = block.lane() / slots * lane_scales;
-    const unsigned char* const blocks = blocks_of(shared.raw[block.wave()], from, slot);
-    const int scales_left =
-        (x.extent[1] / group_elements - (step * wave_spans + slot / tile_rows) * span_groups) *
-        scales_per_group<Type>;
+    const unsigned char* const blocks =
+        blocks_of(shared.raw[block.wave()], from, slot % tile_rows) + slot / tile_rows * span_bytes;
+    const int groups_left = x.extent[1] / group_elements - step * wave_spans * span_groups;
+    const bool all_in_row = groups_left >= wave_spans * span_groups;
+    const int scales_left = (groups_left - slot / tile_rows * span_groups) * scales_per_group<Type>;
     affine f[lane_scales];
     if constexpr (has_half_factors<Type>) {
-      format::half_factors(block_at(blocks, 0), block.lane() / slots, f);
+      ROCMFORGE_UNROLL_ON_GPU
+      for (int half = 0; half < 2 / slot_lanes; ++half) {
+        affine four[4];
+        format::half_factors(block_at(blocks, 0), block.lane() / slots + half, four);
+        ROCMFORGE_UNROLL_ON_GPU
+        for (int i = 0; i < 4; ++i) f[4 * half + i] = four[i];
+      }
     } else {
       ROCMFORGE_UNROLL_ON_GPU
       for (int i = 0; i < lane_scales; ++i) {
@@ -300,9 +339,14 @@ struct matvec_tile {
                                i % scales_per_group<Type>);
       }
     }
+    if (!all_in_row) {
+      ROCMFORGE_UNROLL_ON_GPU
+      for (int i = 0; i < lane_scales; ++i) {
+        if (first + i >= scales_left) f[i] = {0, 0};
+      }
+    }
     ROCMFORGE_UNROLL_ON_GPU
     for (int i = 0; i < lane_scales; ++i) {
-      if (first + i >= scales_left) f[i] = {0, 0};
       factor& to = shared.factors[block.wave()][first + i][slot];
       if constexpr (has_zero<Type>) {
         to = f[i].d;
@@ -316,14 +360,96 @@ struct matvec_tile {
                                  block_context<BlockSize, WaveSize> block, const lane_place& place,
                                  const unsigned char* held, int num_tokens, const source& from,
                                  int first_span, typename Product::sums& sums) const {
+    if constexpr (Product::by_matrix) {
+      multiply_by_matrix(shared, block, place, held, num_tokens, from, first_span, sums);
+    } else {
+      multiply_by_dots(shared, block, place, held, num_tokens, from, first_span, sums);
+    }
+  }
+
+  ROCMFORGE_DEVICE void multiply_by_dots(const shared_storage& shared,
+                                         block_context<BlockSize, WaveSize> block,
+                                         const lane_place& place, const unsigned char* held,
+                                         int num_tokens, const source& from, int first_span,
+                                         typename Product::sums& sums) const {
+    // A half of a span begins within a block of 256, or is some whole blocks.
+    constexpr bool within_block = span_blocks == 1;
+    const int half_of_span = place.half_of_span();
+    const int skipped =
+        place.span_of_step() * span_bytes + (within_block ? 0 : half_of_span * (span_bytes / 2));
+    const unsigned char* blocks[Product::lane_rows];
+    ROCMFORGE_UNROLL_ON_GPU
+    for (int r = 0; r < Product::lane_rows; ++r)
+      blocks[r] = blocks_of(shared.raw[block.wave()], from, place.first_row() + r) + skipped;
+    const unsigned char* const x_half =
+        held + (2 * (first_span + place.span_of_step()) + half_of_span) * half_span_bytes;
+    const unsigned char* const x_octets = x_half + place.octet() * chunk_bytes;
+    const unsigned char* const x_sums = x_half + half_sums_at + place.octet() * 4;
+    const factor* const half_factors =
+        &shared.factors[block.wave()][half_of_span * (num_scales / 2)][place.first_slot()];
+    const int used_columns = columns_of(num_tokens), column_size = column_bytes(held_spans);
+    constexpr int at_once = Product::groups_at_once;
+    Product::template for_each<span_groups / 2 / at_once>([&](int turn) {
+      ROCMFORGE_UNROLL_ON_GPU
+      for (int i = at_once * turn; i < at_once * (turn + 1); ++i) {
+        const int group = within_block ? 4 * half_of_span + i : i;
+        typename Product::sums part;
+        const auto half_group = [&]<int Half>(std::integral_constant<int, Half>) {
+          typename Product::operand right;
+          Product::load(right, used_columns, [&](int column) {
+            return *reinterpret_cast<const four_pairs*>(x_octets + column * column_size +
+                                                        (2 * i + Half) * 2 * chunk_bytes);
+          });
+          if (Half == 0 || scales_per_group<Type> == 2) Product::start(part);
+          ROCMFORGE_UNROLL_ON_GPU
+          for (int r = 0; r < Product::lane_rows; ++r) {
+            constexpr number_form form{true};
+            const auto bytes = format::template numbers<8, Half, form>(
+                block_at(blocks[r], group), group_in_block(group), place.octet());
+            const unsigned first = bytes.words[0], second = bytes.words[1];
+            Product::multiply(
+                part, r,
+                {{bytes_to_halves<0, zero>(first), bytes_to_halves<2, zero>(first),
+                  bytes_to_halves<0, zero>(second), bytes_to_halves<2, zero>(second)}},
+                right);
+          }
+          if (Half == 0 && scales_per_group<Type> == 1) return;
+          const int scale = scales_per_group<Type> == 2 ? 2 * i + Half : i;
+          factor factors[Product::lane_rows];
+          ROCMFORGE_UNROLL_ON_GPU
+          for (int r = 0; r < Product::lane_rows; ++r)
+            factors[r] = half_factors[scale * (slots + factor_pad) + r];
+          if constexpr (has_zero<Type>) {
+            Product::add_scaled(sums, part, factors);
+          } else {
+            float both[columns];
+            ROCMFORGE_UNROLL_ON_GPU
+            for (int c = 0; c < columns; ++c) {
+              const int column = c < used_columns ? c : used_columns - 1;
+              both[c] = *reinterpret_cast<const float*>(x_sums + column * column_size +
+                                                        (2 * i + Half) * 2 * 4);
+            }
+            Product::add_scaled(sums, part, factors, both);
+          }
+        };
+        half_group(std::integral_constant<int, 0>{});
+        half_group(std::integral_constant<int, 1>{});
+      }
+    });
+  }
+
+  ROCMFORGE_DEVICE void multiply_by_matrix(const shared_storage& shared,
+                                           block_context<BlockSize, WaveSize> block,
+                                           const lane_place& place, const unsigned char* held,
+                                           int num_tokens, const source& from, int first_span,
+                                           typename Product::sums& sums) const {
     const unsigned char* const blocks[2] = {
         blocks_of(shared.raw[block.wave()], from, place.slot(0)),
         blocks_of(shared.raw[block.wave()], from, place.slot(1))};
-    const int held_span = first_span + place.span_of_step;
     const unsigned char* const x_span =
-        held + held_span * column_span_bytes + place.part * chunk_bytes;
+        held + first_span * column_span_bytes + place.part() * chunk_bytes;
     const auto* const x_sums =
-        reinterpret_cast<const float*>(held + sums_offset() + held_span * span_sums_bytes);
+        reinterpret_cast<const float*>(held + sums_offset() + first_span * span_sums_bytes);
     const int used_columns = columns_of(num_tokens), column_size = column_bytes(held_spans);
     constexpr int at_once = Product::groups_at_once;
     Product::template for_each<span_groups / at_once>([&](int turn) {
@@ -342,7 +468,7 @@ struct matvec_tile {
           for (int r = 0; r < 2; ++r) {
             const unsigned bytes =
                 format::template numbers<4, Half>(block_at(blocks[r], group), group_in_block(group),
-                                                  place.part)
+                                                  place.part())
                     .words[0];
             left[r][0] = bytes_to_halves<0, zero>(bytes);
             left[r][1] = bytes_to_halves<2, zero>(bytes);
@@ -370,7 +496,6 @@ struct matvec_tile {
       return 0;
     }
   }();
-
   /// The power of two for each token's row of x that takes its largest element to 2^14 and above,
   /// and by which the sum is divided in the end.
   ROCMFORGE_DEVICE void find_scales(block_context<BlockSize, WaveSize> block,
@@ -409,8 +534,9 @@ struct matvec_tile {
     block.barrier();
   }
 
-  /// Puts x from `first_span` on into shared memory: of each group the four elements of a lane in
-  /// its first half, then those in its second, beside each other.
+  /// Puts x from `first_span` on into shared memory. For dot products as it is; for matrix
+  /// instructions of each group the four elements of a lane in its first half, then those in its
+  /// second, beside each other.
   ROCMFORGE_DEVICE void stage(block_context<BlockSize, WaveSize> block, shared_storage& shared,
                               unsigned char* held, int first_token, int num_tokens,
                               int first_span) const {
@@ -418,20 +544,30 @@ struct matvec_tile {
     for (int token = 0; token < num_tokens; ++token) {
       const TX* const row = slice(x, first_token + token).data;
       unsigned char* const column = held + token * columns_per_token * column_size;
-      // The lanes of a wave have neighboring octets, and all of them are here.
-      for (int octet = block.thread; octet < held_spans * (span / 8); octet += BlockSize) {
-        const int k = first_span * span + 8 * octet;
+      const int first = first_span * span;
+      // Puts the octet that is so many behind the lane's first one to `to`, and its sum to
+      // `to_sum`.
+      const auto put_octet = [&]<bool Inner>(std::bool_constant<Inner>, int distance,
+                                             unsigned char* to,
+                                             [[maybe_unused]] unsigned char* to_sum) {
+        const int octet = block.thread + distance, k = first + 8 * octet;
         half_pair rounded[4] = {}, rest[4];
-        float sum = 0;  // of the octet
+        [[maybe_unused]] float sum = 0;  // of the octet
         if constexpr (std::is_same_v<TX, half>) {
-          if (k < x.extent[1]) load_half_pairs(rounded, row + k);
-          ROCMFORGE_UNROLL_ON_GPU
-          for (int i = 0; i < 4; ++i) sum = dot_add(rounded[i], ones, sum);
+          if constexpr (Inner) {
+            const chunk raw = *reinterpret_cast<const chunk*>(
+                reinterpret_cast<const unsigned char*>(row + first) + distance * chunk_bytes +
+                static_cast<unsigned>(block.thread) * chunk_bytes);
+            ROCMFORGE_UNROLL_ON_GPU
+            for (int i = 0; i < 4; ++i) rounded[i] = raw.word[i];
+          } else {
+            if (k < x.extent[1]) load_half_pairs(rounded, row + k);
+          }
         } else {
           packet<float, 8> values(0.0f);
-          if (k < x.extent[1]) values = load_packet<8>(row + k);
+          if (Inner || k < x.extent[1]) values = load_packet<8>(row + k);
           values = values * shared.scale[token];
-          sum = horizontal_sum(values);
+          if constexpr (Product::by_matrix) sum = horizontal_sum(values);
           ROCMFORGE_UNROLL_ON_GPU
           for (int i = 0; i < 4; ++i) {
             const float a = values[2 * i], b = values[2 * i + 1];
@@ -440,27 +576,80 @@ struct matvec_tile {
                 make_half_pair(rest_of(a, first_of(rounded[i])), rest_of(b, second_of(rounded[i])));
           }
         }
-        unsigned char* const to = column + octet / 4 * 2 * group_elements +
-                                  octet % 2 * 2 * chunk_bytes + octet / 2 % 2 * 8;
-        ROCMFORGE_UNROLL_ON_GPU
-        for (int quad = 0; quad < 2; ++quad) {
-          *reinterpret_cast<two_pairs*>(to + quad * chunk_bytes) =
-              two_pairs{{rounded[2 * quad], rounded[2 * quad + 1]}};
-          if constexpr (columns_per_token == 2) {
-            *reinterpret_cast<two_pairs*>(to + column_size + quad * chunk_bytes) =
-                two_pairs{{rest[2 * quad], rest[2 * quad + 1]}};
+        if constexpr (!Product::by_matrix) {
+          const auto store_column = [&](int offset, const half_pair(&pairs)[4]) {
+            *reinterpret_cast<four_pairs*>(to + offset) =
+                four_pairs{{pairs[0], pairs[1], pairs[2], pairs[3]}};
+            if constexpr (!has_zero<Type>) {
+              // Of an octet, or of a group's two with the same part of 16 elements.
+              float octet_sum = 0;
+              ROCMFORGE_UNROLL_ON_GPU
+              for (int i = 0; i < 4; ++i) octet_sum = dot_add(pairs[i], ones, octet_sum);
+              if constexpr (scales_per_group<Type> == 1)
+                octet_sum += block.template shuffle_xor<2>(octet_sum);
+              *reinterpret_cast<float*>(to_sum + offset) = octet_sum;
+            }
+          };
+          store_column(0, rounded);
+          if constexpr (columns_per_token == 2) store_column(column_size, rest);
+        } else {
+          if constexpr (std::is_same_v<TX, half>) {
+            ROCMFORGE_UNROLL_ON_GPU
+            for (int i = 0; i < 4; ++i) sum = dot_add(rounded[i], ones, sum);
+          }
+          ROCMFORGE_UNROLL_ON_GPU
+          for (int quad = 0; quad < 2; ++quad) {
+            *reinterpret_cast<two_pairs*>(to + quad * chunk_bytes) =
+                two_pairs{{rounded[2 * quad], rounded[2 * quad + 1]}};
+            if constexpr (columns_per_token == 2) {
+              *reinterpret_cast<two_pairs*>(to + column_size + quad * chunk_bytes) =
+                  two_pairs{{rest[2 * quad], rest[2 * quad + 1]}};
+            }
+          }
+          if constexpr (!has_zero<Type>) {
+            sum += block.template shuffle_xor<1>(sum);
+            if constexpr (scales_per_group<Type> == 1) sum += block.template shuffle_xor<2>(sum);
+            constexpr int octets = 4 / scales_per_group<Type>;
+            if (octet % octets == 0) {
+              float* const to_sums = reinterpret_cast<float*>(held + sums_offset()) +
+                                     octet / octets * columns + token * columns_per_token;
+              to_sums[0] = sum;
+              if constexpr (columns_per_token == 2) to_sums[1] = 0;
+            }
           }
         }
-        if constexpr (!has_zero<Type>) {
-          sum += block.template shuffle_xor<1>(sum);
-          if constexpr (scales_per_group<Type> == 1) sum += block.template shuffle_xor<2>(sum);
-          constexpr int octets = 4 / scales_per_group<Type>;
-          if (octet % octets == 0) {
-            float* const to_sums = reinterpret_cast<float*>(held + sums_offset()) +
-                                   octet / octets * columns + token * columns_per_token;
-            to_sums[0] = sum;
-            if constexpr (columns_per_token == 2) to_sums[1] = 0;
+      };
+      // The lanes of a wave have neighboring octets, and all of them are here.
+      if constexpr (Product::by_matrix) {
+        for (int octet = block.thread; octet < held_spans * (span / 8); octet += BlockSize) {
+          put_octet(std::false_type{}, octet - block.thread,
+                    column + octet / 4 * 2 * group_elements + octet % 2 * 2 * chunk_bytes +
+                        octet / 2 % 2 * 8,
+                    nullptr);
+        }
+      } else {
+        // Some octets at once, at constant distances.
+        constexpr int step_octets = wave_spans * (span / 8);
+        static_assert(step_octets % BlockSize == 0 && BlockSize % 16 == 0);
+        const auto put_octets = [&](auto inner) {
+          unsigned char* to = column + block.thread / 16 * half_span_bytes;
+          unsigned char* to_sum = to + half_sums_at + block.thread % 16 * 4;
+          to += block.thread % 16 * chunk_bytes;
+          for (int begin = 0; begin < held_spans * (span / 8); begin += step_octets) {
+            ROCMFORGE_UNROLL_ON_GPU
+            for (int i = 0; i < step_octets; i += BlockSize) {
+              put_octet(inner, begin + i, to + i / 16 * half_span_bytes,
+                        to_sum + i / 16 * half_span_bytes);
+            }
+            to += step_octets / 16 * half_span_bytes;
+            to_sum += step_octets / 16 * half_span_bytes;
           }
+        };
+        if (first + held_spans * span <= x.extent[1] &&
+            reinterpret_cast<std::uintptr_t>(row) % chunk_bytes == 0) {
+          put_octets(std::true_type{});
+        } else {
+          put_octets(std::false_type{});
         }
       }
     }
@@ -493,6 +682,7 @@ struct matvec_tile {
         sum *= 1.0f / shared.scale[token];
       }
       y(first_token + token, out) = T(bias.data != nullptr ? sum + bias(out) : sum);
+      if constexpr (tile_rows * max_tokens <= BlockSize) break;  // a lane has one at most
     }
   }
 };

@@ -12,18 +12,19 @@
 namespace rocmforge {
 ROCMFORGE_PLATFORM_NAMESPACE_BEGIN
 
-/// Policies of kernels::matvec_tile. A lane has four of each 16 weights of two rows, as two pairs
-/// of halves each (`left[row][pair]`), and the same elements of x. A policy has
+/// Policies of kernels::matvec_tile have
+/// - `by_matrix`: whether it is `matrix`;
 /// - `tile_rows` and `columns`: rows of W and columns of x that are multiplied together;
-/// - `blocks_beside`: blocks for which a compute unit has registers at least;
-/// - `groups_at_once` of a span whose operands a lane has registers for, and `for_each<Count>(f)`:
+/// - `wave_spans`: how many times 256 weights of each row a wave multiplies at a time;
+/// - `blocks_beside`: how many blocks to start for each compute unit at most;
+/// - `groups_at_once` of a lane whose operands it has registers for, and `for_each<Count>(f)`:
 ///   f(0) to f(Count - 1), over so many groups each;
 /// - `sums`, with `start`: what a lane keeps of the tile;
-/// - `operand`, with `load(to, lane, used_columns, x)`: the lane's elements of a group of 32, where
-///   x(column) are those of a column, and columns from `used_columns` on may be anything;
-/// - `multiply(sums, left, right, half)`: adds the products of half a group;
-/// - `add_scaled(sums, part, factors)`: adds part * d of each row;
-/// - `add_scaled(sums, part, factors, lane, x_sums)`: also x_sums[column] * m;
+/// - `operand`, with `load(to, lane, used_columns, x)`: the lane's elements of x, where x(column)
+/// are
+///   those of a column, and columns from `used_columns` on may be anything;
+/// - `multiply`: adds products;
+/// - `add_scaled(sums, part, factors, ...)`: adds part * d of each row, and what is due of m;
 /// - `store(block, sums, f)`: f(row, column, sum) for each sum of the tile, once.
 namespace tile_product {
 using namespace device;
@@ -41,7 +42,8 @@ struct alignas(16) four_pairs {
   half_pair pair[4];
 };
 
-/// mma.sync: a tile of 16 rows, `Instructions` times 8 columns.
+/// mma.sync: a tile of 16 rows, `Instructions` times 8 columns. A lane has four of each 16 weights
+/// of two rows, as two pairs of halves each (`left[row][pair]`), and the same elements of x.
 template <class Instruction, int Instructions>
 struct matrix {
   static_assert(Instruction::m == 16 && Instruction::n == 8 && Instruction::k == 16 &&
@@ -50,7 +52,9 @@ struct matrix {
   // its lane p.
   static_assert(Instruction::a_coord(5, 2).row == 9 && Instruction::b_coord(5, 0).col == 1 &&
                 Instruction::c_coord(5, 3) == mma::coord{9, 3});
+  static constexpr bool by_matrix = true;
   static constexpr int tile_rows = Instruction::m;
+  static constexpr int wave_spans = 1;
   static constexpr int columns = Instructions * Instruction::n;
   static constexpr int blocks_beside = 2;
   static constexpr int groups_at_once = 4;
@@ -126,16 +130,23 @@ struct matrix {
 };
 
 /// Dot products of pairs: each lane keeps its own sums, and lanes of a row add up theirs in the
-/// end.
+/// end. A lane has 8 of each 16 weights of four rows, or of two: so what is there once for each
+/// element of x, or once for each lane, is shared by many weights.
 template <int WaveSize, int Columns>
 struct dot {
-  static constexpr int tile_rows = WaveSize / 8;  // two for each quad; a wave has four spans
+  static constexpr bool by_matrix = false;
+  // The more columns, the fewer rows: a lane has registers for so many sums.
+  static constexpr int lane_rows = Columns <= 4 ? 4 : 2;
+  // The more columns, the fewer spans of x at a time: all have to fit into shared memory.
+  static constexpr int wave_spans = Columns <= 2 ? 8 : 16 / Columns;
+  static constexpr int row_lanes = 4 * wave_spans;  // that share rows
+  static constexpr int tile_rows = WaveSize / row_lanes * lane_rows;
   static constexpr int columns = Columns;
-  static constexpr int blocks_beside = 4;
-  static constexpr int groups_at_once = Columns <= 4 ? 4 : 1;
+  static constexpr int blocks_beside = 8;
+  static constexpr int groups_at_once = Columns <= 2 ? 4 : 1;
 
   struct sums {
-    float s[2][Columns];
+    float s[lane_rows][Columns];
   };
   struct operand {
     four_pairs b[Columns];
@@ -149,59 +160,65 @@ struct dot {
   }
   ROCMFORGE_DEVICE static void start(sums& to) {
     ROCMFORGE_UNROLL_ON_GPU
-    for (int r = 0; r < 2; ++r) {
+    for (int r = 0; r < lane_rows; ++r) {
       ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < Columns; ++c) to.s[r][c] = 0;
     }
   }
   template <class X>
-  ROCMFORGE_DEVICE static void load(operand& to, int /*lane*/, int used_columns, X&& x) {
+  ROCMFORGE_DEVICE static void load(operand& to, int used_columns, X&& x) {
     ROCMFORGE_UNROLL_ON_GPU
     for (int c = 0; c < Columns; ++c) to.b[c] = x(c < used_columns ? c : used_columns - 1);
   }
-  ROCMFORGE_DEVICE static void multiply(sums& to, const half_pair (&left)[2][2],
-                                        const operand& right, int half) {
+  ROCMFORGE_DEVICE static void multiply(sums& to, int row, const four_pairs& left,
+                                        const operand& right) {
     ROCMFORGE_UNROLL_ON_GPU
-    for (int r = 0; r < 2; ++r) {
+    for (int c = 0; c < Columns; ++c) {
       ROCMFORGE_UNROLL_ON_GPU
-      for (int c = 0; c < Columns; ++c) {
-        to.s[r][c] = dot_add(left[r][0], right.b[c].pair[2 * half],
-                             dot_add(left[r][1], right.b[c].pair[2 * half + 1], to.s[r][c]));
-      }
+      for (int i = 0; i < 4; ++i)
+        to.s[row][c] = dot_add(left.pair[i], right.b[c].pair[i], to.s[row][c]);
     }
   }
-  ROCMFORGE_DEVICE static void add_scaled(sums& to, const sums& part, const float (&d)[2]) {
+  ROCMFORGE_DEVICE static void add_scaled(sums& to, const sums& part, const float (&d)[lane_rows]) {
     ROCMFORGE_UNROLL_ON_GPU
-    for (int r = 0; r < 2; ++r) {
+    for (int r = 0; r < lane_rows; ++r) {
       ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < Columns; ++c) to.s[r][c] = fma(part.s[r][c], d[r], to.s[r][c]);
     }
   }
-  ROCMFORGE_DEVICE static void add_scaled(sums& to, const sums& part, const affine (&f)[2],
-                                          int lane, const float* x_sums) {
+  ROCMFORGE_DEVICE static void add_scaled(sums& to, const sums& part, const affine (&f)[lane_rows],
+                                          const float (&x_sums)[Columns]) {
     ROCMFORGE_UNROLL_ON_GPU
-    for (int r = 0; r < 2; ++r) {
-      const float m = lane % 4 == 0 ? f[r].m : 0.0f;  // the sum is of all lanes of the quad
+    for (int r = 0; r < lane_rows; ++r) {
       ROCMFORGE_UNROLL_ON_GPU
       for (int c = 0; c < Columns; ++c)
-        to.s[r][c] = fma(part.s[r][c], f[r].d, fma(x_sums[c], m, to.s[r][c]));
+        to.s[r][c] = fma(part.s[r][c], f[r].d, fma(x_sums[c], f[r].m, to.s[r][c]));
     }
   }
   template <class Block, class F>
   ROCMFORGE_DEVICE static void store(Block block, const sums& from, F&& f) {
-    constexpr int row_lanes = 4 * (tile_rows / 2);  // the quads of a span
+    // Of two rows a lane keeps one and gives the other away: after two such steps each lane of a
+    // quad has another row. So there are half as many additions as with all rows in all lanes.
+    const bool odd = block.lane() % 2 == 1, upper = block.lane() / 2 % 2 == 1;
+    const int row = block.lane() / row_lanes * lane_rows + block.lane() % lane_rows;
     ROCMFORGE_UNROLL_ON_GPU
-    for (int r = 0; r < 2; ++r) {
-      ROCMFORGE_UNROLL_ON_GPU
-      for (int c = 0; c < Columns; ++c) {
-        float sum = from.s[r][c];
-        sum += block.template shuffle_xor<1>(sum);
+    for (int c = 0; c < Columns; ++c) {
+      const auto one_of = [&](float first, float second, bool takes_second, auto mask) {
+        const float kept = takes_second ? second : first, given = takes_second ? first : second;
+        return kept + block.template shuffle_xor<mask>(given);
+      };
+      constexpr std::integral_constant<int, 1> beside;
+      constexpr std::integral_constant<int, 2> opposite;
+      float sum = one_of(from.s[0][c], from.s[1][c], odd, beside);
+      if constexpr (lane_rows == 4) {
+        sum = one_of(sum, one_of(from.s[2][c], from.s[3][c], odd, beside), upper, opposite);
+      } else {
         sum += block.template shuffle_xor<2>(sum);
-        sum += block.template shuffle_xor<row_lanes>(sum);
-        sum += block.template shuffle_xor<2 * row_lanes>(sum);
-        const int quad = block.lane() / 4;
-        if (block.lane() % 4 == 0 && quad < tile_rows / 2) f(quad + r * (tile_rows / 2), c, sum);
       }
+      sum += block.template shuffle_xor<4>(sum);
+      if constexpr (row_lanes > 8) sum += block.template shuffle_xor<8>(sum);
+      if constexpr (row_lanes > 16) sum += block.template shuffle_xor<16>(sum);
+      if (block.lane() % row_lanes < lane_rows) f(row, c, sum);
     }
   }
 };

@@ -40,7 +40,7 @@ inline constexpr int num_parts = 16 / N;
 ///
 /// A format whose weights are q * d + m, with whole numbers q of at most a byte and d and m that 16
 /// weights share, also has, so that a product can scale the sum instead of every weight,
-/// - `numbers<N, Half>(block, group, part)`: the q of the same elements, as bytes;
+/// - `numbers<N, Half, Form>(block, group, part)`: the q of the same elements, as bytes;
 /// - `factors(block, group, half)`: d and m; or, where those of groups 4 * half to 4 * half + 3 of
 /// a
 ///   block of 256 are cheaper to find together, `half_factors(block, half, f)`;
@@ -50,6 +50,12 @@ inline constexpr int num_parts = 16 / N;
 /// - `at<N>(block, half, offset)`: elements 16 * half + offset and on, where N divides `offset`.
 template <class Type>
 struct block_format;
+
+/// How `numbers` reads a block: one in shared memory by words wherever it lies, where the device
+/// can.
+struct number_form {
+  bool in_shared_memory = false;
+};
 
 /// Scale and offset: weight = q * d + m.
 struct alignas(8) affine {
@@ -177,9 +183,14 @@ namespace device {
 
 /// N bytes of a field of a block, which has the alignment of the block (its offset is even, or a
 /// multiple of 4, like the size of the block).
-template <int N, class Block, class Byte>
+template <int N, number_form Form = number_form{}, class Block, class Byte>
 ROCMFORGE_DEVICE byte_packet<N> load_field([[maybe_unused]] const Block& block, const Byte* p) {
-  return load_byte_packet<N, static_cast<int>(alignof(Block))>(p);
+  constexpr int alignment = static_cast<int>(alignof(Block));
+  if constexpr (Form.in_shared_memory && alignment < 4) {
+    return load_shared_byte_packet<N, alignment>(p);
+  } else {
+    return load_byte_packet<N, alignment>(p);
+  }
 }
 
 /// f(q) for numbers q of Bits bits. Where a table look-up is one instruction, f is computed for all

@@ -74,6 +74,13 @@ ROCMFORGE_DEVICE affine six_bit_scale(const Block& block, int group) {
           static_cast<float>(block.dmin) * -static_cast<float>(min)};
 }
 
+/// Of bytes with a bit for each group of a block, those of groups 4 * half to 4 * half + 3 from bit
+/// 0 on. Where lanes differ in the half only, that leaves the rest of the shift to the compiler.
+template <int N>
+ROCMFORGE_DEVICE byte_packet<N> four_bits_of(const byte_packet<N>& bytes, int half) {
+  return {bytes.words >> packet<unsigned, N / 4>(static_cast<unsigned>(4 * half))};
+}
+
 /// All scales and mins of a block before they are multiplied, a byte each: of groups 0 to 3 and of
 /// groups 4 to 7.
 struct six_bit_numbers {
@@ -155,12 +162,12 @@ struct block_format<q2_k> {
     store_packet(result.m, to_float(bits<4>(packed, 4)) * -static_cast<float>(block.dmin));
     return result;
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q2_k& block, [[maybe_unused]] int group,
                                                  int part) {
     const auto bytes =
-        device::load_field<N>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
-    return device::bits<2>(bytes, 2 * (group % 4));
+        device::load_field<N, Form>(block, block.qs + 32 * (group / 4) + 16 * Half + N * part);
+    return device::move_bits<2>(bytes, 2 * (group % 4), 0);
   }
   ROCMFORGE_DEVICE static affine factors(const q2_k& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
@@ -194,14 +201,15 @@ struct block_format<q3_k> {
                  (to_float(numbers) - packet<float, 16>(32.0f)) * static_cast<float>(block.d));
     return result;
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q3_k& block, [[maybe_unused]] int group,
                                                  int part) {
     const int first = 16 * Half + N * part;
-    const auto low = device::bits<2>(
-        device::load_field<N>(block, block.qs + 32 * (group / 4) + first), 2 * (group % 4));
-    const auto high =
-        device::move_bits<1>(device::load_field<N>(block, block.hmask + first), group, 2);
+    const auto low = device::move_bits<2>(
+        device::load_field<N, Form>(block, block.qs + 32 * (group / 4) + first), 2 * (group % 4),
+        0);
+    const auto third = device::load_field<N, Form>(block, block.hmask + first);
+    const auto high = device::move_bits<1>(device::four_bits_of(third, group / 4), group % 4, 2);
     return low | high;
   }
   ROCMFORGE_DEVICE static affine factors(const q3_k& block, [[maybe_unused]] int group,
@@ -227,12 +235,12 @@ struct block_format<q4_k> {
   ROCMFORGE_DEVICE static block_scales<1> scales(const q4_k& block) {
     return device::six_bit_scales(block);
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q4_k& block, [[maybe_unused]] int group,
                                                  int part) {
     const auto bytes =
-        device::load_field<N>(block, block.qs + 32 * (group / 2) + 16 * Half + N * part);
-    return device::bits<4>(bytes, 4 * (group % 2));
+        device::load_field<N, Form>(block, block.qs + 32 * (group / 2) + 16 * Half + N * part);
+    return device::move_bits<4>(bytes, 4 * (group % 2), 0);
   }
   ROCMFORGE_DEVICE static void half_factors(const q4_k& block, int half, affine (&f)[4]) {
     device::six_bit_half(block, half, f);
@@ -257,14 +265,15 @@ struct block_format<q5_k> {
   ROCMFORGE_DEVICE static block_scales<1> scales(const q5_k& block) {
     return device::six_bit_scales(block);
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q5_k& block, [[maybe_unused]] int group,
                                                  int part) {
     const int first = 16 * Half + N * part;
-    const auto low = device::bits<4>(
-        device::load_field<N>(block, block.qs + 32 * (group / 2) + first), 4 * (group % 2));
-    const auto high =
-        device::move_bits<1>(device::load_field<N>(block, block.qh + first), group, 4);
+    const auto low = device::move_bits<4>(
+        device::load_field<N, Form>(block, block.qs + 32 * (group / 2) + first), 4 * (group % 2),
+        0);
+    const auto fifth = device::load_field<N, Form>(block, block.qh + first);
+    const auto high = device::move_bits<1>(device::four_bits_of(fifth, group / 4), group % 4, 4);
     return low | high;
   }
   ROCMFORGE_DEVICE static void half_factors(const q5_k& block, int half, affine (&f)[4]) {
@@ -296,15 +305,16 @@ struct block_format<q6_k> {
                                static_cast<float>(block.d));
     return result;
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q6_k& block, [[maybe_unused]] int group,
                                                  int part) {
     const int first = 16 * Half + N * part, quarter = group % 4;
-    const auto low = device::bits<4>(
-        device::load_field<N>(block, block.ql + 64 * (group / 4) + 32 * (quarter % 2) + first),
-        4 * (quarter / 2));
+    const auto low =
+        device::move_bits<4>(device::load_field<N, Form>(
+                                 block, block.ql + 64 * (group / 4) + 32 * (quarter % 2) + first),
+                             4 * (quarter / 2), 0);
     const auto high = device::move_bits<2>(
-        device::load_field<N>(block, block.qh + 32 * (group / 4) + first), 2 * quarter, 4);
+        device::load_field<N, Form>(block, block.qh + 32 * (group / 4) + first), 2 * quarter, 4);
     return low | high;
   }
   ROCMFORGE_DEVICE static affine factors(const q6_k& block, [[maybe_unused]] int group,

@@ -74,11 +74,11 @@ ROCMFORGE_DEVICE unsigned fifth_bits(const Block& block) {
 }
 
 /// The five-bit numbers 16 * Half + N * part and on of a block of 32.
-template <int N, int Half, class Block>
+template <int N, int Half, number_form Form = number_form{}, class Block>
 ROCMFORGE_DEVICE byte_packet<N> five_bit_numbers(const Block& block, int part) {
-  const auto bytes = load_field<N>(block, block.qs + N * part);
+  const auto bytes = load_field<N, Form>(block, block.qs + N * part);
   const auto fifth = move_bits<1>(spread_bits<N>(fifth_bits<Half>(block) >> N * part), 0, 4);
-  return bits<4>(bytes, 4 * Half) | fifth;
+  return move_bits<4>(bytes, 4 * Half, 0) | fifth;
 }
 
 /// The same less `zero`, as floats.
@@ -109,10 +109,11 @@ struct block_format<q4_0> {
   ROCMFORGE_DEVICE static packet<float, N> values(const q4_0& block, int, int part) {
     return at<N>(block, Half, N * part);
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q4_0& block, [[maybe_unused]] int group,
                                                  int part) {
-    return device::bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half);
+    return device::move_bits<4>(device::load_field<N, Form>(block, block.qs + N * part), 4 * Half,
+                                0);
   }
   ROCMFORGE_DEVICE static affine factors(const q4_0& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
@@ -129,10 +130,11 @@ struct block_format<q4_1> {
     return scaled_bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half,
                           device::broadcast<N>(block.d), device::broadcast<N>(block.m));
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q4_1& block, [[maybe_unused]] int group,
                                                  int part) {
-    return device::bits<4>(device::load_field<N>(block, block.qs + N * part), 4 * Half);
+    return device::move_bits<4>(device::load_field<N, Form>(block, block.qs + N * part), 4 * Half,
+                                0);
   }
   ROCMFORGE_DEVICE static affine factors(const q4_1& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
@@ -148,10 +150,10 @@ struct block_format<q5_0> {
   ROCMFORGE_DEVICE static packet<float, N> values(const q5_0& block, int, int part) {
     return device::five_bits<N, Half>(block, part, 16) * device::broadcast<N>(block.d);
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q5_0& block, [[maybe_unused]] int group,
                                                  int part) {
-    return device::five_bit_numbers<N, Half>(block, part);
+    return device::five_bit_numbers<N, Half, Form>(block, part);
   }
   ROCMFORGE_DEVICE static affine factors(const q5_0& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
@@ -168,10 +170,10 @@ struct block_format<q5_1> {
     return fma(device::five_bits<N, Half>(block, part, 0), device::broadcast<N>(block.d),
                device::broadcast<N>(block.m));
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q5_1& block, [[maybe_unused]] int group,
                                                  int part) {
-    return device::five_bit_numbers<N, Half>(block, part);
+    return device::five_bit_numbers<N, Half, Form>(block, part);
   }
   ROCMFORGE_DEVICE static affine factors(const q5_1& block, [[maybe_unused]] int group,
                                          [[maybe_unused]] int half) {
@@ -192,11 +194,11 @@ struct block_format<q8_0> {
   ROCMFORGE_DEVICE static packet<float, N> values(const q8_0& block, int, int part) {
     return at<N>(block, Half, N * part);
   }
-  template <int N, int Half>
+  template <int N, int Half, number_form Form = number_form{}>
   ROCMFORGE_DEVICE static byte_packet<N> numbers(const q8_0& block, [[maybe_unused]] int group,
                                                  int part) {
     // Two's complement and 128: bytes without a sign.
-    auto bytes = device::load_field<N>(block, block.qs + 16 * Half + N * part);
+    auto bytes = device::load_field<N, Form>(block, block.qs + 16 * Half + N * part);
     bytes.words = bytes.words ^ packet<unsigned, N / 4>(0x80808080u);
     return bytes;
   }
