@@ -67,7 +67,7 @@ template <int BlockSize, int WaveSize, class T, class Type, class TX>
 status few_tokens(const char* op, tensor_view<T, 2> y, tensor_view<const TX, 2> x,
                   tensor_view<const Type, 2> weight, tensor_view<const float, 1> bias,
                   stream_ref stream) {
-  constexpr int columns_per_token = std::is_same_v<TX, float> ? 2 : 1;
+  constexpr int columns_per_token = half_limbs::count<TX>;
   if constexpr (tile_product::multiplies_by_matrix) {
     // Up to 8 columns by one instruction, up to 16 by two.
     constexpr int columns = mma::mma_f32_16x8x16_f16::n;

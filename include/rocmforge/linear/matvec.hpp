@@ -20,7 +20,7 @@ using namespace device;
 /// Halves by halves are multiplied without becoming floats, where that is one instruction.
 template <class Type, class TX>
 inline constexpr bool multiplies_pairs =
-    has_dot_add&& std::is_same_v<Type, half>&& std::is_same_v<TX, half>;
+    has_half_dot&& std::is_same_v<Type, half>&& std::is_same_v<TX, half>;
 
 /// Each wave multiplies its rows of W by `Tokens` rows of x: lanes stride along the row, then add
 /// up their sums. Tokens and rows beyond the end repeat the last one and are not stored. The host's

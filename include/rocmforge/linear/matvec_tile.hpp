@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "rocmforge/block/reduce.hpp"
+#include "rocmforge/linear/half_limbs.hpp"
 #include "rocmforge/linear/tile_product.hpp"
 #include "rocmforge/platform/half_pairs.hpp"
 #include "rocmforge/platform/platform.hpp"
@@ -32,9 +33,7 @@ using tile_product::two_pairs;
 /// has 8. The quads of a wave stand beside each other along the rows of the tile or along k; the
 /// waves of a block along k.
 ///
-/// A float of x becomes two halves, the rounded value and the rest, in two columns of the product;
-/// before, the row is scaled by a power of two such that the rest is no denormal number. So nothing
-/// is lost that a float sum would keep. A bfloat16 is exact in one half, and scaled too.
+/// x is taken as halves, see half_limbs.hpp; those of a float are two columns of the product.
 template <class T, class Type, class Product, int BlockSize, int WaveSize, class TX = T>
 struct matvec_tile {
   static_assert(WaveSize > 1 && BlockSize % WaveSize == 0,
@@ -44,7 +43,7 @@ struct matvec_tile {
   static constexpr int num_waves = BlockSize / WaveSize;
   static constexpr int tile_rows = Product::tile_rows;
   static constexpr int columns = Product::columns;
-  static constexpr int columns_per_token = std::is_same_v<TX, float> ? 2 : 1;
+  static constexpr int columns_per_token = half_limbs::count<TX>;
   static constexpr int max_tokens = columns / columns_per_token;
 
   using format = block_format<Type>;
@@ -522,14 +521,7 @@ struct matvec_tile {
         const float other = shared.maximum[w][block.thread];
         maximum = other > maximum ? other : maximum;
       }
-      // The exponent of a float is biased by 127. Neither the scale nor its inverse may overflow.
-      const int exponent = static_cast<int>(__builtin_bit_cast(std::uint32_t, maximum) >> 23);
-      const int wanted = 14 + 2 * 127 - exponent;
-      shared.scale[block.thread] =
-          __builtin_bit_cast(float, static_cast<std::uint32_t>(wanted < 1     ? 1
-                                                               : wanted > 253 ? 253
-                                                                              : wanted)
-                                        << 23);
+      shared.scale[block.thread] = half_limbs::scale_for(maximum);
     }
     block.barrier();
   }
@@ -572,8 +564,7 @@ struct matvec_tile {
           for (int i = 0; i < 4; ++i) {
             const float a = values[2 * i], b = values[2 * i + 1];
             rounded[i] = make_half_pair(a, b);
-            rest[i] =
-                make_half_pair(rest_of(a, first_of(rounded[i])), rest_of(b, second_of(rounded[i])));
+            rest[i] = half_limbs::rest_of(a, b, rounded[i]);
           }
         }
         if constexpr (!Product::by_matrix) {
@@ -655,11 +646,6 @@ struct matvec_tile {
     }
   }
   static constexpr half_pair ones = 0x3c003c00u;
-  /// What a float has beyond its rounded value; infinity has nothing.
-  ROCMFORGE_DEVICE static float rest_of(float value, float rounded) {
-    const float less = value - rounded;
-    return less - less == 0 ? less : 0.0f;
-  }
   ROCMFORGE_DEVICE int sums_offset() const {
     return columns_of(x.extent[0]) * column_bytes(held_spans);
   }
@@ -677,10 +663,7 @@ struct matvec_tile {
         for (int c = 0; c < columns_per_token; ++c)
           sum += shared.sums[turn][w][row][token * columns_per_token + c];
       }
-      if constexpr (!std::is_same_v<TX, half>) {
-        // An inverse of a power of two is exact.
-        sum *= 1.0f / shared.scale[token];
-      }
+      if constexpr (half_limbs::are_scaled<TX>) sum *= half_limbs::inverse_of(shared.scale[token]);
       y(first_token + token, out) = T(bias.data != nullptr ? sum + bias(out) : sum);
       if constexpr (tile_rows * max_tokens <= BlockSize) break;  // a lane has one at most
     }

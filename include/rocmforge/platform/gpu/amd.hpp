@@ -41,7 +41,6 @@ inline constexpr int word_alignment = 4;
 /// Words of shared memory may lie at any address: the kernel driver of ROCm sets that up on all
 /// GPUs that it supports, and clang takes it for granted.
 inline constexpr bool shared_words_lie_anywhere = true;
-inline constexpr bool has_half_dots = true;
 }  // namespace arch
 
 /// Wave sizes that kernels are compiled for.

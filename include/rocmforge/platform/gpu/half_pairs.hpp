@@ -28,9 +28,6 @@ ROCMFORGE_DEVICE half_pair bytes_to_halves(std::uint32_t bytes) {
   return gpu::add_halves(gpu::bytes_below<First>(bytes, 0x64646464u), offset | offset << 16);
 }
 
-/// Whether dot_add is one instruction.
-inline constexpr bool has_dot_add = arch::has_half_dots;
-
 /// a0 b0 + a1 b1 + sum, where products of halves are exact.
 ROCMFORGE_DEVICE float dot_add(half_pair a, half_pair b, float sum) {
   return gpu::dot_halves(a, b, sum);

@@ -32,7 +32,6 @@ inline constexpr int max_shared_bytes =
     101376;  // the smallest opt-in limit from sm_80 on (sm_86, sm_89)
 inline constexpr int word_alignment = 16;
 inline constexpr bool shared_words_lie_anywhere = false;
-inline constexpr bool has_half_dots = false;
 }  // namespace arch
 
 /// Wave sizes that kernels are compiled for.

@@ -29,9 +29,6 @@ ROCMFORGE_DEVICE half_pair bytes_to_halves(std::uint32_t bytes) {
   return make_half_pair(at(First), at(First + 1));
 }
 
-/// Whether kernels are to use dot_add where they can: so the emulated devices test it.
-inline constexpr bool has_dot_add = true;
-
 /// a0 b0 + a1 b1 + sum, where products of halves are exact.
 ROCMFORGE_DEVICE float dot_add(half_pair a, half_pair b, float sum) {
   return first_of(a) * first_of(b) + (second_of(a) * second_of(b) + sum);
