@@ -335,7 +335,7 @@ MUTATIONS = [
     Mutation("hidden values multiplied by 0 for few queries", "attention", "attention/decode_serial.hpp",
              "if (score[r][c] == 0) continue;", ""),
     Mutation("hidden values multiplied by 0 in a wave", "attention", "attention/decode.hpp",
-             "if (decltype(is_edge)::value && weights[r] == 0) continue;", ""),
+             "if constexpr (decltype(is_edge)::value) {", "if constexpr (false) {"),
     Mutation("head of the keys by remainder", "attention", "attention/tiled.hpp",
              "head / (problem.num_heads() / problem.num_kv_heads());", "head % problem.num_kv_heads();", GQA),
     Mutation("output not scaled to the new maximum", "attention", "attention/tiled.hpp",

@@ -54,7 +54,8 @@ struct attention_decode : attention_decode_job<Problem> {
 
   static constexpr int query_words = num_rows * HeadDim / (has_pairs ? 2 : 1);
   static constexpr int lanes_for_queries() {
-    constexpr int lane_words = 64;
+    // Keys that are decoded as they are loaded take more registers.
+    constexpr int lane_words = floating_dtype<cache_element> ? 64 : 32;
     int lanes = num_rows;
     while (query_words / lanes > lane_words) lanes *= 2;
     return lanes;
@@ -243,8 +244,15 @@ struct attention_decode : attention_decode_job<Problem> {
               const packet<float, packet_elements> part = to_float(as_loaded(values.part[u][c][i]));
               ROCMFORGE_UNROLL
               for (int r = 0; r < num_rows; ++r) {
-                if (decltype(is_edge)::value && weights[r] == 0) continue;
-                output[r][i] = fma(packet<float, packet_elements>(weights[r]), part, output[r][i]);
+                packet<float, packet_elements> seen = part;
+                if constexpr (decltype(is_edge)::value) {
+                  // Masked, not skipped: results of comparisons take scalar registers.
+                  const auto bits = __builtin_bit_cast(std::uint32_t, weights[r]);
+                  seen =
+                      bit_cast<float>(bit_cast<unsigned>(part) & packet<unsigned, packet_elements>(
+                                                                     0u - (bits < 1u ? bits : 1u)));
+                }
+                output[r][i] = fma(packet<float, packet_elements>(weights[r]), seen, output[r][i]);
               }
             }
           }
@@ -366,7 +374,8 @@ struct attention_decode : attention_decode_job<Problem> {
   ROCMFORGE_DEVICE void load_rows(row_parts<Keys, Packets>& to, int first, int last, int lane_row,
                                   int size, const unsigned (&bytes)[Packets], RowOf row_of,
                                   ElementOf element_of) const {
-    if constexpr (floating_dtype<cache_element> && Problem::rows_in_line) {
+    // The addresses of more rows are more than gfx9 has scalar registers for.
+    if constexpr (floating_dtype<cache_element> && Problem::rows_in_line && Keys * rounds <= 8) {
       if (whole_packets && first + step_keys <= last) {
         ROCMFORGE_UNROLL
         for (int u = 0; u < rounds; ++u) {
@@ -402,10 +411,24 @@ struct attention_decode : attention_decode_job<Problem> {
     if constexpr (floating_dtype<cache_element>) {
       if (whole_packets)
         return load_raw<packet_elements>(global_memory(row + (first < size ? first : 0)));
+      if constexpr (sizeof(cache_element) == 4) {
+        // Without branches, each of which would take scalar registers.
+        row_part part;
+        ROCMFORGE_UNROLL
+        for (int i = 0; i < packet_elements; ++i) {
+          const bool exists = first + i < size;
+          const auto one = load_raw<1>(global_memory(row + (exists ? first + i : 0)));
+          part.word[i] = exists ? one.word[0] : 0u;
+        }
+        return part;
+      }
       return load_raw<packet_elements>(global_memory(row + first), size - first);
     } else {
+      // Lanes beyond the end read the begin, as in bytes_in_row: their queries are 0, and what they
+      // add of the values is not stored.
       const packet<float, packet_elements> decoded =
-          attention_rows::load<packet_elements>(row, first, size);
+          block_traits<cache_element>::template load<packet_elements>(row,
+                                                                      first < size ? first : 0);
       row_part part;
       __builtin_memcpy(&part, &decoded, sizeof(part));
       return part;

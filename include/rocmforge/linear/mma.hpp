@@ -36,7 +36,6 @@ struct linear_mma {
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
   static constexpr gemm_tile tile = Tile;
-  static constexpr int min_waves = 2;  // as gemm_mma's
   static_assert(std::is_same_v<half, typename Instruction::a_element> &&
                     std::is_same_v<float, typename Instruction::c_element>,
                 "linear_mma: the instruction multiplies halves and adds up in float");
@@ -72,6 +71,9 @@ struct linear_mma {
     float sums[has_zero<Type> ? 1 : ranges][Tile.block_m];  // of x over a range
     float scale[Tile.block_m];                              // of a token
   };
+
+  /// As gemm_mma's, where shared memory leaves room for a second block.
+  static constexpr int min_waves = sizeof(shared_storage) <= 32768 ? 2 : 1;
 
   tensor_view<T, 2> y;                // [num_tokens, out_dim]
   tensor_view<const TX, 2> x;         // [num_tokens, in_dim]
@@ -278,6 +280,7 @@ struct linear_mma {
                                               int r) {
     const int lane = block.lane(), first_row = block.wave() / waves_n * Tile.m,
               first_column = block.wave() % waves_n * Tile.n;
+    block.wave_barrier();  // keeps clang from reading the operands of all ranges first
     typename Instruction::b_registers right[range_steps][tiles_n][turns];
     ROCMFORGE_UNROLL
     for (int step = 0; step < range_steps; ++step) {
