@@ -36,7 +36,6 @@ struct attention_mma {
                 "attention_mma: the instruction's lanes are a wave");
   static constexpr int block_size = BlockSize;
   static constexpr int wave_size = WaveSize;
-  static constexpr int min_waves = 2;  // as gemm_mma's
   using T = typename Problem::element;
   static_assert(sizeof(T) == 2 && std::is_same_v<T, typename Problem::cache_element> &&
                     std::is_same_v<T, typename Instruction::a_element>,
@@ -76,6 +75,9 @@ struct attention_mma {
     alignas(16) T weight[num_waves][along_kv::template size<wave_q>];
     int special[2];  // whether a tile has values that are not finite; of two tiles in turn
   };
+
+  /// As gemm_mma's, where shared memory leaves room for a second block.
+  static constexpr int min_waves = sizeof(shared_storage) <= 32768 ? 2 : 1;
 
   Problem problem;
   attention_scoring scoring;

@@ -258,18 +258,19 @@ struct matvec_tile {
         // The first part of the address is the same for all lanes, the last for all chunks.
         const chunk_place place = place_of_chunk(lane, i);
         const unsigned row = (row_offset(place.row) + from.skipped) / chunk_bytes * chunk_bytes;
-        to.c[i] = read(from.aligned + (row + static_cast<unsigned>(place.offset)) + place.distance,
-                       place);
+        to.c[i] = read(from.aligned + (row + static_cast<unsigned>(place.offset)), place);
       }
     };
     if (inner) {
-      for_each_chunk([](const unsigned char* p, const chunk_place&) {
-        return *reinterpret_cast<const chunk*>(p);
+      for_each_chunk([](const unsigned char* lane_begin, const chunk_place& place) {
+        return *reinterpret_cast<const chunk*>(lane_begin + place.distance);
       });
     } else {
       // Chunks that reach beyond the weights are read in parts; those beyond a row's part not at
       // all.
-      for_each_chunk([&](const unsigned char* p, const chunk_place& place) {
+      for_each_chunk([&](const unsigned char* lane_begin, const chunk_place& place) {
+        // Constants of 64 bits would take scalar registers, of which gfx9 has too few.
+        const unsigned char* const p = lane_begin + in_each_lane(place.distance);
         if (place.distance >= spans_left * span_bytes + chunk_bytes - place.offset) return chunk{};
         if (p >= begin && p + chunk_bytes <= end) return *reinterpret_cast<const chunk*>(p);
         const auto two_bytes = [&](const unsigned char* at) -> std::uint32_t {
