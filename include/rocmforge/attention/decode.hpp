@@ -43,8 +43,9 @@ struct attention_decode : attention_decode_job<Problem> {
           : HeadDim;
   static constexpr int packets = HeadDim / packet_elements;
   /// Halves are multiplied as they lie in memory, in pairs.
-  static constexpr bool has_pairs =
-      has_half_dot && std::is_same_v<element, half> && std::is_same_v<cache_element, half>;
+  static constexpr bool has_pairs = has_half_dot && WaveSize == 32 &&
+                                    std::is_same_v<element, half> &&
+                                    std::is_same_v<cache_element, half>;
 
   /// So are values that are halves, those of two keys at a time: their weights as the sum of two
   /// halves each, which together are as exact as a float. Weights are from 0 to 2^weight_shift, so

@@ -280,16 +280,21 @@ struct attention_mma {
                                    int end) const {
     constexpr int row_octets = Config.head_dim / octet;
     const int head_dim = problem.head_dim();
-    ROCMFORGE_UNROLL
-    for (int i = 0; i < Config.block_kv * row_octets; i += BlockSize) {
+    const auto bring = [&](int i) {
       const int index = i + block.thread, row = index / row_octets,
                 first = index % row_octets * octet;
-      if (Config.block_kv * row_octets % BlockSize != 0 && row >= Config.block_kv) break;
+      if (Config.block_kv * row_octets % BlockSize != 0 && row >= Config.block_kv) return;
       const int key = first_key + row;
       raw_packet<T, octet> held{};
       if (key >= begin && key < end)
         held = load_octet(problem.key(sequence, kv_head, key), first, head_dim);
       store_aligned(shared.key + along_d::offset(row, first), held);
+    };
+    // Two loads in flight: with all of them there are not registers enough on gfx11.
+    ROCMFORGE_NO_UNROLL
+    for (int i = 0; i < Config.block_kv * row_octets; i += 2 * BlockSize) {
+      bring(i);
+      if (i + BlockSize < Config.block_kv * row_octets) bring(i + BlockSize);
     }
   }
 
