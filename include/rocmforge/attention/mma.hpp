@@ -104,7 +104,7 @@ struct attention_mma {
   using c_registers = typename Instruction::c_registers;
 
   /// Which of its columns an element of a lane's C belongs to, and how many there are.
-  static constexpr int column_of(int e) {
+  ROCMFORGE_HOST_DEVICE static constexpr int column_of(int e) {
     int count = 0;
     for (int other = 0; other < e; ++other) {
       bool is_new = true;
@@ -115,7 +115,9 @@ struct attention_mma {
     }
     return count;
   }
-  static constexpr int column(int lane, int e) { return Instruction::c_coord(lane, e).col; }
+  ROCMFORGE_HOST_DEVICE static constexpr int column(int lane, int e) {
+    return Instruction::c_coord(lane, e).col;
+  }
   static constexpr int columns = [] {
     int most = 0;
     for (int e = 0; e < Instruction::c_elements; ++e)
@@ -123,7 +125,7 @@ struct attention_mma {
     return most;
   }();
   /// Bits of a lane's number that lead to lanes with the same columns.
-  static constexpr bool shares_columns(int bit) {
+  ROCMFORGE_HOST_DEVICE static constexpr bool shares_columns(int bit) {
     for (int lane = 0; lane < WaveSize; ++lane)
       for (int e = 0; e < Instruction::c_elements; ++e)
         if (column(lane, e) != column(lane ^ bit, e)) return false;
@@ -371,9 +373,12 @@ struct attention_mma {
     for (int step = 0; step < along_d::steps; ++step) {
       block.wave_barrier();
       query_operands read;
-      if constexpr (!holds_queries) read_queries(read, shared.query, block, step);
-      const query_operands& queries_of_step =
-          holds_queries ? query[holds_queries ? step : 0] : read;
+      const query_operands* right = &read;
+      if constexpr (holds_queries) {
+        right = &query[step];
+      } else {
+        read_queries(read, shared.query, block, step);
+      }
       ROCMFORGE_UNROLL
       for (int t = 0; t < tiles_kv; ++t) {
         typename Instruction::a_registers key[along_d::turns];
@@ -382,7 +387,7 @@ struct attention_mma {
         for (int turn = 0; turn < along_d::turns; ++turn) {
           ROCMFORGE_UNROLL
           for (int j = 0; j < tiles_q; ++j)
-            Instruction::multiply(product[t][j], key[turn], queries_of_step[j][turn]);
+            Instruction::multiply(product[t][j], key[turn], (*right)[j][turn]);
         }
       }
     }
