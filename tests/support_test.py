@@ -35,6 +35,7 @@ class Headers(unittest.TestCase):
         parameters = support.parameters_of()
         self.assertEqual(parameters["scaled_norm"], ["Scale", "T", "BlockSize", "WaveSize", "AddResidual", "TWeight"])
         self.assertEqual(parameters["paged"], ["T", "TCache"])
+        self.assertEqual(parameters["attention_decode"], ["Problem", "HeadDim", "BlockSize", "WaveSize"])  # which has a base
 
 
 class Types(unittest.TestCase):

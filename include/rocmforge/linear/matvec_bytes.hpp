@@ -160,8 +160,11 @@ struct matvec_bytes {
       } else {
         for (int digit = 0; digit < num_digits; ++digit) {
           const floats all = fold_all(sums[digit]);
-          for (int i = 0; i < at_once; ++i)
-            to.digit_sums[digit][first + i] = static_cast<std::int16_t>(all[i]);
+          for (int i = 0; i < at_once; ++i) {
+            // Of elements that are no numbers there is none; the factor is not one either.
+            const float sum = all[i];
+            to.digit_sums[digit][first + i] = static_cast<std::int16_t>(sum == sum ? sum : 0.0f);
+          }
         }
       }
     }
