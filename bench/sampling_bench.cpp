@@ -44,7 +44,7 @@ const bool of_argmax = register_for_models(
       device_buffer<int> chosen{std::size_t(s.rows)};
       check_and_time(
           state, s.bytes(),
-          [&](stream_ref queue) { return argmax(chosen.view(s.rows), s.view(), queue); },
+          [&](stream_ref queue) { return argmax(chosen.view(s.rows), s.view(), {}, queue); },
           [&] {
             const auto result = chosen.to_host();
             for (int row = 0; row < s.rows; ++row) {
