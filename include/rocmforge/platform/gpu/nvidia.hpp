@@ -127,7 +127,8 @@ ROCMFORGE_DEVICE unsigned pack_halves(float a, float b) {
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(b), "f"(a));
   return pair;
 #else
-  return half(a).bits | static_cast<unsigned>(half(b).bits) << 16;
+  return __half_as_ushort(__float2half_rn(a)) |
+         static_cast<unsigned>(__half_as_ushort(__float2half_rn(b))) << 16;
 #endif
 }
 /// The sums of two pairs of halves.
