@@ -23,6 +23,7 @@ struct attention_case {
   bool causal = true;
   bool seq_first = false;  // memory in the order [batch, seq, heads, head_dim]
   int gap = 0;             // between rows; those of k, v and the output differ
+  int unit = 1;            // elements that offsets and gaps count; 8 start all rows at 16 bytes
   double magnitude = 1;    // of queries and keys: large ones overflow without the maximum
   float scale = 0;         // 0: 1 / sqrt(head_dim)
   int v_head_dim = 0;      // 0: head_dim
@@ -84,20 +85,21 @@ inline const char* attention_name(int q_len, bool paged) {
                : (vector ? "attention few queries" : "attention");
 }
 
-template <class T, class TCache>
-void add_attention(case_list& list, const attention_case& c) {
+/// `attend(out, q, k, v, options, lse)` launches what is tried.
+template <class T, class TCache, class Attend>
+void add_attention_by(case_list& list, const char* name, const attention_case& c,
+                      const Attend& attend) {
   const auto prepare = [=](const placement& at) {
     const auto q_count = std::size_t(c.num_heads * c.q_len * c.head_dim),
                k_count = std::size_t(c.num_kv_heads * c.kv_len * c.head_dim),
                v_count = std::size_t(c.num_kv_heads * c.kv_len * c.out_dim());
     constexpr int elements = rocmforge::block_traits<TCache>::elements;
-    const int batch = at.copies;
-    const auto q =
-        make_heads<T>(batch, c.num_heads, c.q_len, c.head_dim, c.seq_first, c.gap, c.gap);
+    const int batch = at.copies, gap = c.gap * c.unit;
+    const auto q = make_heads<T>(batch, c.num_heads, c.q_len, c.head_dim, c.seq_first, gap, gap);
     const auto k = make_heads<TCache>(batch, c.num_kv_heads, c.kv_len, c.head_dim / elements,
-                                      c.seq_first, c.gap, c.gap);
+                                      c.seq_first, gap, gap);
     const auto v = make_heads<TCache>(batch, c.num_kv_heads, c.kv_len, c.out_dim() / elements,
-                                      !c.seq_first, c.gap + 3, 1);
+                                      !c.seq_first, gap + 3 * c.unit, c.unit);
     q->fill(placed_values<T>(at, q_count, 1, -c.magnitude, c.magnitude));
     const auto keys = [=](unsigned seed) {
       return cache_values<TCache>(k_count, seed, c.magnitude);
@@ -124,7 +126,7 @@ void add_attention(case_list& list, const attention_case& c) {
            c.out_dim(), double(c.soft_cap), c.window, to_double(sink_values)});
     };
     const double relative = attention_tolerance(c.magnitude);
-    const layout beside = for_output({c.gap, c.gap});
+    const layout beside = for_output({gap, gap});
     const auto out = expecting(make_heads<T>(batch, c.num_heads, c.q_len, c.out_dim(), c.seq_first,
                                              beside.gap, beside.offset),
                                "out", at.slot, at.slot + 1, {attention_rounding<T> + relative, 1.0},
@@ -132,26 +134,25 @@ void add_attention(case_list& list, const attention_case& c) {
     const auto lse = expecting(make_tensor<float>({batch, c.num_heads, c.q_len}), "lse", at.slot,
                                at.slot + 1, {relative, 1.0}, [=] { return result().lse; });
     return trial{[=] {
-                   return refusal(rocmforge::attention(
-                       out->view(), q->view(), k->view(), v->view(),
-                       {.softmax_scale = c.scale,
-                        .causal = c.causal,
-                        .logits_soft_cap = c.soft_cap,
-                        .sliding_window = c.window,
-                        .sink = c.sinks ? sink->view() : tensor_view<float, 1>{},
-                        .split = split_of(c.plan, workspace)},
-                       lse->view()));
+                   return refusal(attend(out->view(), q->view(), k->view(), v->view(),
+                                         {.softmax_scale = c.scale,
+                                          .causal = c.causal,
+                                          .logits_soft_cap = c.soft_cap,
+                                          .sliding_window = c.window,
+                                          .sink = c.sinks ? sink->view() : tensor_view<float, 1>{},
+                                          .split = split_of(c.plan, workspace)},
+                                         lse->view()));
                  },
                  {out, lse}};
   };
   list.tests.push_back(
-      {attention_name(c.q_len, false), attention_types<T, TCache>(),
+      {name, attention_types<T, TCache>(),
        shape_text({{"q_len", c.q_len},
                    {"kv_len", c.kv_len},
                    {"heads", c.num_heads},
                    {"kv_heads", c.num_kv_heads},
                    {"head_dim", c.head_dim},
-                   {"gap", c.gap}}) +
+                   {"gap", c.gap * c.unit}}) +
            (c.causal ? "" : ", not causal") + (c.seq_first ? ", seq first" : "") +
            (c.magnitude > 1 ? ", large scores" : "") +
            (c.v_head_dim != 0 ? ", v_head_dim " + std::to_string(c.v_head_dim) : "") +
@@ -160,6 +161,17 @@ void add_attention(case_list& list, const attention_case& c) {
            (c.sinks ? ", sinks" : "") + plan_text(c.plan) +
            (c.infinite_key >= 0 ? ", infinite value " + std::to_string(c.infinite_key) : ""),
        true, prepare});
+}
+
+template <class T, class TCache>
+void add_attention(case_list& list, const attention_case& c) {
+  add_attention_by<T, TCache>(
+      list, attention_name(c.q_len, false), c,
+      [](const tensor_view<T, 4>& out, const tensor_view<T, 4>& q, const tensor_view<TCache, 4>& k,
+         const tensor_view<TCache, 4>& v, const rocmforge::attention_options& options,
+         const tensor_view<float, 3>& lse) {
+        return rocmforge::attention(out, q, k, v, options, lse);
+      });
 }
 
 struct sequence_case {
@@ -237,7 +249,7 @@ void add_paged(case_list& list, const std::vector<sequence_case>& sequences, int
     const auto q = make_tensor<T>({all, num_heads, head_dim}, queries);
     const int page_extents[] = {num_pages, num_kv_heads, page_size, row_size};
     const auto k = make_tensor<TCache>(page_extents, k_values),
-               v = make_tensor<TCache>(page_extents, v_values, layout{0, 2});
+               v = make_tensor<TCache>(page_extents, v_values, layout{0, 8});
     const auto begins = make_tensor<int>({num_rows + 1}, q_begin),
                lengths = make_tensor<int>({num_rows}, kv_lens);
     const auto pages = make_tensor<int>({num_rows, max_pages}, table);
