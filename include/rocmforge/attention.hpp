@@ -49,27 +49,22 @@ inline constexpr int max_mma_head_dim = 128;
 
 /// Starts kernels::attention_mma with the instruction of the list that waves of this size have on
 /// the stream's device; false if there is none, or if rows cannot be read in whole packets.
-template <int HeadDim, int BlockSize, int WaveSize, class Problem, class... I>
-bool many_queries(mma::instruction_list<I...>, status& launched, const char* op,
+template <int HeadDim, int BlockSize, int WaveSize, class Instructions, class Problem>
+bool many_queries(Instructions instructions, status& launched, const char* op,
                   const Problem& problem, const attention_scoring& scoring, int batch,
                   int max_q_len, int num_heads, stream_ref stream) {
-  [[maybe_unused]] const auto one = [&]<class Instruction>(Instruction) {
-    if constexpr (Instruction::lanes == WaveSize) {
-      // Four waves at most: shared memory for several blocks on a compute unit.
-      constexpr int waves = BlockSize / WaveSize;
-      constexpr int lanes = WaveSize * (waves >= 4 ? 4 : waves >= 2 ? 2 : 1);
-      constexpr attention_config config = attention_mma_config_for(HeadDim, lanes, WaveSize);
-      using kernel = kernels::attention_mma<Problem, Instruction, config, lanes, WaveSize>;
-      if (Instruction::runs_on(devices()[static_cast<std::size_t>(stream.device())].architecture) &&
-          kernel::takes(problem)) {
+  const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
+  return mma::with_instruction<WaveSize>(
+      instructions, device.architecture, [&]<class Instruction>(Instruction) {
+        // Shared memory for several blocks on a compute unit.
+        constexpr int lanes = mma::lanes_of_few_waves(BlockSize, WaveSize);
+        constexpr attention_config config = attention_mma_config_for(HeadDim, lanes, WaveSize);
+        using kernel = kernels::attention_mma<Problem, Instruction, config, lanes, WaveSize>;
+        if (!kernel::takes(problem)) return false;
         launched = launch(op, kernel{problem, scoring},
                           {device::divide_up(max_q_len, config.block_q), num_heads, batch}, stream);
         return true;
-      }
-    }
-    return false;
-  };
-  return (one(I{}) || ...);
+      });
 }
 
 template <int BlockSize, class Problem>

@@ -51,25 +51,20 @@ status launch_gemm(const char* op, const tensor_view<TC, 3>& c, const tensor_vie
 namespace gemm_detail {
 using namespace device;
 
-/// Starts kernels::gemm_mma with the instruction of the list that waves of this size have on a
-/// device of this architecture; false if there is none.
-template <int BlockSize, int WaveSize, class T, class TC, class Epilogue, class... I>
-bool launch_matrix(mma::instruction_list<I...>, status& launched, std::string_view architecture,
-                   const char* op, const tensor_view<TC, 3>& c, const tensor_view<const T, 3>& a,
+/// Starts kernels::gemm_mma with the instruction that waves of this size have on a device of this
+/// architecture; false if there is none.
+template <int BlockSize, int WaveSize, class T, class TC, class Epilogue>
+bool launch_matrix(status& launched, std::string_view architecture, const char* op,
+                   const tensor_view<TC, 3>& c, const tensor_view<const T, 3>& a,
                    const tensor_view<const T, 3>& b, float alpha, const Epilogue& policy,
                    stream_ref stream) {
-  [[maybe_unused]] const auto one = [&]<class Instruction>(Instruction) {
-    if constexpr (Instruction::lanes == WaveSize) {
-      if (Instruction::runs_on(architecture)) {
+  return mma::with_instruction<WaveSize>(
+      mma::product_instructions<T>{}, architecture, [&]<class Instruction>(Instruction) {
         constexpr gemm_tile tile = gemm_mma_tile_for(BlockSize, WaveSize);
         using kernel = kernels::gemm_mma<Instruction, TC, Epilogue, tile, BlockSize, WaveSize>;
         launched = kernels::launch_gemm<kernel, T>(op, c, a, b, alpha, policy, stream);
         return true;
-      }
-    }
-    return false;
-  };
-  return (one(I{}) || ...);
+      });
 }
 
 }  // namespace gemm_detail
@@ -126,8 +121,7 @@ template <class TC, class TA, class TB, class Epilogue = epilogue::none,
       status launched;
       const auto& device = devices()[static_cast<std::size_t>(stream.device())];
       const bool found = gemm_detail::launch_matrix<block_lanes, wave, T>(
-          mma::product_instructions<T>{}, launched, device.architecture, op, c, a, b, options.alpha,
-          policy, stream);
+          launched, device.architecture, op, c, a, b, options.alpha, policy, stream);
       if (found) return launched;
       if (options.method == gemm_method::matrix_instructions) {
         return status{status_code::unsupported,

@@ -96,19 +96,17 @@ int tiles_of(const gemm_tile& tile, const tensor_view<T, 2>& y) {
          device::divide_up(y.extent[1], tile.block_n);
 }
 
-/// Starts kernels::linear_mma with the instruction of the list that waves of this size have on the
-/// stream's device; false if there is none.
-template <int BlockSize, int WaveSize, class T, class Type, class TX, class... I>
-bool many_tokens(mma::instruction_list<I...>, status& launched, const char* op,
-                 const tensor_view<T, 2>& y, const tensor_view<const TX, 2>& x,
-                 const tensor_view<const Type, 2>& weight, const tensor_view<const float, 1>& bias,
-                 stream_ref stream) {
-  [[maybe_unused]] const auto one = [&]<class Instruction>(Instruction) {
-    if constexpr (Instruction::lanes == WaveSize) {
-      if (Instruction::runs_on(devices()[static_cast<std::size_t>(stream.device())].architecture)) {
-        // Four waves at most: more would share x among more rows, and leave a card with few blocks.
-        constexpr int waves = BlockSize / WaveSize;
-        constexpr int lanes = WaveSize * (waves >= 4 ? 4 : waves >= 2 ? 2 : 1);
+/// Starts kernels::linear_mma with the instruction that waves of this size have on the stream's
+/// device; false if there is none.
+template <int BlockSize, int WaveSize, class T, class Type, class TX>
+bool many_tokens(status& launched, const char* op, const tensor_view<T, 2>& y,
+                 const tensor_view<const TX, 2>& x, const tensor_view<const Type, 2>& weight,
+                 const tensor_view<const float, 1>& bias, stream_ref stream) {
+  const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
+  return mma::with_instruction<WaveSize>(
+      mma::product_instructions<half>{}, device.architecture, [&]<class Instruction>(Instruction) {
+        // More waves would share x among more rows, and leave a card with few blocks.
+        constexpr int lanes = mma::lanes_of_few_waves(BlockSize, WaveSize);
         constexpr gemm_tile tile = linear_mma_tile_for(lanes, WaveSize);
         using kernel = kernels::linear_mma<T, Type, Instruction, tile, lanes, WaveSize, TX>;
         launched = checks::countable(op, "y", "{0} x {1} tiles are more than 2^30",
@@ -117,11 +115,7 @@ bool many_tokens(mma::instruction_list<I...>, status& launched, const char* op,
         if (launched)
           launched = launch(op, kernel{y, x, weight, bias}, {tiles_of(tile, y)}, stream);
         return true;
-      }
-    }
-    return false;
-  };
-  return (one(I{}) || ...);
+      });
 }
 
 /// kernels::matvec_bytes with blocks of many rows, of which threads that are held up take fewer; or
@@ -181,8 +175,7 @@ template <class T, class Type, int BlockSize = default_block_size, class X = con
       }
       status launched;
       if (linear_launch::many_tokens<block_lanes, wave, T, weight_type, TX>(
-              mma::product_instructions<half>{}, launched, op, y, elements_as<const TX>(x), weight,
-              bias, stream)) {
+              launched, op, y, elements_as<const TX>(x), weight, bias, stream)) {
         return launched;
       }
     } else {

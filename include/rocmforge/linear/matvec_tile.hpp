@@ -72,7 +72,7 @@ struct matvec_tile {
       (Product::by_matrix ? row_chunks | 1 : lane_chunks * row_lanes) * chunk_bytes;
 
   static constexpr int num_scales = span_groups * scales_per_group<Type>;
-  using factor = std::conditional_t<has_zero<Type>, float, affine>;
+  using factor = product_factor<Type>;
   // Puts the scales of the two halves of a span into different banks.
   static constexpr int factor_pad = Product::by_matrix ? 0 : 4;
 
@@ -346,14 +346,8 @@ struct matvec_tile {
       }
     }
     ROCMFORGE_UNROLL_ON_GPU
-    for (int i = 0; i < lane_scales; ++i) {
-      factor& to = shared.factors[block.wave()][first + i][slot];
-      if constexpr (has_zero<Type>) {
-        to = f[i].d;
-      } else {
-        to = f[i];
-      }
-    }
+    for (int i = 0; i < lane_scales; ++i)
+      shared.factors[block.wave()][first + i][slot] = product_factor_of<Type>(f[i]);
   }
 
   ROCMFORGE_DEVICE void multiply(const shared_storage& shared,
@@ -489,13 +483,7 @@ struct matvec_tile {
       }
     });
   }
-  static constexpr int zero = [] {
-    if constexpr (has_zero<Type>) {
-      return format::zero;
-    } else {
-      return 0;
-    }
-  }();
+  static constexpr int zero = subtracted_zero<Type>;
   /// The power of two for each token's row of x that takes its largest element to 2^14 and above,
   /// and by which the sum is divided in the end.
   ROCMFORGE_DEVICE void find_scales(block_context<BlockSize, WaveSize> block,

@@ -62,7 +62,7 @@ struct linear_mma {
   static constexpr int turns = order::turns;
   static constexpr int range_steps = range / order::together;
   static_assert(range_steps * order::together == range);
-  using factor = std::conditional_t<has_zero<Type>, float, affine>;
+  using factor = product_factor<Type>;
 
   struct shared_storage {
     alignas(16) half x[limbs][order::template size<Tile.block_m>];
@@ -234,13 +234,8 @@ struct linear_mma {
       if (part != 0) continue;
       ROCMFORGE_UNROLL
       for (int i = 0; i < scales_per_group<Type>; ++i) {
-        const affine f = factors_of(block, within, i);
-        factor& of_row = shared.factors[group * scales_per_group<Type> + i][row];
-        if constexpr (has_zero<Type>) {
-          of_row = f.d;
-        } else {
-          of_row = f;
-        }
+        shared.factors[group * scales_per_group<Type> + i][row] =
+            product_factor_of<Type>(factors_of(block, within, i));
       }
     }
   }
@@ -251,13 +246,7 @@ struct linear_mma {
       return format::factors(block, group, half);
     }
   }
-  static constexpr int zero = [] {
-    if constexpr (has_zero<Type>) {
-      return format::zero;
-    } else {
-      return 0;
-    }
-  }();
+  static constexpr int zero = subtracted_zero<Type>;
   template <int N>
   ROCMFORGE_DEVICE static void store_numbers(half* to, const byte_packet<N>& bytes) {
     constexpr int size = N < 8 ? N : 8;  // of a store

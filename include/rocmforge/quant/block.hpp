@@ -41,9 +41,8 @@ inline constexpr int num_parts = 16 / N;
 /// A format whose weights are q * d + m, with whole numbers q of at most a byte and d and m that 16
 /// weights share, also has, so that a product can scale the sum instead of every weight,
 /// - `numbers<N, Half, Form>(block, group, part)`: the q of the same elements, as bytes;
-/// - `factors(block, group, half)`: d and m; or, where those of groups 4 * half to 4 * half + 3 of
-/// a
-///   block of 256 are cheaper to find together, `half_factors(block, half, f)`;
+/// - `factors(block, group, half)`: d and m; or `half_factors(block, half, f)`, where those of
+///   groups 4 * half to 4 * half + 3 of a block of 256 are cheaper to find together;
 /// - `zero`, where all weights are (q - zero) * d, so that m = -zero * d.
 ///
 /// A format of 32 weights that keys and values may have also has
@@ -89,6 +88,24 @@ template <class Type>
 concept has_zero = requires {
   block_format<Type>::zero;
 };
+
+/// What a product subtracts from each number q: a format's zero. Offsets are added to the sum.
+template <class Type>
+inline constexpr int subtracted_zero = 0;
+template <has_zero Type>
+inline constexpr int subtracted_zero<Type> = block_format<Type>::zero;
+
+/// What a product keeps of d and m.
+template <class Type>
+using product_factor = std::conditional_t<has_zero<Type>, float, affine>;
+template <class Type>
+ROCMFORGE_DEVICE product_factor<Type> product_factor_of(const affine& f) {
+  if constexpr (has_zero<Type>) {
+    return f.d;
+  } else {
+    return f;
+  }
+}
 
 namespace quant_detail {
 using namespace device;

@@ -14,7 +14,7 @@ namespace rocmforge {
 /// A checked vocabulary. It cannot be moved, because encoders hold views of its texts.
 class token_table {
  public:
-  /// Throws `error` if `vocab` is inconsistent (see `check`).
+  /// Throws `error` if `vocab` is inconsistent (see `check_vocabulary`).
   explicit token_table(vocabulary vocab) : vocab_(std::move(vocab)) {
     check_vocabulary(vocab_);
     mark_control_tokens(vocab_);
