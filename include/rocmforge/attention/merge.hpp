@@ -122,8 +122,12 @@ struct merge_states {
       for (int start = 0; start < num_states; start += chunk_states) {
         const int left = num_states - start;
         for (int i = block.thread; i < chunk_states; i += BlockSize) {
-          const float lse = i < left ? state_lse(start + i, sequence, head, row) : minus_infinity;
-          shared.weight[i] = exp2_of((lse - reference) * log2_e);
+          float weight = 0;  // of a state that does not exist, also where the maximum is NaN
+          if (i < left) {
+            const float lse = state_lse(start + i, sequence, head, row);
+            weight = exp2_of((lse - reference) * log2_e);
+          }
+          shared.weight[i] = weight;
         }
         block.barrier();
         for (int base = team * states_at_once; base < left && base < chunk_states;
