@@ -1,11 +1,11 @@
-# rocmforge_test(NAME [HOST_ONLY | NOT_EMULATED] [LABELS ...]): the test program NAME_test from NAME_test.cpp, registered
-# with ctest.
+# rocmforge_test(NAME [HOST_ONLY | NOT_EMULATED] [SOURCES ...] [LABELS ...]): the test program NAME_test from
+# NAME_test.cpp, registered with ctest. With SOURCES A B it is made of A_test.cpp and B_test.cpp, compiled as one: what they use of
+# the library, inline functions all of it, is compiled once and not once in each.
 #
 # A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too, but
-# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone; with PARSING it has little to compute and is compiled
-# without optimization. Cases whose names end in `_large`, which take
-# minutes where an emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test
-# writes its results to results/NAME_test.xml, and a kernel test what it launched to results/NAME_test.launches.
+# with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases whose names end in `_large`, which take minutes where an
+# emulator runs each instruction, are a test of their own with the label `large`: NAME_test.large. Each test writes its results to
+# results/NAME_test.xml, and a kernel test what it launched to results/NAME_test.launches.
 #
 # With ROCMFORGE_COMPILE_ONLY a kernel test is no program but in `compiled_tests`: the compiler checks it and instantiates all of
 # it. Clang stops there, and the code of every kernel that a launcher can start is that of tests/ledger; nvcc goes as far as PTX.
@@ -18,13 +18,12 @@ if(ROCMFORGE_PLATFORM STREQUAL host AND NOT ROCMFORGE_SANITIZE)
 endif()
 if(ROCMFORGE_PLATFORM STREQUAL host AND NOT ROCMFORGE_SANITIZE MATCHES thread)
   find_package(Boost REQUIRED COMPONENTS context)
-  # What makes a program see the emulated devices. Three wave sizes are three times the code: -O1 compiles it in half the
-  # time. golden_test and the decoder run what -O3 makes of the kernels.
+  # What makes a program see the emulated devices.
   add_library(rocmforge_emulation INTERFACE)
   target_compile_definitions(rocmforge_emulation INTERFACE ROCMFORGE_EMULATION=1 ROCMFORGE_OBSERVE_LAUNCHES=1)
-  target_compile_options(rocmforge_emulation INTERFACE $<$<CONFIG:Release>:-O1>)
   target_link_libraries(rocmforge_emulation INTERFACE Boost::context)
   add_library(weight_kernels_emulated STATIC EXCLUDE_FROM_ALL ${weight_kernels_sources})
+  target_compile_options(weight_kernels_emulated PRIVATE $<$<CONFIG:Release>:-O1>)
   target_link_libraries(weight_kernels_emulated PRIVATE rocmforge_kernels rocmforge_emulation)
 endif()
 
@@ -62,18 +61,27 @@ endif()
 
 set(host_test_headers <gtest/gtest.h> <nlohmann/json.hpp> <rocmforge/tokenizer.hpp> <rocmforge/gguf.hpp>
   <filesystem> <fstream> <functional> <map> <random> <set> ${PROJECT_SOURCE_DIR}/tests/support/gguf_writer.hpp)
-set(parsing_optimization -O0)
-if(ROCMFORGE_SANITIZE)
-  set(parsing_optimization -O1)
-endif()
 
 # Tests of building blocks, whose kernels are in no launcher and so not in the ledger; and norm_test, which tests/run starts to
 # show that there is no GPU.
 set(compiled_tests memory packet_memory rows reduce matrix sincos tanh norm)
+# On the host, optimizing a test takes longer than it saves: three wave sizes are three times the code, of small inputs. These run
+# for long. What -O3 makes of the kernels is run by golden_test and the decoder.
+set(long_tests attention attention_hidden attention_paged attention_parts gemm linear_types model sampling sampling_draw sort
+  emulation threads pre_tokenizer gguf_sweep gguf_fuzz tokenizer_fuzz)
 
 function(rocmforge_test NAME)
-  cmake_parse_arguments(ARG "HOST_ONLY;NOT_EMULATED;PARSING" "" "LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "HOST_ONLY;NOT_EMULATED" "" "SOURCES;LABELS" ${ARGN})
   set(program ${NAME}_test)
+  set(sources ${program}.cpp)
+  if(ARG_SOURCES)
+    list(TRANSFORM ARG_SOURCES APPEND _test.cpp OUTPUT_VARIABLE sources)
+  endif()
+  set(large)
+  foreach(source IN LISTS sources)
+    file(STRINGS ${source} large_cases REGEX "^TEST.*_large\\)")
+    list(APPEND large ${large_cases})
+  endforeach()
   # Plain C++ needs no emulated devices, but for the test of the emulation itself.
   set(sees_emulation OFF)
   if("${NAME}" STREQUAL "emulation" OR (emulation AND NOT ARG_NOT_EMULATED AND NOT ARG_HOST_ONLY))
@@ -106,8 +114,11 @@ function(rocmforge_test NAME)
     if(NOT ROCMFORGE_PLATFORM STREQUAL host)
       return()
     endif()
-    rocmforge_program(${program} ${program}.cpp HOST_ONLY)
+    rocmforge_program(${program} ${sources} HOST_ONLY)
     target_link_libraries(${program} PRIVATE rocmforge::model)
+    if(ARG_SOURCES)
+      set_target_properties(${program} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+    endif()
   else()
     rocmforge_program(${program} ${program}.cpp)
   endif()
@@ -122,22 +133,21 @@ function(rocmforge_test NAME)
   target_link_libraries(${program} PRIVATE GTest::gtest_main)
 
   # Headers of each kind of test. GPU compilers get along without, and say which of these a kernel test fails to include.
-  if(sees_emulation)
-    rocmforge_precompile(${program} emulated_tests ${PROJECT_SOURCE_DIR}/tests/support/kernel_test.hpp)
-  elseif(ARG_PARSING)
-    # Whatever these spend in code they spend in the compiler's optimization.
-    target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:${parsing_optimization}>)
-    rocmforge_precompile(${program} parsing_tests ${host_test_headers})
-  elseif(ARG_HOST_ONLY)
-    target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O1>)
-    rocmforge_precompile(${program} host_tests ${host_test_headers})
-  elseif(ROCMFORGE_SANITIZE AND NOT ARG_NOT_EMULATED)
-    # With small inputs on the serial device, optimizing takes longer than running.
-    target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O0>)
-    rocmforge_precompile(${program} kernel_tests ${PROJECT_SOURCE_DIR}/tests/support/kernel_test.hpp)
+  set(optimization -O0)
+  if("${NAME}" IN_LIST long_tests)
+    set(optimization -O1)
+  endif()
+  if(ROCMFORGE_PLATFORM STREQUAL host AND NOT ARG_NOT_EMULATED)
+    target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:${optimization}>)
+    if(sees_emulation)
+      rocmforge_precompile(${program} emulated_tests${optimization} ${PROJECT_SOURCE_DIR}/tests/support/kernel_test.hpp)
+    elseif(ARG_HOST_ONLY)
+      rocmforge_precompile(${program} host_tests${optimization} ${host_test_headers})
+    else()
+      rocmforge_precompile(${program} kernel_tests${optimization} ${PROJECT_SOURCE_DIR}/tests/support/kernel_test.hpp)
+    endif()
   endif()
 
-  file(STRINGS ${program}.cpp large REGEX "^TEST.*_large\\)")
   if(large)
     rocmforge_add_test(${program} ${program} "-*_large:*_large/*" "${ARG_LABELS}")
     rocmforge_add_test(${program}.large ${program} "*_large:*_large/*" "${ARG_LABELS};large")

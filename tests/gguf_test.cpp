@@ -31,8 +31,6 @@ using testing::refusal;
 using testing::small_model;
 using testing::temporary_path;
 
-constexpr std::uint64_t max_u64 = std::numeric_limits<std::uint64_t>::max();
-
 // R13
 TEST(gguf_types, SizesAndIds) {
   struct published {
@@ -198,13 +196,13 @@ TEST(gguf_metadata, RoundTripOfEveryType) {
 TEST(gguf_metadata, IntegersOfAnyWidthConvertInRange) {
   const byte_vector bytes = gguf_writer()
                                 .add("small", std::int8_t{-1})
-                                .add("large", max_u64)
+                                .add("large", std::numeric_limits<std::uint64_t>::max())
                                 .add("half", 0.5)
                                 .add_array("ids", std::vector<std::uint16_t>{1, 300})
                                 .bytes();
   const gguf::index model = gguf::parse(bytes, "model.gguf");
   EXPECT_EQ(model.get<std::int64_t>("small"), -1);
-  EXPECT_EQ(model.get<std::uint64_t>("large"), max_u64);
+  EXPECT_EQ(model.get<std::uint64_t>("large"), std::numeric_limits<std::uint64_t>::max());
   EXPECT_EQ(model.get<float>("half"), 0.5f);
   EXPECT_EQ(model.get_array<int>("ids"), (std::vector<int>{1, 300}));
   EXPECT_EQ(refusal([&] { model.get<unsigned>("small"); },

@@ -27,6 +27,7 @@ using testing::add_token;
 using testing::expect_the_ids_of_all_cases;
 using testing::ids;
 using testing::message_of;
+using testing::pieces;
 using testing::read_vocabulary_data;
 using testing::strings;
 
@@ -43,14 +44,6 @@ vocabulary unigram_vocabulary(const std::vector<std::pair<std::string, float>>& 
   vocab.eos = 1;
   vocab.add_eos = true;
   return vocab;
-}
-
-strings pieces(const tokenizer& words, std::string_view text) {
-  strings result;
-  for (const int id : words.encode(text)) {
-    result.push_back(words.vocab().tokens[static_cast<std::size_t>(id)]);
-  }
-  return result;
 }
 
 TEST(unigram, the_cut_with_the_highest_sum_of_scores) {

@@ -17,6 +17,7 @@ namespace {
 using testing::add_token;
 using testing::ids;
 using testing::message_of;
+using testing::pieces;
 using testing::strings;
 
 vocabulary wordpiece_vocabulary(const strings& tokens) {
@@ -31,14 +32,6 @@ vocabulary wordpiece_vocabulary(const strings& tokens) {
   vocab.separator = 3;
   vocab.add_bos = vocab.add_separator = true;
   return vocab;
-}
-
-strings pieces(const tokenizer& words, std::string_view text) {
-  strings result;
-  for (const int id : words.encode(text)) {
-    result.push_back(words.vocab().tokens[static_cast<std::size_t>(id)]);
-  }
-  return result;
 }
 
 TEST(wordpiece, the_longest_beginning_of_a_word_then_of_its_rest) {

@@ -50,6 +50,15 @@ inline int add_token(vocabulary& vocab, const std::string& text,
   return static_cast<int>(vocab.tokens.size()) - 1;
 }
 
+/// What a text is cut into, each token as the vocabulary has it.
+inline strings pieces(const tokenizer& words, std::string_view text) {
+  strings result;
+  for (const int id : words.encode(text)) {
+    result.push_back(words.vocab().tokens[static_cast<std::size_t>(id)]);
+  }
+  return result;
+}
+
 inline std::string message_of(const std::function<void()>& action) {
   try {
     action();

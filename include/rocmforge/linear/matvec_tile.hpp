@@ -532,7 +532,8 @@ struct matvec_tile {
                                              unsigned char* to,
                                              [[maybe_unused]] unsigned char* to_sum) {
         const int octet = block.thread + distance, k = first + 8 * octet;
-        half_pair rounded[4] = {}, rest[4];
+        half_pair rounded[4] = {};
+        [[maybe_unused]] half_pair rest[4];  // what rounding leaves of floats
         [[maybe_unused]] float sum = 0;  // of the octet
         if constexpr (std::is_same_v<TX, half>) {
           if constexpr (Inner) {
