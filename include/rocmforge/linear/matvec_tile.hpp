@@ -534,7 +534,7 @@ struct matvec_tile {
         const int octet = block.thread + distance, k = first + 8 * octet;
         half_pair rounded[4] = {};
         [[maybe_unused]] half_pair rest[4];  // what rounding leaves of floats
-        [[maybe_unused]] float sum = 0;  // of the octet
+        [[maybe_unused]] float sum = 0;      // of the octet
         if constexpr (std::is_same_v<TX, half>) {
           if constexpr (Inner) {
             const chunk raw = *reinterpret_cast<const chunk*>(
