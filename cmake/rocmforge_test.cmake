@@ -1,6 +1,6 @@
-# rocmforge_test(NAME [HOST_ONLY | NOT_EMULATED] [SOURCES ...] [LABELS ...]): the test program NAME_test from
-# NAME_test.cpp, registered with ctest. With SOURCES A B it is made of A_test.cpp and B_test.cpp, compiled as one: what they use of
-# the library, inline functions all of it, is compiled once and not once in each.
+# rocmforge_test(NAME [HOST_ONLY [SOURCES ...] | NOT_EMULATED] [LABELS ...]): the test program NAME_test from NAME_test.cpp,
+# registered with ctest. With SOURCES A B it is made of A_test.cpp and B_test.cpp, compiled as one: what they use of the library,
+# inline functions all of it, is compiled once and not once in each.
 #
 # A kernel test (no HOST_ONLY) is compiled for the platform of the build; on the host it sees the emulated devices too, but
 # with NOT_EMULATED. A HOST_ONLY test exists in host builds alone. Cases whose names end in `_large`, which take minutes where an
@@ -65,8 +65,8 @@ set(host_test_headers <gtest/gtest.h> <nlohmann/json.hpp> <rocmforge/tokenizer.h
 # Tests of building blocks, whose kernels are in no launcher and so not in the ledger; and norm_test, which tests/run starts to
 # show that there is no GPU.
 set(compiled_tests memory packet_memory rows reduce matrix sincos tanh norm)
-# On the host, optimizing a test takes longer than it saves: three wave sizes are three times the code, of small inputs. These run
-# for long. What -O3 makes of the kernels is run by golden_test and the decoder.
+# On the host a test is compiled without optimization, which would take longer than it saves; but for these, which run for long.
+# What -O3 makes of the kernels is run by golden_test and the decoder.
 set(long_tests attention attention_hidden attention_paged attention_parts gemm linear_types model sampling sampling_draw sort
   emulation threads pre_tokenizer gguf_sweep gguf_fuzz tokenizer_fuzz)
 

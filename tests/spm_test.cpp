@@ -30,7 +30,7 @@ using testing::message_of;
 using testing::read_vocabulary_data;
 using testing::strings;
 
-constexpr int first_byte_token = 3;  // the id of <0x00>
+constexpr int first_byte = 3;  // the id of <0x00>
 
 // <unk>, <s>, </s>, the 256 bytes, then `tokens` with falling scores.
 vocabulary spm_vocabulary(const strings& tokens) {
@@ -87,9 +87,9 @@ TEST(spm, what_is_no_character_of_the_vocabulary_becomes_bytes) {
   vocabulary vocab = spm_vocabulary({"▁", "a"});
   vocab.add_space_prefix = false;
   const tokenizer words(vocab);
-  EXPECT_EQ(words.encode("é"), (ids{first_byte_token + 0xC3, first_byte_token + 0xA9}));
-  EXPECT_EQ(words.encode("a\xFF"), (ids{words.find_token("a").value(), first_byte_token + 0xFF}));
-  EXPECT_EQ(words.encode("\xE2\x82"), (ids{first_byte_token + 0xE2, first_byte_token + 0x82}));
+  EXPECT_EQ(words.encode("é"), (ids{first_byte + 0xC3, first_byte + 0xA9}));
+  EXPECT_EQ(words.encode("a\xFF"), (ids{words.find_token("a").value(), first_byte + 0xFF}));
+  EXPECT_EQ(words.encode("\xE2\x82"), (ids{first_byte + 0xE2, first_byte + 0x82}));
   EXPECT_EQ(words.decode(words.encode("é\na")), "é\na");
 }
 
@@ -98,12 +98,12 @@ TEST(spm, byte_tokens_are_known_by_their_text) {
   for (const token_kind kind : {token_kind::normal, token_kind::user_defined}) {
     vocabulary vocab = spm_vocabulary({"a", "b", "ab"});
     vocab.add_space_prefix = false;
-    vocab.kinds[first_byte_token + '\n'] = kind;
+    vocab.kinds[first_byte + '\n'] = kind;
     const tokenizer one(vocab);
-    EXPECT_EQ(one.encode("ab\né"), (ids{one.find_token("ab").value(), first_byte_token + '\n',
-                                        first_byte_token + 0xC3, first_byte_token + 0xA9}));
+    EXPECT_EQ(one.encode("ab\né"), (ids{one.find_token("ab").value(), first_byte + '\n',
+                                        first_byte + 0xC3, first_byte + 0xA9}));
     EXPECT_EQ(one.decode(one.encode("ab\né")), "ab\né");
-    for (int byte = 0; byte < 256; ++byte) vocab.kinds[first_byte_token + byte] = kind;
+    for (int byte = 0; byte < 256; ++byte) vocab.kinds[first_byte + byte] = kind;
     const tokenizer all(vocab);
     EXPECT_EQ(all.encode("ab\né"), one.encode("ab\né"));
     EXPECT_EQ(all.decode(all.encode("<0x0A>")), "<0x0A>");
@@ -119,8 +119,8 @@ TEST(spm, a_file_without_types_of_tokens) {
       .add("tokenizer.ggml.add_space_prefix", false);
   const auto bytes = writer.bytes();
   const tokenizer words(load_vocabulary(gguf::parse(bytes, "m.gguf")));
-  EXPECT_EQ(words.encode("ab\né"), (ids{words.find_token("ab").value(), first_byte_token + '\n',
-                                        first_byte_token + 0xC3, first_byte_token + 0xA9}));
+  EXPECT_EQ(words.encode("ab\né"), (ids{words.find_token("ab").value(), first_byte + '\n',
+                                        first_byte + 0xC3, first_byte + 0xA9}));
   EXPECT_EQ(words.encode("<s>"), find_all(words, {"<", "s", ">"}));  // no bos
   EXPECT_EQ(words.encode("<s>", special_tokens::parse), (ids{1}));
   EXPECT_EQ(words.decode(ids{0, 1, 2}), "");
@@ -142,8 +142,8 @@ TEST(spm, a_file_without_scores_merges_from_the_left) {
 
 TEST(spm, a_byte_without_a_token_is_refused_by_name) {
   vocabulary vocab = spm_vocabulary({"a"});
-  vocab.tokens[first_byte_token + 4] = "unrelated";
-  vocab.kinds[first_byte_token + 4] = token_kind::normal;
+  vocab.tokens[first_byte + 4] = "unrelated";
+  vocab.kinds[first_byte + 4] = token_kind::normal;
   vocab.add_space_prefix = false;
   const tokenizer words(vocab);
   const std::string message = message_of([&] { (void)words.encode("a\x04"); });
@@ -176,11 +176,11 @@ TEST(spm, decoding_drops_the_space_before_the_text_alone) {
 TEST(spm, streaming_never_splits_a_character) {
   const tokenizer words(spm_vocabulary({"▁"}));
   stream_decoder stream(words);
-  EXPECT_EQ(stream.push(first_byte_token + 0xF0), "");
-  EXPECT_EQ(stream.push(first_byte_token + 0x9F), "");
-  EXPECT_EQ(stream.push(first_byte_token + 0x9A), "");
-  EXPECT_EQ(stream.push(first_byte_token + 0x80), "\U0001F680");
-  EXPECT_EQ(stream.push(first_byte_token + 0xE2), "");
+  EXPECT_EQ(stream.push(first_byte + 0xF0), "");
+  EXPECT_EQ(stream.push(first_byte + 0x9F), "");
+  EXPECT_EQ(stream.push(first_byte + 0x9A), "");
+  EXPECT_EQ(stream.push(first_byte + 0x80), "\U0001F680");
+  EXPECT_EQ(stream.push(first_byte + 0xE2), "");
   EXPECT_EQ(stream.finish(), "\uFFFD");
 }
 
@@ -276,7 +276,7 @@ TEST(spm, inconsistent_vocabularies_are_refused) {
   expect("token 5 has no finite score", [](vocabulary& v) { v.scores[5] = NAN; });
   for (const char* text : {"<0x-1>", "<0xZZ>", "<0x>", "<0x1>", "<0x 1>", "<0x041>", "0x41", ""}) {
     expect("is of type byte and has the text \"" + std::string(text) + "\"",
-           [&](vocabulary& v) { v.tokens[first_byte_token + 0x41] = text; });
+           [&](vocabulary& v) { v.tokens[first_byte + 0x41] = text; });
   }
 }
 

@@ -79,14 +79,14 @@ TEST(unigram, with_a_token_for_each_byte_nothing_is_unknown) {
   vocab.unknown = -1;
   EXPECT_NE(message_of([&] { tokenizer words(vocab); }).find("neither an unknown token id"),
             std::string::npos);
-  const int first_byte = static_cast<int>(vocab.tokens.size());
+  const int first_of_bytes = static_cast<int>(vocab.tokens.size());
   for (int byte = 0; byte < 256; ++byte) {
     char text[8];
     std::snprintf(text, sizeof text, "<0x%02X>", static_cast<unsigned>(byte));
     add_token(vocab, text, token_kind::byte);
   }
   const tokenizer words(vocab);
-  EXPECT_EQ(words.encode("aé"), (ids{3, first_byte + 0xC3, first_byte + 0xA9}));
+  EXPECT_EQ(words.encode("aé"), (ids{3, first_of_bytes + 0xC3, first_of_bytes + 0xA9}));
   EXPECT_EQ(words.decode(words.encode("a世\U0001F680")), "a世\U0001F680");
 }
 

@@ -56,7 +56,7 @@ bool many_queries(Instructions instructions, status& launched, const char* op,
   const device_properties& device = devices()[static_cast<std::size_t>(stream.device())];
   return mma::with_instruction<WaveSize>(
       instructions, device.architecture, [&]<class Instruction>(Instruction) {
-        // Shared memory for several blocks on a compute unit.
+        // Few waves leave shared memory for several blocks on a compute unit.
         constexpr int lanes = mma::lanes_of_few_waves(BlockSize, WaveSize);
         constexpr attention_config config = attention_mma_config_for(HeadDim, lanes, WaveSize);
         using kernel = kernels::attention_mma<Problem, Instruction, config, lanes, WaveSize>;

@@ -248,7 +248,7 @@ struct attention_decode : attention_decode_job<Problem> {
                 packet<float, packet_elements> seen = part;
                 if constexpr (decltype(is_edge)::value) {
                   // Masked, not skipped: results of comparisons take scalar registers.
-                  const float weight = weights[r];
+                  const float weight = weights[r];  // nvcc takes no bits of a call's result
                   const auto bits = __builtin_bit_cast(std::uint32_t, weight);
                   seen =
                       bit_cast<float>(bit_cast<unsigned>(part) & packet<unsigned, packet_elements>(
